@@ -1,0 +1,47 @@
+# run, test, bench and lint work from a fresh clone: each makes the environment first.
+# Needs python3 (3.11 or newer) with pip and venv, g++, make and perl.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT := build/run
+
+.PHONY: run test bench lint clean
+
+run: $(VENV)/.installed
+	mkdir -p $(OUT)
+	$(BIN)/wingrid filter flower -k box -o $(OUT)/box.png
+	$(BIN)/wingrid filter flower -k gaussian -o $(OUT)/gaussian.png
+	$(BIN)/wingrid filter flower -k sobel-x -o $(OUT)/gradient-x.png
+	$(BIN)/wingrid filter flower -k sobel-y -o $(OUT)/gradient-y.png
+	$(BIN)/wingrid filter flower -k gaussian --stride 2 -o $(OUT)/half.png
+	$(BIN)/wingrid run vgg16 --layers conv1_1,conv3_2,conv5_2 --backend rtl --json $(OUT)/report.json
+
+test: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+bench: $(VENV)/.installed
+	$(BIN)/python -m tests.bench
+
+lint: $(VENV)/.lint-installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) build
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e .
+	touch $@
+
+$(VENV)/.tests-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[test]'
+	touch $@ $(VENV)/.installed
+
+$(VENV)/.lint-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[test,lint]'
+	touch $@ $(VENV)/.installed $(VENV)/.tests-installed

@@ -1,0 +1,1 @@
+"""The host runtime: networks, tiling, compiler, runtime, reports and the command line."""

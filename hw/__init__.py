@@ -1,0 +1,1 @@
+"""The accelerator in Amaranth: its configuration, instruction set, registers and gateware."""

@@ -1,0 +1,65 @@
+"""The accelerator as it drops into a design: AXI4 master, AXI4-Lite slave, interrupt."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+
+from hw import axi
+from hw.config import AcceleratorConfig
+from hw.core import Core
+from hw.register_file import RegisterFile
+
+
+class Accelerator(wiring.Component):
+    """Registers in front of a core.
+
+    Ports: ``m_axi_*`` (AXI4 master to memory, ``config.bus_bytes`` wide), ``s_axil_*`` (AXI4-Lite slave,
+    32 bits) and ``interrupt`` (level). All in one clock domain with a synchronous reset.
+
+    A soft reset (``Control.RESET``) holds the core until its last bus transaction is over, then
+    resets all of it; registers that the host has written keep their values.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self.config = config
+        super().__init__(
+            {
+                **axi.flat("m_axi", axi.read_channels(config)),
+                **axi.flat("m_axi", axi.write_channels(config)),
+                **axi.flat("s_axil", axi.register_slave()),
+                "interrupt": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        core = Core(self.config)
+        resetting = Signal()
+        reset_core = Signal()
+        m.submodules.core = ResetInserter(reset_core)(core)
+        m.submodules.registers = registers = RegisterFile(self.config)
+        axi.connect_flat(m, self, "m_axi", core.read_bus, axi.read_channels(self.config))
+        axi.connect_flat(m, self, "m_axi", core.write_bus, axi.write_channels(self.config))
+        axi.connect_flat(m, self, "s_axil", registers.bus, axi.register_slave())
+
+        m.d.comb += [
+            core.start.eq(registers.start),
+            core.hold.eq(resetting),
+            core.program.eq(registers.program),
+            core.length.eq(registers.length),
+            registers.running.eq(core.running),
+            registers.done.eq(core.done),
+            registers.fault.eq(core.fault),
+            registers.fault_pc.eq(core.fault_pc),
+            registers.counters.eq(core.counters),
+            registers.resetting.eq(resetting),
+            self.interrupt.eq(registers.interrupt),
+            reset_core.eq(resetting & core.bus_quiet),
+        ]
+        with m.If(registers.reset):
+            m.d.sync += resetting.eq(1)
+        with m.Elif(reset_core):
+            m.d.sync += resetting.eq(0)
+        return m

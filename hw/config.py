@@ -1,0 +1,184 @@
+"""The one configuration that RTL, simulators, compiler and reports all take."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+INSTRUCTION_BYTES = 64
+"""Size of an instruction in memory; also the widest bus, since an instruction is fetched in whole beats."""
+
+ADDRESS_BITS = 32
+"""Width of an AXI byte address."""
+
+AXI_PAGE_BYTES = 4096
+"""No AXI burst crosses a boundary of this many bytes (AMBA AXI4, A3.4.1)."""
+
+
+ELEMENT_BITS = {0: (8, 8, 32), 2: (10, 12, 32), 4: (15, 14, 34)}
+"""Widths of activation, weight and accumulator for each largest Winograd tile."""
+
+
+class ConfigError(ValueError):
+    """A configuration that cannot work; the message names field, value and rule."""
+
+
+@dataclass(frozen=True)
+class AcceleratorConfig:
+    """Everything that shapes an accelerator. Buffer sizes are in entries, not bytes.
+
+    An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the
+    weight buffer a row of a weight tile (``cols`` int8), one of an accumulator bank ``cols``
+    accumulators, one of the output buffer a bus beat. ``parameter_blocks`` counts output channel
+    blocks. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat.
+    """
+
+    rows: int = 16
+    cols: int = 16
+    winograd: int = 0
+    bus_bytes: int = 0
+    input_buffer: int = 16384
+    weight_buffer: int = 4096
+    accumulators: int = 1024
+    parameter_blocks: int = 64
+    output_buffer: int = 512
+    queue_depth: int = 8
+    fetch_ahead: int = 16
+    burst_beats: int = 128
+    reads_in_flight: int = 8
+    writes_in_flight: int = 8
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not int:
+                self._refuse(field.name, "must be a whole number")
+        self._between("rows", 2, 64)
+        self._between("cols", 2, 64)
+        if self.winograd not in ELEMENT_BITS:
+            self._refuse("winograd", f"must be one of {', '.join(map(str, ELEMENT_BITS))}")
+        if self.bus_bytes == 0:
+            widest = max(self.rows, self.cols, 4)
+            object.__setattr__(self, "bus_bytes", 1 << (widest - 1).bit_length())
+        self._power_of_two("bus_bytes", 4, INSTRUCTION_BYTES)
+        if self.bus_bytes < max(self.rows, self.cols):
+            self._refuse("bus_bytes", "must be at least rows and cols: a beat carries a channel block")
+        self._power_of_two("input_buffer", 16, 1 << 20)
+        self._power_of_two("weight_buffer", 16, 1 << 20)
+        self._power_of_two("accumulators", 4, 1 << 15)
+        self._power_of_two("parameter_blocks", 2, 1 << 12)
+        self._power_of_two("output_buffer", 16, 1 << 14)
+        self._power_of_two("queue_depth", 2, 64)
+        self._power_of_two("fetch_ahead", 2, 64)
+        self._power_of_two("burst_beats", 1, 256)
+        self._power_of_two("reads_in_flight", 1, 64)
+        self._power_of_two("writes_in_flight", 1, 64)
+        if self.weight_buffer < 2 * self.rows:
+            self._refuse("weight_buffer", "must hold two weight tiles, that is 2 * rows entries")
+        if self.burst_beats * self.bus_bytes > AXI_PAGE_BYTES:
+            object.__setattr__(self, "burst_beats", AXI_PAGE_BYTES // self.bus_bytes)
+        if self.output_buffer < 2 * self.burst_beats:
+            self._refuse("output_buffer", "must hold two bursts, that is 2 * burst_beats entries")
+
+    def _refuse(self, name: str, rule: str) -> None:
+        raise ConfigError(f"configuration field {name} = {getattr(self, name)!r} {rule}")
+
+    def _between(self, name: str, low: int, high: int) -> None:
+        if not low <= getattr(self, name) <= high:
+            self._refuse(name, f"must lie between {low} and {high}")
+
+    def _power_of_two(self, name: str, low: int, high: int) -> None:
+        value = getattr(self, name)
+        if not low <= value <= high or value & (value - 1):
+            self._refuse(name, f"must be a power of two between {low} and {high}")
+
+    @property
+    def activation_bits(self) -> int:
+        """Signed width of a vector lane entering the mesh."""
+        return ELEMENT_BITS[self.winograd][0]
+
+    @property
+    def weight_bits(self) -> int:
+        """Signed width of a weight held in a processing element."""
+        return ELEMENT_BITS[self.winograd][1]
+
+    @property
+    def accumulator_bits(self) -> int:
+        """Signed width of partial sums and accumulators; sums are taken modulo two to this power."""
+        return ELEMENT_BITS[self.winograd][2]
+
+    @property
+    def parameter_entries(self) -> int:
+        """Beats that the parameter buffer holds: eight byte planes a block (see ``hw.isa.PARAMETER_LAYOUT``)."""
+        return self.parameter_blocks * 8
+
+    @property
+    def multipliers(self) -> int:
+        return self.rows * self.cols
+
+    @property
+    def on_chip_bytes(self) -> int:
+        """All buffers of the datapath together, rounded up to whole bytes."""
+        bits = (
+            self.input_buffer * self.rows * 8
+            + self.weight_buffer * self.cols * 8
+            + 2 * self.accumulators * self.cols * self.accumulator_bits
+            + self.parameter_blocks * self.cols * 64
+            + self.output_buffer * self.bus_bytes * 8
+        )
+        return -(-bits // 8)
+
+    def as_dict(self) -> dict[str, int]:
+        """The fields, followed by the two derived sizes that reports show."""
+        return {
+            **dataclasses.asdict(self),
+            "multipliers": self.multipliers,
+            "on_chip_bytes": self.on_chip_bytes,
+        }
+
+    def override(self, settings: Iterable[str]) -> AcceleratorConfig:
+        """Apply ``field=value`` texts, later ones winning."""
+        values: dict[str, Any] = {}
+        for setting in settings:
+            name, separator, text = setting.partition("=")
+            if not separator:
+                raise ConfigError(f"setting {setting!r} must have the form field=value")
+            try:
+                values[name.strip()] = int(text, 0)
+            except ValueError:
+                raise ConfigError(f"configuration field {name.strip()} = {text!r} must be a whole number") from None
+        return _build({**self._given(), **values}, "the settings")
+
+    def _given(self) -> dict[str, Any]:
+        """The fields without those that merely hold their derived default, so that they follow a change."""
+        values = dataclasses.asdict(self)
+        widest = max(self.rows, self.cols, 4)
+        if self.bus_bytes == 1 << (widest - 1).bit_length():
+            del values["bus_bytes"]
+        return values
+
+    @classmethod
+    def load(cls, path: str | Path) -> AcceleratorConfig:
+        """Read a TOML file of ``field = value`` lines."""
+        try:
+            with open(path, "rb") as file:
+                values = tomllib.load(file)
+        except OSError as error:
+            raise ConfigError(f"cannot read configuration {path}: {error.strerror}") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"configuration {path} is not valid TOML: {error}") from None
+        return _build(values, str(path))
+
+
+def _build(values: dict[str, Any], origin: str) -> AcceleratorConfig:
+    known = {field.name for field in dataclasses.fields(AcceleratorConfig)}
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ConfigError(
+            f"unknown configuration field {', '.join(unknown)} in {origin}; known are {', '.join(sorted(known))}"
+        )
+    return AcceleratorConfig(**values)

@@ -1,0 +1,247 @@
+"""Everything behind the registers: engines, buffers, mesh and the two halves of the bus master."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out, connect
+
+from hw import axi
+from hw.accumulators import Accumulators, accumulator_tag
+from hw.config import ADDRESS_BITS, AcceleratorConfig
+from hw.counters import COUNTER_BITS, Counters
+from hw.fetch_engine import FetchEngine
+from hw.isa import PC_BITS, Buffer, Fault, Semaphore
+from hw.load_engine import LoadEngine
+from hw.matrix_unit import MatrixUnit
+from hw.read_master import ReadMaster
+from hw.registers import Counter
+from hw.requantiser import Requantiser
+from hw.semaphores import Semaphores
+from hw.store_engine import StoreEngine
+from hw.vector_feeder import VectorFeeder
+from hw.weight_feeder import WeightFeeder
+from hw.write_master import WriteMaster
+
+QUIET_CYCLES = 1024
+"""A running machine in which nothing has moved for this long is deadlocked: far above any internal latency."""
+
+
+class Core(wiring.Component):
+    """Runs a program from ``start`` until it is ``done`` or has a ``fault``.
+
+    Both are levels that last until the next ``start`` (done) or reset (fault). After a fault no engine
+    starts anything more; bursts under way on the bus are completed. ``bus_quiet`` says that none is.
+    ``running`` begins in the cycle after ``start`` and ends with done or fault.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        self._matrix_unit = MatrixUnit(config, accumulator_tag(config))
+        self._accumulators = Accumulators(config)
+        self._requantiser = Requantiser(config)
+        super().__init__(
+            {
+                "read_bus": Out(axi.read_channels(config)),
+                "write_bus": Out(axi.write_channels(config)),
+                "start": In(1),
+                "hold": In(1),
+                "program": In(ADDRESS_BITS),
+                "length": In(PC_BITS),
+                "running": Out(1),
+                "done": Out(1),
+                "fault": Out(Fault),
+                "fault_pc": Out(PC_BITS),
+                "bus_quiet": Out(1),
+                "counters": Out(data.ArrayLayout(COUNTER_BITS, len(Counter))),
+            }
+        )
+
+    @property
+    def sum_latency(self) -> int:
+        """Cycles from a vector entering the mesh to the cycle after its sum is written."""
+        return self._matrix_unit.latency + self._accumulators.latency + 1
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.reader = reader = ReadMaster(config)
+        m.submodules.writer = writer = WriteMaster(config)
+        m.submodules.fetch = fetch = FetchEngine(config)
+        m.submodules.load = load = LoadEngine(config)
+        m.submodules.weights = weights = WeightFeeder(config)
+        m.submodules.vectors = vectors = VectorFeeder(config)
+        m.submodules.matrix_unit = matrix_unit = self._matrix_unit
+        m.submodules.accumulators = accumulators = self._accumulators
+        m.submodules.requantiser = requantiser = self._requantiser
+        # A drained accumulator takes a cycle to leave its bank before it enters the requantiser.
+        m.submodules.store = store = StoreEngine(config, flush_cycles=1 + requantiser.latency)
+        m.submodules.semaphores = semaphores = Semaphores()
+        m.submodules.counters = counters = Counters(config)
+
+        for master, bus in ((reader, self.read_bus), (writer, self.write_bus)):
+            m.d.comb += [
+                getattr(bus, name).eq(getattr(master.bus, name))
+                if member.flow == Out
+                else getattr(master.bus, name).eq(getattr(bus, name))
+                for name, member in bus.signature.members.items()
+            ]
+
+        # Instructions and operands.
+        connect(m, fetch.request, reader.fetch)
+        connect(m, load.request, reader.load)
+        connect(m, fetch.load, load.instruction)
+        connect(m, fetch.store, store.instruction)
+        m.d.comb += [
+            fetch.start.eq(self.start),
+            fetch.program.eq(self.program),
+            fetch.length.eq(self.length),
+            fetch.beat.eq(reader.fetch_beat),
+            load.beat.eq(reader.load_beat),
+            # An EXECUTE goes to both of its halves or waits.
+            fetch.execute.ready.eq(weights.instruction.ready & vectors.instruction.ready),
+            weights.instruction.payload.eq(fetch.execute.payload),
+            vectors.instruction.payload.eq(fetch.execute.payload),
+            weights.instruction.valid.eq(fetch.execute.valid & vectors.instruction.ready),
+            vectors.instruction.valid.eq(fetch.execute.valid & weights.instruction.ready),
+        ]
+        self._buffers(m, load, weights, vectors, store)
+
+        # Arithmetic.
+        connect(m, weights.weights, matrix_unit.weights)
+        connect(m, vectors.vectors, matrix_unit.vectors)
+        connect(m, store.request, writer.request)
+        m.d.comb += [
+            accumulators.sums.eq(matrix_unit.sums),
+            accumulators.read_enable.eq(store.drain_enable),
+            accumulators.read_bank.eq(store.drain_bank),
+            accumulators.read_address.eq(store.drain_address),
+            requantiser.sums.lanes.eq(accumulators.read_lanes),
+            requantiser.parameters.eq(store.parameters),
+            requantiser.zero_point.eq(store.zero_point),
+            requantiser.minimum.eq(store.minimum),
+            requantiser.maximum.eq(store.maximum),
+            writer.beat_valid.eq(requantiser.results.valid),
+            writer.beat.eq(requantiser.results.lanes.as_value()),
+            store.free.eq(writer.free),
+        ]
+        m.d.sync += requantiser.sums.valid.eq(store.drain_enable)
+
+        # Meeting points.
+        m.d.comb += [
+            semaphores.clear.eq(self.start),
+            semaphores.take.eq(load.take | weights.take | vectors.take | store.take),
+            semaphores.signal.eq(
+                load.signal
+                | vectors.signal
+                | store.signal
+                | Mux(accumulators.committed, 1 << Semaphore.SUMS_READY, 0)
+            ),
+        ]
+        engines = (load, weights, vectors, store)
+        m.d.comb += [engine.available.eq(semaphores.available) for engine in engines]
+
+        # Start and stop.
+        halt = Signal()
+        m.d.comb += halt.eq(self.hold | (self.fault != Fault.NONE))
+        m.d.comb += [unit.halt.eq(halt) for unit in (reader, writer, fetch, *engines)]
+        settled = self._settled(m, vectors.idle)
+        idle = Signal()
+        m.d.comb += [
+            idle.eq(fetch.finished & load.idle & weights.idle & settled & store.idle & writer.idle & writer.quiet),
+            self.bus_quiet.eq(reader.idle & writer.quiet),
+        ]
+        with m.If(self.start):
+            m.d.sync += [self.running.eq(1), self.done.eq(0)]
+        with m.Elif(self.running & (idle | (self.fault != Fault.NONE))):
+            m.d.sync += [self.running.eq(0), self.done.eq(self.fault == Fault.NONE)]
+
+        moving = Signal()
+        m.d.comb += moving.eq(
+            ~reader.idle
+            | ~writer.quiet
+            | (vectors.vectors.valid & vectors.vectors.ready)
+            | (weights.weights.valid & weights.weights.ready)
+            | semaphores.signal.any()
+            | semaphores.take.any()
+            | store.drain_enable
+        )
+        quiet_for = Signal(range(QUIET_CYCLES + 1))
+        with m.If(~self.running | moving):
+            m.d.sync += quiet_for.eq(0)
+        with m.Else():
+            m.d.sync += quiet_for.eq(quiet_for + 1)
+
+        causes = (
+            (writer.error, Fault.WRITE_ERROR, writer.error_pc),
+            (load.error, Fault.READ_ERROR, load.error_pc),
+            (accumulators.conflict, Fault.BANK_CONFLICT, store.pc),
+            (semaphores.overflow, Fault.SEMAPHORE_OVERFLOW, fetch.pc),
+            (fetch.fault != Fault.NONE, fetch.fault, fetch.pc),
+            (quiet_for == QUIET_CYCLES, Fault.DEADLOCK, fetch.pc),
+        )
+        with m.If(self.running & (self.fault == Fault.NONE)):
+            # The first fault stands; of simultaneous ones, the first of the list.
+            for condition, code, pc in reversed(causes):
+                with m.If(condition):
+                    m.d.sync += [self.fault.eq(code), self.fault_pc.eq(pc)]
+
+        m.d.comb += [
+            counters.clear.eq(self.start),
+            counters.running.eq(self.running),
+            counters.vector_valid.eq(vectors.vectors.valid),
+            counters.vector_ready.eq(vectors.vectors.ready),
+            counters.vectors_active.eq(vectors.active),
+            counters.vectors_queued.eq(vectors.queued),
+            counters.vectors_awaiting.eq(vectors.awaiting),
+            counters.all_dispatched.eq(fetch.finished),
+            counters.fetched.eq(reader.fetch_beat.valid),
+            counters.loaded.eq(load.write_enable),
+            counters.written.eq(writer.bus.wvalid & writer.bus.wready),
+            self.counters.eq(counters.values),
+        ]
+        return m
+
+    def _buffers(
+        self, m: Module, load: LoadEngine, weights: WeightFeeder, vectors: VectorFeeder, store: StoreEngine
+    ) -> None:
+        """The three operand buffers: written by the load engine, each read by one engine a cycle later."""
+        config = self._config
+        shapes = {
+            Buffer.INPUTS: (8 * config.rows, config.input_buffer),
+            Buffer.WEIGHTS: (8 * config.cols, config.weight_buffer),
+            Buffer.PARAMETERS: (8 * config.cols, config.parameter_entries),
+        }
+        reads = {}
+        for buffer, (width, depth) in shapes.items():
+            memory = Memory(shape=width, depth=depth, init=[])
+            m.submodules[f"{buffer.name.lower()}_buffer"] = memory
+            write = memory.write_port()
+            m.d.comb += [
+                write.addr.eq(load.write_address),
+                write.data.eq(load.write_data),
+                write.en.eq(load.write_enable[buffer.value]),
+            ]
+            reads[buffer] = memory.read_port()
+        for engine, buffer in ((weights, Buffer.WEIGHTS), (vectors, Buffer.INPUTS)):
+            m.d.comb += [
+                reads[buffer].en.eq(engine.read_enable),
+                reads[buffer].addr.eq(engine.read_address),
+                engine.read_data.eq(reads[buffer].data),
+            ]
+        m.d.comb += [
+            reads[Buffer.PARAMETERS].addr.eq(store.parameter_address),
+            store.parameter_data.eq(reads[Buffer.PARAMETERS].data),
+        ]
+
+    def _settled(self, m: Module, vectors_idle: Signal) -> Signal:
+        """High when no vector is left to enter the mesh and the last one's sum is in its accumulator."""
+        cycles = Signal(range(self.sum_latency + 1))
+        settled = Signal()
+        m.d.comb += settled.eq(vectors_idle & (cycles == 0))
+        with m.If(~vectors_idle):
+            m.d.sync += cycles.eq(self.sum_latency)
+        with m.Elif(cycles != 0):
+            m.d.sync += cycles.eq(cycles - 1)
+        return settled

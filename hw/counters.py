@@ -1,0 +1,78 @@
+"""The performance counters: where every cycle and every byte went."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import AcceleratorConfig
+from hw.isa import Buffer, Semaphore
+from hw.registers import Counter
+
+COUNTER_BITS = 64
+
+
+class Counters(wiring.Component):
+    """Counts while ``running``; ``clear`` sets all to zero.
+
+    Each running cycle counts as exactly one of BUSY and the STALL_*: busy when a vector enters the
+    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``:
+    ``fetched`` and ``loaded`` (a mask over ``Buffer``) as they arrive, ``written`` as memory takes them.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "clear": In(1),
+                "running": In(1),
+                "vector_valid": In(1),
+                "vector_ready": In(1),
+                "vectors_active": In(1),
+                "vectors_queued": In(1),
+                "vectors_awaiting": In(len(Semaphore)),
+                "all_dispatched": In(1),
+                "fetched": In(1),
+                "loaded": In(len(Buffer)),
+                "written": In(1),
+                "values": Out(data.ArrayLayout(COUNTER_BITS, len(Counter))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bus_bytes = self._config.bus_bytes
+        event = {counter: Signal(name=f"event_{counter.name.lower()}") for counter in Counter}
+        with m.If(self.running):
+            m.d.comb += event[Counter.CYCLES].eq(1)
+            with m.If(self.vector_valid & self.vector_ready):
+                m.d.comb += event[Counter.BUSY].eq(1)
+            with m.Elif(self.vector_valid):
+                m.d.comb += event[Counter.STALL_WEIGHTS].eq(1)
+            with m.Elif(self.vectors_active):
+                m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
+            with m.Elif(self.vectors_queued & self.vectors_awaiting[Semaphore.BANK_RELEASED]):
+                m.d.comb += event[Counter.STALL_ACCUMULATORS].eq(1)
+            with m.Elif(self.vectors_queued & self.vectors_awaiting[Semaphore.INPUTS_LOADED]):
+                m.d.comb += event[Counter.STALL_INPUTS].eq(1)
+            with m.Elif(self.vectors_queued):
+                m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
+            with m.Elif(self.all_dispatched):
+                m.d.comb += event[Counter.STALL_DRAIN].eq(1)
+            with m.Else():
+                m.d.comb += event[Counter.STALL_INSTRUCTIONS].eq(1)
+        m.d.comb += [
+            event[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
+            event[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
+            event[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value]),
+            event[Counter.BYTES_PARAMETERS].eq(self.loaded[Buffer.PARAMETERS.value]),
+            event[Counter.BYTES_RESULTS].eq(self.written),
+        ]
+        for counter in Counter:
+            step = bus_bytes if counter.name.startswith("BYTES_") else 1
+            with m.If(self.clear):
+                m.d.sync += self.values[counter].eq(0)
+            with m.Elif(event[counter]):
+                m.d.sync += self.values[counter].eq(self.values[counter] + step)
+        return m

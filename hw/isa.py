@@ -1,0 +1,243 @@
+"""The instruction set: 64-byte instructions, engines, and the semaphores between them.
+
+Every instruction is self-contained (no mode registers) and occupies ``INSTRUCTION_BYTES`` in memory,
+little-endian, fields in the order in which they are declared here, starting with the opcode byte.
+There is no instruction that ends a program: the host writes its length to a register, so that the
+machine fetches exactly that much, and it is done when every engine is idle and every write acknowledged.
+``docs/isa.md`` explains what each one does; this module is the only place that states the format.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from amaranth.hdl import Shape, signed
+from amaranth.lib import data, enum
+
+from hw.config import INSTRUCTION_BYTES
+
+
+PARAMETER_LAYOUT = data.StructLayout({"bias": signed(32), "mantissa": 24, "exponent": signed(8)})
+"""An output channel's parameters: its requantisation scale is ``mantissa * 2**(exponent - 23)``, where
+mantissa lies in [2**23, 2**24), or is 0 for a scale of 0."""
+
+PARAMETER_BYTES = PARAMETER_LAYOUT.size // 8
+"""A channel block's parameters lie in memory as this many beats; beat i holds byte i of each channel."""
+
+
+class Opcode(enum.Enum, shape=8):
+    """What an instruction does. Zero is illegal, so that cleared memory stops the machine."""
+
+    LOAD = 1
+    EXECUTE = 2
+    STORE = 3
+
+
+class Buffer(enum.Enum, shape=8):
+    """Destination of a LOAD."""
+
+    INPUTS = 0
+    WEIGHTS = 1
+    PARAMETERS = 2
+
+
+class Semaphore(enum.IntEnum):
+    """Counting semaphores, one for each pair of engines that meet, and its bit in wait and signal masks.
+
+    The execute engine takes weights and vectors apart, so the load engine announces them apart.
+    """
+
+    WEIGHTS_LOADED = 0
+    INPUTS_LOADED = 1
+    PARAMETERS_LOADED = 2
+    OPERANDS_RELEASED = 3
+    SUMS_READY = 4
+    BANK_RELEASED = 5
+    PARAMETERS_RELEASED = 6
+
+
+PC_BITS = 24
+"""Width of an instruction's index in its program."""
+
+SEMAPHORE_BITS = 8
+"""Width of a semaphore's count; exceeding it is a fault."""
+
+
+class Fault(enum.Enum, shape=8):
+    """Why the machine stopped."""
+
+    NONE = 0
+    ILLEGAL_INSTRUCTION = 1
+    ADDRESS_OUT_OF_BUFFER = 2
+    READ_ERROR = 3
+    WRITE_ERROR = 4
+    BANK_CONFLICT = 5
+    SEMAPHORE_OVERFLOW = 6
+    DEADLOCK = 7
+
+
+def _bits(width: int, signed: bool = False, default: int = 0) -> Any:
+    return dataclasses.field(default=default, metadata={"shape": Shape(width, signed)})
+
+
+@dataclass
+class Instruction:
+    """Fields that every instruction begins with, and the packing that all share.
+
+    ``wait`` and ``signal`` are masks over ``Semaphore``: an instruction starts when each semaphore it
+    waits for is above zero, and takes one from each; it adds one to each that it signals when what
+    the semaphore stands for has happened.
+    """
+
+    opcode: ClassVar[Opcode]
+    waits: ClassVar[frozenset[Semaphore]]
+    """The semaphores it may wait for; each has one engine that signals and one that waits."""
+    signals: ClassVar[frozenset[Semaphore]]
+    """The semaphores it may signal."""
+
+    wait: int = _bits(8)
+    signal: int = _bits(8)
+
+    @classmethod
+    def layout(cls) -> data.StructLayout:
+        """The Amaranth layout, opcode first, without trailing padding."""
+        members: dict[str, Any] = {"opcode": 8}
+        members.update({field.name: field.metadata["shape"] for field in dataclasses.fields(cls)})
+        return data.StructLayout(members)
+
+    def encode(self) -> bytes:
+        """The instruction as it lies in memory.
+
+        Raises ``ValueError`` naming the field whose value does not fit.
+        """
+        word, position = int(self.opcode.value), 8
+        for field in dataclasses.fields(self):
+            shape, value = field.metadata["shape"], int(getattr(self, field.name))
+            low = -(1 << shape.width - 1) if shape.signed else 0
+            high = (1 << (shape.width - 1 if shape.signed else shape.width)) - 1
+            if not low <= value <= high:
+                raise ValueError(f"{self.opcode.name} field {field.name} = {value} must lie between {low} and {high}")
+            word |= (value & ((1 << shape.width) - 1)) << position
+            position += shape.width
+        return word.to_bytes(INSTRUCTION_BYTES, "little")
+
+
+@dataclass
+class Load(Instruction):
+    """Copy contiguous runs of memory into a buffer.
+
+    Source: ``runs`` runs of ``run_beats`` beats, ``run_pitch`` bytes apart, from byte ``source``.
+    Destination: consecutive beats fill rows of ``row_beats`` entries, ``row_pitch`` entries apart;
+    after ``rows`` rows the next block starts ``block_pitch`` entries after the last one started.
+    Buffer addresses wrap at the buffer's depth. Sizes are at least 1; addresses in memory are
+    multiples of the bus width.
+    """
+
+    opcode = Opcode.LOAD
+    waits = frozenset({Semaphore.OPERANDS_RELEASED, Semaphore.PARAMETERS_RELEASED})
+    signals = frozenset({Semaphore.WEIGHTS_LOADED, Semaphore.INPUTS_LOADED, Semaphore.PARAMETERS_LOADED})
+
+    buffer: int = _bits(8)
+    source: int = _bits(32)
+    run_beats: int = _bits(32, default=1)
+    runs: int = _bits(32, default=1)
+    run_pitch: int = _bits(32)
+    destination: int = _bits(32)
+    row_beats: int = _bits(32, default=1)
+    rows: int = _bits(32, default=1)
+    row_pitch: int = _bits(32)
+    block_pitch: int = _bits(32)
+
+
+@dataclass
+class Execute(Instruction):
+    """Multiply a run of vectors by consecutive weight tiles and add them up in an accumulator bank.
+
+    For each of ``blocks`` input channel blocks, each of ``kernel_height`` x ``kernel_width`` taps:
+    take the next weight tile (``rows`` entries of the weight buffer, from ``weight_base`` on) and
+    stream ``count`` vectors through it. Vector i goes to accumulator ``accumulator_base`` + i;
+    the first tap of the first block overwrites if ``accumulate`` is 0, all others add.
+
+    The vectors are a raster walk: column position u starts at ``first``, advances by ``stride_x``
+    and, past ``last``, returns to 0 one row down. All of first and last are in input columns. Row j,
+    position u, tap (ky, kx), block b lies at entry
+    ``input_base + j*row_pitch + u + b*block_pitch + ky*tap_row_pitch + kx*tap_pitch`` and at image row
+    ``top + j*stride_y + ky*dilation_y``, column ``left + u + kx*tap_pitch``; outside of
+    ``image_height`` x ``image_width`` the vector is ``zero_point`` in every lane.
+    """
+
+    opcode = Opcode.EXECUTE
+    waits = frozenset({Semaphore.WEIGHTS_LOADED, Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
+    signals = frozenset({Semaphore.OPERANDS_RELEASED, Semaphore.SUMS_READY})
+
+    bank: int = _bits(8)
+    accumulate: int = _bits(8)
+    zero_point: int = _bits(8, signed=True)
+    kernel_height: int = _bits(8, default=1)
+    kernel_width: int = _bits(8, default=1)
+    stride_y: int = _bits(8, default=1)
+    stride_x: int = _bits(8, default=1)
+    dilation_y: int = _bits(8, default=1)
+    tap_pitch: int = _bits(8, default=1)
+    count: int = _bits(16, default=1)
+    blocks: int = _bits(16, default=1)
+    first: int = _bits(16)
+    last: int = _bits(16)
+    top: int = _bits(16, signed=True)
+    left: int = _bits(16, signed=True)
+    image_height: int = _bits(16, default=1)
+    image_width: int = _bits(16, default=1)
+    accumulator_base: int = _bits(16)
+    input_base: int = _bits(32)
+    row_pitch: int = _bits(32)
+    block_pitch: int = _bits(32)
+    tap_row_pitch: int = _bits(32)
+    weight_base: int = _bits(32)
+
+
+@dataclass
+class Store(Instruction):
+    """Drain accumulators through bias, requantisation and clamp to memory.
+
+    Accumulator ``accumulator_base`` + i of ``bank`` becomes pixel i of a raster walk that starts
+    at column ``first``, is ``width`` pixels wide, and whose rows lie ``row_pitch`` bytes apart;
+    ``destination`` is the byte address of row 0, column 0. Parameters come from block
+    ``parameter_block`` of the parameter buffer.
+    """
+
+    opcode = Opcode.STORE
+    waits = frozenset({Semaphore.SUMS_READY, Semaphore.PARAMETERS_LOADED})
+    signals = frozenset({Semaphore.BANK_RELEASED, Semaphore.PARAMETERS_RELEASED})
+
+    bank: int = _bits(8)
+    zero_point: int = _bits(8, signed=True)
+    minimum: int = _bits(8, signed=True, default=-128)
+    maximum: int = _bits(8, signed=True, default=127)
+    count: int = _bits(16, default=1)
+    accumulator_base: int = _bits(16)
+    parameter_block: int = _bits(16)
+    first: int = _bits(32)
+    width: int = _bits(32, default=1)
+    destination: int = _bits(32)
+    row_pitch: int = _bits(32)
+
+
+INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)
+
+WORD_BITS = max(kind.layout().size for kind in INSTRUCTIONS)
+"""Bits of an instruction that carry fields; the rest of its bytes is ignored."""
+
+assert WORD_BITS <= 8 * INSTRUCTION_BYTES
+
+
+def mask(semaphores: Iterable[Semaphore]) -> int:
+    """The wait or signal mask with these semaphores' bits set."""
+    return sum(1 << semaphore for semaphore in set(semaphores))
+
+
+def encode_program(program: list[Instruction]) -> bytes:
+    """The program as it lies in memory, instruction after instruction."""
+    return b"".join(instruction.encode() for instruction in program)

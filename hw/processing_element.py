@@ -1,0 +1,87 @@
+"""One cell of the systolic array: a multiplier, its adder and a double-buffered weight."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.config import AcceleratorConfig
+
+
+class ProcessingElement(wiring.Component):
+    """Multiply the activation that passes by the weight at rest and add to the sum that passes.
+
+    The cell of a weight-stationary array (Kung and Leiserson, 1978; Jouppi et al., ISCA 2017) with a
+    second weight register behind the first, so that the next tile arrives while this one is in use.
+
+    Everything is free-running, without flow control: it is the array around it that has a fixed
+    latency, so a wrapper can account for what is valid. Nothing is reset either, because old data in
+    flight is always ahead of new data on the same path and never meets it.
+
+    ``swap_in`` comes in the cycle of the first activation that belongs to the new weight. The
+    weight changes as that activation is registered, hence both stand at the multiplier together and no
+    multiplexer stands before it.
+
+    Members
+    -------
+    activation_in, activation_out : signed(activation_bits)
+        Moves right, one cycle per cell.
+    swap_in, swap_out : 1
+        The shadow weight becomes the active weight. Moves right with the activation.
+    sum_in, sum_out : signed(accumulator_bits)
+        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + 1, and
+        ``sum_out`` holds the sum of both, modulo ``2**accumulator_bits``, in cycle t + 2.
+    weight_in, weight_out : signed(weight_bits)
+        Moves down: the cell hands on its shadow weight.
+    load_in, load_out : 1
+        The shadow weight becomes ``weight_in``. Moves right, one cycle per cell.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._activation_shape = signed(config.activation_bits)
+        self._weight_shape = signed(config.weight_bits)
+        self._sum_shape = signed(config.accumulator_bits)
+        super().__init__(
+            {
+                "activation_in": In(self._activation_shape),
+                "activation_out": Out(self._activation_shape),
+                "swap_in": In(1),
+                "swap_out": Out(1),
+                "sum_in": In(self._sum_shape),
+                "sum_out": Out(self._sum_shape),
+                "weight_in": In(self._weight_shape),
+                "weight_out": Out(self._weight_shape),
+                "load_in": In(1),
+                "load_out": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        activation = Signal(self._activation_shape, reset_less=True)
+        swap = Signal(reset_less=True)
+        load = Signal(reset_less=True)
+        shadow = Signal(self._weight_shape, reset_less=True)
+        active = Signal(self._weight_shape, reset_less=True)
+        total = Signal(self._sum_shape, reset_less=True)
+
+        m.d.sync += [
+            activation.eq(self.activation_in),
+            swap.eq(self.swap_in),
+            load.eq(self.load_in),
+            total.eq(self.sum_in + activation * active),
+        ]
+        with m.If(self.load_in):
+            m.d.sync += shadow.eq(self.weight_in)
+        with m.If(self.swap_in):
+            m.d.sync += active.eq(shadow)
+
+        m.d.comb += [
+            self.activation_out.eq(activation),
+            self.swap_out.eq(swap),
+            self.load_out.eq(load),
+            self.weight_out.eq(shadow),
+            self.sum_out.eq(total),
+        ]
+        return m

@@ -1,0 +1,55 @@
+"""A first-in first-out queue between two streams."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+
+class Queue(wiring.Component):
+    """Holds up to ``depth`` payloads (a power of two, at least 2), in order.
+
+    What enters in one cycle can leave in the next. One payload enters and one leaves per cycle;
+    ``input.ready`` depends on registers only. ``level`` counts what is held.
+    """
+
+    def __init__(self, shape: ShapeLike, depth: int) -> None:
+        if depth < 2 or depth & (depth - 1):
+            raise ValueError(f"queue depth {depth} must be a power of two of at least 2")
+        self._shape = shape
+        self.depth = depth
+        super().__init__(
+            {
+                "input": In(stream.Signature(shape)),
+                "output": Out(stream.Signature(shape)),
+                "level": Out(range(depth + 1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.memory = memory = Memory(shape=self._shape, depth=self.depth, init=[])
+        write = memory.write_port()
+        read = memory.read_port(domain="comb")
+        head = Signal(range(self.depth))
+        tail = Signal(range(self.depth))
+        enter = self.input.valid & self.input.ready
+        leave = self.output.valid & self.output.ready
+
+        m.d.comb += [
+            self.input.ready.eq(self.level != self.depth),
+            self.output.valid.eq(self.level != 0),
+            write.addr.eq(tail),
+            write.data.eq(self.input.payload),
+            write.en.eq(enter),
+            read.addr.eq(head),
+            self.output.payload.eq(read.data),
+        ]
+        m.d.sync += self.level.eq(self.level + enter - leave)
+        with m.If(enter):
+            m.d.sync += tail.eq(tail + 1)
+        with m.If(leave):
+            m.d.sync += head.eq(head + 1)
+        return m

@@ -1,0 +1,121 @@
+"""The accelerator as Verilog: one file without paths or dates, and a manifest that describes it.
+
+The text depends on the configuration, the version and the tools alone, so that equal inputs give equal
+bytes. Initial values are left out, except for memories that hold constants: silicon has none, ``rst``
+sets every register that matters, and a simulator is free to start all others at random.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import verilog
+from amaranth.lib import wiring
+
+from hw.accelerator import Accelerator
+from hw.config import AcceleratorConfig
+
+TOP = "wingrid"
+"""Name of the generated module and of the files that ``write`` leaves."""
+
+
+def version() -> str:
+    """The installed version of the project, or ``unreleased`` when it runs from a bare source tree."""
+    try:
+        return importlib.metadata.version("wingrid")
+    except importlib.metadata.PackageNotFoundError:
+        return "unreleased"
+
+
+def generate(config: AcceleratorConfig) -> str:
+    """The accelerator's Verilog: module ``wingrid``, ports as in the manifest, one clock ``clk``.
+
+    ``rst`` is synchronous and active high; hold it for at least one cycle before use.
+    """
+    lines = [f"Wingrid {version()}: a CNN accelerator. Generated, do not edit.", ""]
+    lines += [f"{name} = {value}" for name, value in config.as_dict().items()]
+    return convert(Accelerator(config), header=lines)
+
+
+def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, Any]:
+    """What a user of the Verilog needs to know, ready for JSON: version, configuration, ports, checksum.
+
+    ``text`` is the Verilog if it has been generated already.
+    """
+    text = generate(config) if text is None else text
+    return {
+        "wingrid": version(),
+        "top": TOP,
+        "config": config.as_dict(),
+        "ports": ports(text),
+        "files": {f"{TOP}.v": {"sha256": hashlib.sha256(text.encode()).hexdigest()}},
+    }
+
+
+def write(config: AcceleratorConfig, directory: str | Path) -> list[Path]:
+    """Write ``wingrid.v`` and ``wingrid.json`` into ``directory``, both or none; return their paths.
+
+    Raises ``OSError`` if the directory cannot be made or written.
+    """
+    text = generate(config)
+    contents = {f"{TOP}.v": text, f"{TOP}.json": json.dumps(manifest(config, text), indent=2) + "\n"}
+    directory = Path(directory)
+    made = _make_directories(directory)
+    try:
+        with tempfile.TemporaryDirectory(prefix=f".{TOP}-", dir=directory) as staging:
+            for name, content in contents.items():
+                (Path(staging) / name).write_text(content)
+            if blocked := [name for name in contents if (directory / name).is_dir()]:
+                raise IsADirectoryError(f"{directory / blocked[0]} is a directory")
+            for name in contents:
+                os.replace(Path(staging) / name, directory / name)
+    except BaseException:
+        for folder in made:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+        raise
+    return [directory / name for name in contents]
+
+
+def convert(component: wiring.Component, *, header: list[str]) -> str:
+    """Any component as a module named ``wingrid``, without source positions and initial values."""
+    text = verilog.convert(component, name=TOP, emit_src=False)
+    text = _without_initial_values(text)
+    return "".join(f"// {line}".rstrip() + "\n" for line in header) + "\n" + text
+
+
+def ports(text: str) -> list[dict[str, Any]]:
+    """Name, direction and width in bits of each port of module ``wingrid``, in the order of its header."""
+    header = re.search(rf"^module {TOP}\(([^)]*)\);$(.*?)^endmodule$", text, flags=re.M | re.S)
+    if header is None:
+        raise ValueError(f"the text holds no module {TOP}")
+    declared = {
+        name: {"name": name, "direction": direction, "width": int(high or 0) + 1}
+        for direction, high, name in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", header[2], flags=re.M)
+    }
+    return [declared[name.strip()] for name in header[1].split(",")]
+
+
+def _without_initial_values(text: str) -> str:
+    # The signal that makes simulators evaluate constant processes at time zero is no register.
+    text = re.sub(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+ +|  reg (?:\[\d+:0\] )?\w+)= \S+;$", _declare, text, flags=re.M)
+    return re.sub(r"^  initial begin\n(?:    \S+?\[\d+\] = \d+'h0+;\n)+  end\n", "", text, flags=re.M)
+
+
+def _declare(match: re.Match[str]) -> str:
+    return match.group(1).rstrip() + " ;"
+
+
+def _make_directories(directory: Path) -> list[Path]:
+    """Create the directory and its parents; return those that were new, innermost first."""
+    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+    directory.mkdir(parents=True, exist_ok=True)
+    return missing

@@ -1,0 +1,142 @@
+"""A convolution small enough for the buffers, compiled and computed by hand.
+
+Deliberately neither the host's compiler nor the golden model: what they misunderstand, this does not share.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hw.config import AcceleratorConfig
+from hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Buffer, Execute, Instruction, Load, Semaphore, Store, encode_program, mask
+
+PROGRAM, INPUTS, WEIGHTS, PARAMETERS, RESULTS = 0x0000, 0x2000, 0x6000, 0xA000, 0xB000
+MEMORY_BYTES = 0x10000
+
+
+@dataclass
+class SingleGroup:
+    """A program, the memory that it starts from, and the results that it must leave."""
+
+    instructions: list[Instruction]
+    memory: np.ndarray
+    expected: np.ndarray
+    """uint8, what RESULTS must hold."""
+
+    @property
+    def length(self) -> int:
+        return len(self.instructions)
+
+
+def build(
+    config: AcceleratorConfig,
+    *,
+    seed: int = 1,
+    channels: int = 6,
+    filters: int = 7,
+    height: int = 5,
+    width: int = 6,
+    kernel: int = 3,
+    padding: int = 1,
+    x_zero_point: int = -3,
+    y_zero_point: int = 5,
+) -> SingleGroup:
+    """A stride-1 convolution whose inputs, weights and sums all fit the buffers at once."""
+    random = np.random.default_rng(seed)
+    x = random.integers(-128, 128, (channels, height, width)).astype(np.int8)
+    weights = random.integers(-128, 128, (filters, channels, kernel, kernel)).astype(np.int8)
+    bias = random.integers(-1000, 1000, filters).astype(np.int32)
+    scales = (random.uniform(0.5, 2.0, filters) * 1e-3).astype(np.float32)
+    out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
+    pixels = out_height * out_width
+    surrounded = np.pad(x.astype(np.int64) - x_zero_point, ((0, 0), (padding, padding), (padding, padding)))
+    sums = np.zeros((filters, out_height, out_width), np.int64)
+    for ky, kx in np.ndindex(kernel, kernel):
+        window = surrounded[:, ky : ky + out_height, kx : kx + out_width]
+        sums += np.einsum("kc,chw->khw", weights[:, :, ky, kx].astype(np.int64), window)
+    scaled = (sums + bias[:, None, None]).astype(np.float32) * scales[:, None, None]
+    y = np.clip(np.rint(scaled) + y_zero_point, -128, 127).astype(np.int8)
+
+    blocks, out_blocks = -(-channels // config.rows), -(-filters // config.cols)
+    folded_bias = bias - x_zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64)
+    memory = np.zeros(MEMORY_BYTES, np.uint8)
+
+    padded = np.full((blocks * config.rows, height, width), x_zero_point, np.int8)
+    padded[:channels] = x
+    image = np.zeros((blocks, height, width, config.bus_bytes), np.int8)
+    image[..., : config.rows] = padded.reshape(blocks, config.rows, height, width).transpose(0, 2, 3, 1)
+    _put(memory, INPUTS, image)
+
+    dense = np.zeros((out_blocks * config.cols, blocks * config.rows, kernel, kernel), np.int8)
+    dense[:filters, :channels] = weights
+    tiles = dense.reshape(out_blocks, config.cols, blocks, config.rows, kernel, kernel).transpose(0, 2, 4, 5, 3, 1)
+    image = np.zeros((*tiles.shape[:-1], config.bus_bytes), np.int8)
+    image[..., : config.cols] = tiles[..., ::-1, :]
+    _put(memory, WEIGHTS, image)
+
+    fraction, power = np.frexp(scales)
+    words = np.zeros(out_blocks * config.cols, np.uint64)
+    for channel in range(filters):
+        fields = {
+            "bias": int(folded_bias[channel]), "mantissa": int(fraction[channel] * 2**24),
+            "exponent": int(power[channel]) - 1,
+        }  # fmt: skip
+        words[channel] = PARAMETER_LAYOUT.const(fields).as_value().value
+    image = np.zeros((out_blocks, PARAMETER_BYTES, config.bus_bytes), np.uint8)
+    image[..., : config.cols] = (
+        words.view(np.uint8).reshape(out_blocks, config.cols, PARAMETER_BYTES).transpose(0, 2, 1)
+    )
+    _put(memory, PARAMETERS, image)
+
+    # Lanes beyond the filters have a bias, a mantissa and hence a result of zero.
+    expected = np.full((out_blocks * config.cols, pixels), y_zero_point, np.int8)
+    expected[:filters] = y.reshape(filters, pixels)
+    image = np.zeros((out_blocks, pixels, config.bus_bytes), np.int8)
+    image[..., : config.cols] = expected.reshape(out_blocks, config.cols, pixels).transpose(0, 2, 1)
+
+    tile_rows = blocks * kernel * kernel * config.rows
+    instructions: list[Instruction] = [
+        Load(
+            signal=mask([Semaphore.INPUTS_LOADED]), buffer=Buffer.INPUTS.value, source=INPUTS,
+            run_beats=blocks * height * width, row_beats=width, rows=height, row_pitch=blocks * width,
+            block_pitch=width,
+        ),
+        Load(
+            signal=mask([Semaphore.WEIGHTS_LOADED]), buffer=Buffer.WEIGHTS.value, source=WEIGHTS,
+            run_beats=out_blocks * tile_rows, row_beats=out_blocks * tile_rows,
+        ),
+        Load(
+            signal=mask([Semaphore.PARAMETERS_LOADED]), buffer=Buffer.PARAMETERS.value, source=PARAMETERS,
+            run_beats=out_blocks * PARAMETER_BYTES, row_beats=out_blocks * PARAMETER_BYTES,
+        ),
+    ]  # fmt: skip
+    for block in range(out_blocks):
+        waits = [Semaphore.INPUTS_LOADED, Semaphore.WEIGHTS_LOADED] if block == 0 else []
+        waits += [Semaphore.BANK_RELEASED] if block >= 2 else []
+        instructions.append(
+            Execute(
+                wait=mask(waits), signal=mask([Semaphore.SUMS_READY]), bank=block % 2, zero_point=x_zero_point,
+                kernel_height=kernel, kernel_width=kernel, count=pixels, blocks=blocks, last=out_width - 1,
+                top=-padding, left=-padding, image_height=height, image_width=width,
+                input_base=-padding * (blocks * width + 1) % config.input_buffer, row_pitch=blocks * width,
+                block_pitch=width, tap_row_pitch=blocks * width, weight_base=block * tile_rows,
+            )
+        )  # fmt: skip
+        instructions.append(
+            Store(
+                wait=mask([Semaphore.SUMS_READY, *([Semaphore.PARAMETERS_LOADED] if block == 0 else [])]),
+                signal=mask([Semaphore.BANK_RELEASED] if block + 2 < out_blocks else []), bank=block % 2,
+                zero_point=y_zero_point, count=pixels, parameter_block=block, width=pixels,
+                destination=RESULTS + block * pixels * config.bus_bytes,
+            )
+        )  # fmt: skip
+    _put(memory, PROGRAM, np.frombuffer(encode_program(instructions), np.uint8))
+    return SingleGroup(instructions, memory, image.view(np.uint8).ravel())
+
+
+def _put(memory: np.ndarray, address: int, image: np.ndarray) -> None:
+    flat = np.ascontiguousarray(image).view(np.uint8).ravel()
+    assert not memory[address : address + flat.size].any(), "regions overlap"
+    memory[address : address + flat.size] = flat
