@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hw.winograd import POINTS, element_bits, winograd
+
 INSTRUCTION_BYTES = 64
 """Size of an instruction in memory; also the widest bus, since an instruction is fetched in whole beats."""
 
@@ -17,10 +19,6 @@ ADDRESS_BITS = 32
 
 AXI_PAGE_BYTES = 4096
 """No AXI burst crosses a boundary of this many bytes (AMBA AXI4, A3.4.1)."""
-
-
-ELEMENT_BITS = {0: (8, 8, 32), 2: (10, 12, 32), 4: (15, 14, 34)}
-"""Widths of activation, weight and accumulator for each largest Winograd tile."""
 
 
 class ConfigError(ValueError):
@@ -59,8 +57,8 @@ class AcceleratorConfig:
                 self._refuse(field.name, "must be a whole number")
         self._between("rows", 2, 64)
         self._between("cols", 2, 64)
-        if self.winograd not in ELEMENT_BITS:
-            self._refuse("winograd", f"must be one of {', '.join(map(str, ELEMENT_BITS))}")
+        if self.winograd not in (0, *POINTS):
+            self._refuse("winograd", f"must be one of {', '.join(map(str, (0, *POINTS)))}")
         if self.bus_bytes == 0:
             widest = max(self.rows, self.cols, 4)
             object.__setattr__(self, "bus_bytes", 1 << (widest - 1).bit_length())
@@ -81,6 +79,8 @@ class AcceleratorConfig:
             self._refuse("weight_buffer", "must hold two weight tiles, that is 2 * rows entries")
         if self.burst_beats * self.bus_bytes > AXI_PAGE_BYTES:
             object.__setattr__(self, "burst_beats", AXI_PAGE_BYTES // self.bus_bytes)
+        if self.winograd and self.accumulators < 2 * winograd(self.winograd).patch ** 2:
+            self._refuse("accumulators", "must hold two Winograd tiles of n * n positions")
         if self.output_buffer < 2 * self.burst_beats:
             self._refuse("output_buffer", "must hold two bursts, that is 2 * burst_beats entries")
 
@@ -97,19 +97,31 @@ class AcceleratorConfig:
             self._refuse(name, f"must be a power of two between {low} and {high}")
 
     @property
+    def tiles(self) -> tuple[int, ...]:
+        """The Winograd tiles that the accelerator can run, smallest first."""
+        return tuple(tile for tile in POINTS if tile <= self.winograd)
+
+    def segment_tiles(self, tile: int) -> int:
+        """Neighbouring tiles (pixels, for tile 0) that the store engine drains in one go.
+
+        One burst of pixels, or as many tiles as let two segments share the output buffer.
+        """
+        return self.output_buffer // (2 * tile * tile) if tile else self.burst_beats
+
+    @property
     def activation_bits(self) -> int:
         """Signed width of a vector lane entering the mesh."""
-        return ELEMENT_BITS[self.winograd][0]
+        return element_bits(self.winograd)[0]
 
     @property
     def weight_bits(self) -> int:
         """Signed width of a weight held in a processing element."""
-        return ELEMENT_BITS[self.winograd][1]
+        return element_bits(self.winograd)[1]
 
     @property
     def accumulator_bits(self) -> int:
         """Signed width of partial sums and accumulators; sums are taken modulo two to this power."""
-        return ELEMENT_BITS[self.winograd][2]
+        return element_bits(self.winograd)[2]
 
     @property
     def parameter_entries(self) -> int:
@@ -129,6 +141,7 @@ class AcceleratorConfig:
             + 2 * self.accumulators * self.cols * self.accumulator_bits
             + self.parameter_blocks * self.cols * 64
             + self.output_buffer * self.bus_bytes * 8
+            + (2 * self.accumulators * self.rows * self.activation_bits if self.winograd else 0)
         )
         return -(-bits // 8)
 

@@ -11,17 +11,17 @@ from hw import axi
 from hw.accumulators import Accumulators, accumulator_tag
 from hw.config import ADDRESS_BITS, AcceleratorConfig
 from hw.counters import COUNTER_BITS, Counters
+from hw.execute_engine import ExecuteEngine
 from hw.fetch_engine import FetchEngine
 from hw.isa import PC_BITS, Buffer, Fault, Semaphore
 from hw.load_engine import LoadEngine
 from hw.matrix_unit import MatrixUnit
+from hw.output_buffer import OutputBuffer
+from hw.output_path import OutputPath
 from hw.read_master import ReadMaster
 from hw.registers import Counter
-from hw.requantiser import Requantiser
 from hw.semaphores import Semaphores
 from hw.store_engine import StoreEngine
-from hw.vector_feeder import VectorFeeder
-from hw.weight_feeder import WeightFeeder
 from hw.write_master import WriteMaster
 
 QUIET_CYCLES = 1024
@@ -40,7 +40,6 @@ class Core(wiring.Component):
         self._config = config
         self._matrix_unit = MatrixUnit(config, accumulator_tag(config))
         self._accumulators = Accumulators(config)
-        self._requantiser = Requantiser(config)
         super().__init__(
             {
                 "read_bus": Out(axi.read_channels(config)),
@@ -70,13 +69,12 @@ class Core(wiring.Component):
         m.submodules.writer = writer = WriteMaster(config)
         m.submodules.fetch = fetch = FetchEngine(config)
         m.submodules.load = load = LoadEngine(config)
-        m.submodules.weights = weights = WeightFeeder(config)
-        m.submodules.vectors = vectors = VectorFeeder(config)
+        m.submodules.execute = execute = ExecuteEngine(config)
         m.submodules.matrix_unit = matrix_unit = self._matrix_unit
         m.submodules.accumulators = accumulators = self._accumulators
-        m.submodules.requantiser = requantiser = self._requantiser
-        # A drained accumulator takes a cycle to leave its bank before it enters the requantiser.
-        m.submodules.store = store = StoreEngine(config, flush_cycles=1 + requantiser.latency)
+        m.submodules.output_path = output_path = OutputPath(config)
+        m.submodules.output_buffer = output_buffer = OutputBuffer(config)
+        m.submodules.store = store = StoreEngine(config)
         m.submodules.semaphores = semaphores = Semaphores()
         m.submodules.counters = counters = Counters(config)
 
@@ -92,6 +90,7 @@ class Core(wiring.Component):
         connect(m, fetch.request, reader.fetch)
         connect(m, load.request, reader.load)
         connect(m, fetch.load, load.instruction)
+        connect(m, fetch.execute, execute.instruction)
         connect(m, fetch.store, store.instruction)
         m.d.comb += [
             fetch.start.eq(self.start),
@@ -99,57 +98,57 @@ class Core(wiring.Component):
             fetch.length.eq(self.length),
             fetch.beat.eq(reader.fetch_beat),
             load.beat.eq(reader.load_beat),
-            # An EXECUTE goes to both of its halves or waits.
-            fetch.execute.ready.eq(weights.instruction.ready & vectors.instruction.ready),
-            weights.instruction.payload.eq(fetch.execute.payload),
-            vectors.instruction.payload.eq(fetch.execute.payload),
-            weights.instruction.valid.eq(fetch.execute.valid & vectors.instruction.ready),
-            vectors.instruction.valid.eq(fetch.execute.valid & weights.instruction.ready),
         ]
-        self._buffers(m, load, weights, vectors, store)
+        self._buffers(m, load, execute, store)
 
         # Arithmetic.
-        connect(m, weights.weights, matrix_unit.weights)
-        connect(m, vectors.vectors, matrix_unit.vectors)
-        connect(m, store.request, writer.request)
+        connect(m, execute.weights, matrix_unit.weights)
+        connect(m, execute.vectors, matrix_unit.vectors)
+        connect(m, store.segment, output_buffer.segment)
+        connect(m, output_buffer.request, writer.request)
         m.d.comb += [
             accumulators.sums.eq(matrix_unit.sums),
             accumulators.read_enable.eq(store.drain_enable),
             accumulators.read_bank.eq(store.drain_bank),
             accumulators.read_address.eq(store.drain_address),
-            requantiser.sums.lanes.eq(accumulators.read_lanes),
-            requantiser.parameters.eq(store.parameters),
-            requantiser.zero_point.eq(store.zero_point),
-            requantiser.minimum.eq(store.minimum),
-            requantiser.maximum.eq(store.maximum),
-            writer.beat_valid.eq(requantiser.results.valid),
-            writer.beat.eq(requantiser.results.lanes.as_value()),
-            store.free.eq(writer.free),
+            output_path.sums.lanes.eq(accumulators.read_lanes),
+            output_path.tile.eq(store.tile),
+            output_path.parameters.eq(store.parameters),
+            output_path.zero_point.eq(store.zero_point),
+            output_path.minimum.eq(store.minimum),
+            output_path.maximum.eq(store.maximum),
+            output_buffer.results.eq(output_path.results),
+            store.placed.eq(output_buffer.placed),
+            writer.beat.eq(output_buffer.beat),
+            output_buffer.next_beat.eq(writer.next_beat),
+            output_buffer.released.eq(writer.released),
+            output_buffer.released_beats.eq(writer.released_beats),
         ]
-        m.d.sync += requantiser.sums.valid.eq(store.drain_enable)
+        # A bank answers a cycle after it was asked.
+        m.d.sync += output_path.sums.valid.eq(store.drain_enable)
 
         # Meeting points.
         m.d.comb += [
             semaphores.clear.eq(self.start),
-            semaphores.take.eq(load.take | weights.take | vectors.take | store.take),
+            semaphores.take.eq(load.take | execute.take | store.take),
             semaphores.signal.eq(
                 load.signal
-                | vectors.signal
+                | execute.signal
                 | store.signal
                 | Mux(accumulators.committed, 1 << Semaphore.SUMS_READY, 0)
             ),
         ]
-        engines = (load, weights, vectors, store)
+        engines = (load, execute, store)
         m.d.comb += [engine.available.eq(semaphores.available) for engine in engines]
 
         # Start and stop.
         halt = Signal()
         m.d.comb += halt.eq(self.hold | (self.fault != Fault.NONE))
         m.d.comb += [unit.halt.eq(halt) for unit in (reader, writer, fetch, *engines)]
-        settled = self._settled(m, vectors.idle)
+        settled = self._settled(m, execute.vectors_idle)
         idle = Signal()
         m.d.comb += [
-            idle.eq(fetch.finished & load.idle & weights.idle & settled & store.idle & writer.idle & writer.quiet),
+            idle.eq(fetch.finished & load.idle & execute.idle & settled & store.idle & output_buffer.idle & writer.idle),
             self.bus_quiet.eq(reader.idle & writer.quiet),
         ]
         with m.If(self.start):
@@ -161,8 +160,8 @@ class Core(wiring.Component):
         m.d.comb += moving.eq(
             ~reader.idle
             | ~writer.quiet
-            | (vectors.vectors.valid & vectors.vectors.ready)
-            | (weights.weights.valid & weights.weights.ready)
+            | (execute.vectors.valid & execute.vectors.ready)
+            | (execute.weights.valid & execute.weights.ready)
             | semaphores.signal.any()
             | semaphores.take.any()
             | store.drain_enable
@@ -190,11 +189,9 @@ class Core(wiring.Component):
         m.d.comb += [
             counters.clear.eq(self.start),
             counters.running.eq(self.running),
-            counters.vector_valid.eq(vectors.vectors.valid),
-            counters.vector_ready.eq(vectors.vectors.ready),
-            counters.vectors_active.eq(vectors.active),
-            counters.vectors_queued.eq(vectors.queued),
-            counters.vectors_awaiting.eq(vectors.awaiting),
+            counters.vector_valid.eq(execute.vectors.valid),
+            counters.vector_ready.eq(execute.vectors.ready),
+            counters.stall.eq(execute.stall),
             counters.all_dispatched.eq(fetch.finished),
             counters.fetched.eq(reader.fetch_beat.valid),
             counters.loaded.eq(load.write_enable),
@@ -203,9 +200,7 @@ class Core(wiring.Component):
         ]
         return m
 
-    def _buffers(
-        self, m: Module, load: LoadEngine, weights: WeightFeeder, vectors: VectorFeeder, store: StoreEngine
-    ) -> None:
+    def _buffers(self, m: Module, load: LoadEngine, execute: ExecuteEngine, store: StoreEngine) -> None:
         """The three operand buffers: written by the load engine, each read by one engine a cycle later."""
         config = self._config
         shapes = {
@@ -224,12 +219,14 @@ class Core(wiring.Component):
                 write.en.eq(load.write_enable[buffer.value]),
             ]
             reads[buffer] = memory.read_port()
-        for engine, buffer in ((weights, Buffer.WEIGHTS), (vectors, Buffer.INPUTS)):
-            m.d.comb += [
-                reads[buffer].en.eq(engine.read_enable),
-                reads[buffer].addr.eq(engine.read_address),
-                engine.read_data.eq(reads[buffer].data),
-            ]
+        m.d.comb += [
+            reads[Buffer.INPUTS].en.eq(execute.input_enable),
+            reads[Buffer.INPUTS].addr.eq(execute.input_address),
+            execute.input_data.eq(reads[Buffer.INPUTS].data),
+            reads[Buffer.WEIGHTS].en.eq(execute.weight_enable),
+            reads[Buffer.WEIGHTS].addr.eq(execute.weight_address),
+            execute.weight_data.eq(reads[Buffer.WEIGHTS].data),
+        ]
         m.d.comb += [
             reads[Buffer.PARAMETERS].addr.eq(store.parameter_address),
             store.parameter_data.eq(reads[Buffer.PARAMETERS].data),

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, wiring
+from amaranth.lib import data, enum, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import AcceleratorConfig
-from hw.isa import Buffer, Semaphore
+from hw.isa import Buffer
 from hw.registers import Counter
 
 COUNTER_BITS = 64
+
+
+class Stall(enum.Enum, shape=3):
+    """What keeps a source of vectors from offering one."""
+
+    NO_INSTRUCTION = 0
+    INPUTS = 1
+    ACCUMULATORS = 2
+    PIPELINE = 3
+    TRANSFORM = 4
 
 
 class Counters(wiring.Component):
@@ -29,9 +39,7 @@ class Counters(wiring.Component):
                 "running": In(1),
                 "vector_valid": In(1),
                 "vector_ready": In(1),
-                "vectors_active": In(1),
-                "vectors_queued": In(1),
-                "vectors_awaiting": In(len(Semaphore)),
+                "stall": In(Stall),
                 "all_dispatched": In(1),
                 "fetched": In(1),
                 "loaded": In(len(Buffer)),
@@ -50,13 +58,13 @@ class Counters(wiring.Component):
                 m.d.comb += event[Counter.BUSY].eq(1)
             with m.Elif(self.vector_valid):
                 m.d.comb += event[Counter.STALL_WEIGHTS].eq(1)
-            with m.Elif(self.vectors_active):
-                m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
-            with m.Elif(self.vectors_queued & self.vectors_awaiting[Semaphore.BANK_RELEASED]):
-                m.d.comb += event[Counter.STALL_ACCUMULATORS].eq(1)
-            with m.Elif(self.vectors_queued & self.vectors_awaiting[Semaphore.INPUTS_LOADED]):
+            with m.Elif(self.stall == Stall.INPUTS):
                 m.d.comb += event[Counter.STALL_INPUTS].eq(1)
-            with m.Elif(self.vectors_queued):
+            with m.Elif(self.stall == Stall.ACCUMULATORS):
+                m.d.comb += event[Counter.STALL_ACCUMULATORS].eq(1)
+            with m.Elif(self.stall == Stall.TRANSFORM):
+                m.d.comb += event[Counter.STALL_TRANSFORM].eq(1)
+            with m.Elif(self.stall == Stall.PIPELINE):
                 m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
             with m.Elif(self.all_dispatched):
                 m.d.comb += event[Counter.STALL_DRAIN].eq(1)

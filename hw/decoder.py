@@ -12,6 +12,9 @@ from amaranth.lib.wiring import In, Out
 from hw.config import AcceleratorConfig
 from hw.isa import INSTRUCTIONS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Opcode, Store
 
+from hw.shift_add import combination
+from hw.winograd import winograd
+
 
 class Decoder(wiring.Component):
     """Says whether ``word`` is an instruction this accelerator can carry out.
@@ -70,11 +73,17 @@ class Decoder(wiring.Component):
             execute.kernel_width == 0,
             execute.count == 0,
             execute.blocks == 0,
+            self._unknown_tile(execute.tile),
+            *(
+                (execute.tile == tile)
+                & ((execute.kernel_height != winograd(tile).patch) | (execute.kernel_width != winograd(tile).patch))
+                for tile in config.tiles
+            ),
         )
         outside = _any(
             execute.input_base >= config.input_buffer,
             execute.weight_base >= config.weight_buffer,
-            execute.accumulator_base + execute.count > config.accumulators,
+            self._sums_outside(execute),
         )
         return illegal, outside
 
@@ -85,14 +94,28 @@ class Decoder(wiring.Component):
             store.count == 0,
             store.width == 0,
             store.first >= store.width,
+            store.lines == 0,
+            self._unknown_tile(store.tile),
             self._unaligned(store.destination),
             self._unaligned(store.row_pitch),
         )
         outside = _any(
             store.parameter_block >= config.parameter_blocks,
-            store.accumulator_base + store.count > config.accumulators,
+            self._sums_outside(store),
         )
         return illegal, outside
+
+    def _unknown_tile(self, tile: Value) -> Value:
+        return ~_any(*(tile == known for known in (0, *self._config.tiles)))
+
+    def _sums_outside(self, view: data.View) -> Value:
+        """Whether the accumulators of ``count`` vectors, or tiles, go past the end of a bank."""
+        config = self._config
+        outside = (view.tile == 0) & (view.accumulator_base + view.count > config.accumulators)
+        for tile in config.tiles:
+            sums = combination([winograd(tile).patch ** 2], [view.count])
+            outside = outside | (view.tile == tile) & (view.accumulator_base + sums > config.accumulators)
+        return outside
 
     def _unaligned(self, address: Value) -> Value:
         return address[: (self._config.bus_bytes - 1).bit_length()].any()
@@ -105,4 +128,4 @@ def _foreign_semaphores(kind: type[Instruction], view: data.View) -> Value:
 
 
 def _any(*conditions: ValueLike) -> Value:
-    return reduce(or_, conditions, Const(0, 1))
+    return reduce(or_, conditions, Const(0, 1)).bool()

@@ -175,6 +175,7 @@ class Execute(Instruction):
 
     bank: int = _bits(8)
     accumulate: int = _bits(8)
+    tile: int = _bits(8)
     zero_point: int = _bits(8, signed=True)
     kernel_height: int = _bits(8, default=1)
     kernel_width: int = _bits(8, default=1)
@@ -202,9 +203,12 @@ class Execute(Instruction):
 class Store(Instruction):
     """Drain accumulators through bias, requantisation and clamp to memory.
 
-    Accumulator ``accumulator_base`` + i of ``bank`` becomes pixel i of a raster walk that starts
-    at column ``first``, is ``width`` pixels wide, and whose rows lie ``row_pitch`` bytes apart;
-    ``destination`` is the byte address of row 0, column 0. Parameters come from block
+    With ``tile`` 0, accumulator ``accumulator_base`` + i of ``bank`` becomes pixel i of a raster walk that
+    starts at column ``first`` and is ``width`` pixels wide. Else ``count`` tiles of n x n accumulators,
+    as a Winograd EXECUTE of the same tile and count leaves them, become tile x tile pixels each;
+    the walk goes from tile to tile, ``first`` and ``width`` are in pixels (first a multiple of the tile),
+    and pixels beyond ``width`` or beyond ``lines`` rows are dropped. Rows of pixels lie ``row_pitch`` bytes
+    apart; ``destination`` is the byte address of row 0, column 0. Parameters come from block
     ``parameter_block`` of the parameter buffer.
     """
 
@@ -213,14 +217,16 @@ class Store(Instruction):
     signals = frozenset({Semaphore.BANK_RELEASED, Semaphore.PARAMETERS_RELEASED})
 
     bank: int = _bits(8)
+    tile: int = _bits(8)
     zero_point: int = _bits(8, signed=True)
     minimum: int = _bits(8, signed=True, default=-128)
     maximum: int = _bits(8, signed=True, default=127)
     count: int = _bits(16, default=1)
     accumulator_base: int = _bits(16)
     parameter_block: int = _bits(16)
-    first: int = _bits(32)
-    width: int = _bits(32, default=1)
+    first: int = _bits(16)
+    width: int = _bits(16, default=1)
+    lines: int = _bits(16, default=1)
     destination: int = _bits(32)
     row_pitch: int = _bits(32)
 

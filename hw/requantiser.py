@@ -19,7 +19,7 @@ STAGES = 7
 """Registers between a sum and its result."""
 
 FRACTION_BITS = SIGNIFICANT_BITS + 1
-"""Fraction bits of the last shift: 25, since a significand of at most 2**24 is then at most one half, and rounds to 0."""
+"""Of the last shift. 25, since a significand of at most 2**24 is then at most one half, and rounds to 0."""
 
 LARGEST_SHIFT = 11
 """2**23 << 11 is 512 with 25 fraction bits: outside of int8 whatever the zero point."""
@@ -27,9 +27,7 @@ LARGEST_SHIFT = 11
 
 def drained_layout(config: AcceleratorConfig) -> data.StructLayout:
     """A vector of output channels as it comes out of the accumulators."""
-    return data.StructLayout(
-        {"valid": 1, "lanes": data.ArrayLayout(signed(config.accumulator_bits), config.cols)}
-    )
+    return data.StructLayout({"valid": 1, "lanes": data.ArrayLayout(signed(config.accumulator_bits), config.cols)})
 
 
 def results_layout(config: AcceleratorConfig) -> data.StructLayout:

@@ -6,28 +6,26 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.burst import burst_beats
 from hw.config import ADDRESS_BITS, AcceleratorConfig
 from hw.fetch_engine import dispatched
 from hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
+from hw.output_buffer import SEGMENT
 from hw.semaphores import satisfied
-from hw.write_master import WRITE_REQUEST
+from hw.winograd import winograd
 
 
 class StoreEngine(wiring.Component):
-    """Carries out STORE instructions in order: parameters, then bursts of accumulators.
+    """Carries out STORE instructions in order: parameters, then segment by segment of neighbouring tiles.
 
-    Reading the parameters takes ``PARAMETER_BYTES`` cycles. Then, burst by burst, one cycle or more to
-    plan it (until the output buffer has room for all of it) and a cycle per vector to read the
-    accumulators (``drain_*``). The last read signals the semaphores. ``flush_cycles`` more pass
-    before the next instruction may change ``parameters``: the last vector is then out of the
-    requantiser. ``draining`` is high in cycles that read an accumulator, ``idle`` when there is
-    nothing to do.
+    A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES``
+    cycles. A segment takes a cycle to measure, one or more to hand to the output buffer (until it has
+    room for all of it), and one for each accumulator to read (``drain_*``, position fastest). The last read signals
+    the semaphores. The next instruction may change ``tile`` and ``parameters`` once ``placed`` says
+    that every result has left the output path. ``idle`` is high when there is nothing to do.
     """
 
-    def __init__(self, config: AcceleratorConfig, flush_cycles: int) -> None:
+    def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self.flush_cycles = flush_cycles
         super().__init__(
             {
                 "instruction": In(stream.Signature(dispatched(Store))),
@@ -37,35 +35,44 @@ class StoreEngine(wiring.Component):
                 "parameter_address": Out(range(config.parameter_entries)),
                 "parameter_data": In(8 * config.cols),
                 "parameters": Out(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
+                "tile": Out(8),
                 "zero_point": Out(signed(8)),
                 "minimum": Out(signed(8)),
                 "maximum": Out(signed(8)),
                 "drain_enable": Out(1),
                 "drain_bank": Out(1),
                 "drain_address": Out(range(config.accumulators)),
-                "request": Out(stream.Signature(WRITE_REQUEST)),
-                "free": In(range(config.output_buffer + 1)),
+                "segment": Out(stream.Signature(SEGMENT)),
+                "placed": In(1),
                 "halt": In(1),
                 "idle": Out(1),
                 "pc": Out(PC_BITS),
             }
         )
 
+    @property
+    def _sizes(self) -> list[tuple[int, int, int]]:
+        """Tile field, its size in pixels and positions along an axis; a pixel of direct convolution is one of each."""
+        return [(0, 1, 1), *((tile, tile, winograd(tile).patch) for tile in self._config.tiles)]
+
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
         store = self.instruction.payload.instruction
-        signal = Signal(len(Semaphore))
+        current = Signal(Store.layout())
         plane = Signal(range(PARAMETER_BYTES))
-        parameter_block = Signal(range(config.parameter_blocks))
         plane_arrives = Signal()
-        address, row_address, row_pitch = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        remaining = Signal(16)
-        run_left, width = Signal(32), Signal(32)
-        burst_left = Signal(9)
-        flush = Signal(range(self.flush_cycles + 1))
+        column, lines_left, tiles_left = Signal(16), Signal(16), Signal(16)
+        row_address = Signal(ADDRESS_BITS)
 
-        m.d.comb += self.parameter_address.eq(Cat(plane, parameter_block))
+        m.d.comb += [
+            self.tile.eq(current.tile),
+            self.zero_point.eq(current.zero_point),
+            self.minimum.eq(current.minimum),
+            self.maximum.eq(current.maximum),
+            self.drain_bank.eq(current.bank[0]),
+            self.parameter_address.eq(Cat(plane, current.parameter_block)),
+        ]
         m.d.sync += plane_arrives.eq(0)
         with m.If(plane_arrives):
             for channel in range(config.cols):
@@ -73,78 +80,107 @@ class StoreEngine(wiring.Component):
                 byte = self.parameter_data.word_select(channel, 8)
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
-        contiguous = Signal(32)
-        m.d.comb += contiguous.eq(Mux(remaining < run_left, remaining, run_left))
-        beats = burst_beats(m, config, address, contiguous)
+        # What depends on the tile's size.
+        last_offset, last_position = Signal(2), Signal(range(max(n * n for _, _, n in self._sizes)))
+        columns_left, row_tiles, most_tiles = Signal(16), Signal(16), Signal(16)
+        tiles, pixels, high = Signal(16), Signal(16), Signal(3)
+        row_step = Signal(ADDRESS_BITS)
+        m.d.comb += columns_left.eq(current.width - column)
+        with m.Switch(current.tile):
+            for field, size, positions in self._sizes:
+                places = size.bit_length() - 1
+                with m.Case(field):
+                    m.d.comb += [
+                        last_offset.eq(size - 1),
+                        last_position.eq(positions * positions - 1),
+                        row_tiles.eq((columns_left + (size - 1)) >> places),
+                        most_tiles.eq(config.segment_tiles(field)),
+                        pixels.eq(tiles << places),
+                        high.eq(Mux(lines_left < size, lines_left, size)),
+                        row_step.eq(current.row_pitch << places),
+                    ]
+        nearest = Signal(16)
         m.d.comb += [
-            self.request.payload.address.eq(address),
-            self.request.payload.beats.eq(beats),
-            self.request.payload.pc.eq(self.pc),
+            nearest.eq(Mux(tiles_left < row_tiles, tiles_left, row_tiles)),
+            tiles.eq(Mux(nearest < most_tiles, nearest, most_tiles)),
         ]
 
+        segment = self.segment.payload
+        tile, position = Signal(16), Signal.like(last_position)
+        tile_address = Signal(range(config.accumulators))
+        ends_row = Signal()
+        m.d.comb += ends_row.eq(segment.columns == columns_left)
         with m.FSM():
             with m.State("IDLE"):
                 start = Signal()
                 m.d.comb += [
                     self.idle.eq(~self.instruction.valid),
                     start.eq(
-                        self.instruction.valid & satisfied(store.wait, self.available, Store.waits) & ~self.halt
+                        self.instruction.valid
+                        & self.placed
+                        & satisfied(store.wait, self.available, Store.waits)
+                        & ~self.halt
                     ),
                     self.instruction.ready.eq(start),
                     self.take.eq(Mux(start, store.wait, 0)),
                 ]
                 with m.If(start):
-                    row_start = store.destination
                     m.d.sync += [
                         self.pc.eq(self.instruction.payload.pc),
-                        signal.eq(store.signal),
-                        parameter_block.eq(store.parameter_block),
+                        current.eq(store),
                         plane.eq(0),
-                        self.zero_point.eq(store.zero_point),
-                        self.minimum.eq(store.minimum),
-                        self.maximum.eq(store.maximum),
-                        self.drain_bank.eq(store.bank),
-                        self.drain_address.eq(store.accumulator_base),
-                        address.eq(row_start + store.first * config.bus_bytes),
-                        row_address.eq(row_start),
-                        row_pitch.eq(store.row_pitch),
-                        remaining.eq(store.count),
-                        run_left.eq(store.width - store.first),
-                        width.eq(store.width),
+                        tile_address.eq(store.accumulator_base),
+                        row_address.eq(store.destination),
+                        column.eq(store.first),
+                        lines_left.eq(store.lines),
+                        tiles_left.eq(store.count),
                     ]
                     m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
                 m.d.sync += [plane.eq(plane + 1), plane_arrives.eq(1)]
                 with m.If(plane == PARAMETER_BYTES - 1):
-                    m.next = "PLAN"
-            with m.State("PLAN"):
-                m.d.comb += self.request.valid.eq((self.free >= beats) & ~self.halt)
-                with m.If(self.request.valid & self.request.ready):
-                    m.d.sync += [
-                        burst_left.eq(beats),
-                        remaining.eq(remaining - beats),
-                    ]
-                    with m.If(run_left == beats):
+                    m.next = "MEASURE"
+            with m.State("MEASURE"):
+                m.d.sync += [
+                    segment.tiles.eq(tiles),
+                    segment.columns.eq(Mux(pixels < columns_left, pixels, columns_left)),
+                    segment.lines.eq(high),
+                    segment.last_offset.eq(last_offset),
+                    segment.address.eq(row_address + column * config.bus_bytes),
+                    segment.row_pitch.eq(current.row_pitch),
+                    segment.pc.eq(self.pc),
+                ]
+                m.next = "RESERVE"
+            with m.State("RESERVE"):
+                m.d.comb += self.segment.valid.eq(~self.halt)
+                m.d.sync += [tile.eq(segment.tiles), position.eq(0), self.drain_address.eq(tile_address)]
+                with m.If(self.segment.valid & self.segment.ready):
+                    m.d.sync += [tiles_left.eq(tiles_left - segment.tiles), column.eq(column + segment.columns)]
+                    with m.If(ends_row):
                         m.d.sync += [
-                            run_left.eq(width),
-                            address.eq(row_address + row_pitch),
-                            row_address.eq(row_address + row_pitch),
+                            column.eq(0),
+                            row_address.eq(row_address + row_step),
+                            lines_left.eq(lines_left - last_offset - 1),
                         ]
-                    with m.Else():
-                        m.d.sync += [run_left.eq(run_left - beats), address.eq(address + beats * config.bus_bytes)]
                     m.next = "DRAIN"
             with m.State("DRAIN"):
                 m.d.comb += self.drain_enable.eq(1)
-                m.d.sync += [self.drain_address.eq(self.drain_address + 1), burst_left.eq(burst_left - 1)]
-                with m.If(burst_left == 1):
-                    with m.If(remaining == 0):
-                        m.d.comb += self.signal.eq(signal)
-                        m.d.sync += flush.eq(self.flush_cycles)
-                        m.next = "FLUSH"
-                    with m.Else():
-                        m.next = "PLAN"
-            with m.State("FLUSH"):
-                m.d.sync += flush.eq(flush - 1)
-                with m.If(flush == 1):
-                    m.next = "IDLE"
+                m.d.sync += [position.eq(position + 1), self.drain_address.eq(self.drain_address + current.count)]
+                with m.If(position == last_position):
+                    m.d.sync += [
+                        position.eq(0),
+                        tile.eq(tile - 1),
+                        tile_address.eq(tile_address + 1),
+                        self.drain_address.eq(tile_address + 1),
+                    ]
+                    with m.If(tile == 1):
+                        with m.If(tiles_left == 0):
+                            m.d.comb += self.signal.eq(current.signal)
+                            m.next = "IDLE"
+                        with m.Else():
+                            m.next = "MEASURE"
+        # Lines are at most a tile high.
+        m.d.comb += segment.beats.eq(
+            sum(Mux(segment.lines[bit], segment.columns << bit, 0) for bit in range(len(segment.lines)))
+        )
         return m

@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 from hw.accumulators import accumulator_tag
 from hw.config import AcceleratorConfig
-from hw.fetch_engine import dispatched
-from hw.isa import PC_BITS, Execute, Semaphore
+from hw.counters import Stall
+from hw.isa import Execute, Semaphore
 from hw.matrix_unit import vectors_layout
 from hw.queue import Queue
 from hw.raster_walk import RasterWalk
@@ -19,22 +19,20 @@ WAITS = frozenset({Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
 """The semaphores of an EXECUTE that this half waits for; the weight feeder waits for the weights."""
 
 
-class VectorFeeder(wiring.Component):
-    """Carries out queued EXECUTE instructions in order, one vector per cycle, across instructions too.
+class VectorSource(wiring.Component):
+    """What the sources of vectors have in common: their ports.
 
-    A vector leaves one cycle after ``read_enable`` asked the input buffer for it; ``read_data`` is the
-    buffer's entry one cycle after and must hold while ``read_enable`` is low. Padding is filled in
-    here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
-    ``last`` and is signalled by whoever sees the sum committed. ``awaiting`` is the mask of semaphores
-    that keep the next instruction from starting while nothing else is left to do; ``queued`` says that
-    there is a next one.
+    ``instruction`` is taken in order. ``read_*`` goes to the input buffer, which answers a cycle later and
+    holds its answer while ``read_enable`` is low. ``signal`` and ``take`` are semaphore masks. ``stall`` says
+    what keeps the next vector from being offered, when none is. ``idle`` is high when nothing is queued
+    or under way.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
             {
-                "instruction": In(stream.Signature(dispatched(Execute))),
+                "instruction": In(stream.Signature(Execute.layout())),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),
@@ -43,18 +41,25 @@ class VectorFeeder(wiring.Component):
                 "read_data": In(8 * config.rows),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
                 "halt": In(1),
-                "active": Out(1),
-                "queued": Out(1),
-                "awaiting": Out(len(Semaphore)),
+                "stall": Out(Stall),
                 "idle": Out(1),
-                "pc": Out(PC_BITS),
             }
         )
+
+
+class VectorFeeder(VectorSource):
+    """Carries out queued EXECUTE instructions in order, one vector per cycle, across instructions too.
+
+    A vector leaves one cycle after ``read_enable`` asked the input buffer for it; ``read_data`` is the
+    buffer's entry one cycle after and must hold while ``read_enable`` is low. Padding is filled in
+    here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
+    ``last`` and is signalled by whoever sees the sum committed.
+    """
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        m.submodules.queue = queue = Queue(dispatched(Execute), config.queue_depth)
+        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.walk = walk = RasterWalk(config)
         m.d.comb += [
             queue.input.valid.eq(self.instruction.valid),
@@ -62,16 +67,17 @@ class VectorFeeder(wiring.Component):
             self.instruction.ready.eq(queue.input.ready),
         ]
 
-        head = queue.output.payload.instruction
+        head = queue.output.payload
         own_waits = sum(1 << semaphore for semaphore in WAITS)
         zero_point, bank, signal = Signal(signed(8)), Signal(), Signal(len(Semaphore))
+        active = Signal()
         advance = Signal()
         start = Signal()
         m.d.comb += [
             advance.eq(~self.vectors.valid | self.vectors.ready),
             start.eq(
                 queue.output.valid
-                & (~self.active | (walk.final & advance))
+                & (~active | (walk.final & advance))
                 & satisfied(head.wait, self.available, WAITS)
                 & ~self.halt
             ),
@@ -79,31 +85,35 @@ class VectorFeeder(wiring.Component):
             self.take.eq(Mux(start, head.wait & own_waits, 0)),
             walk.start.eq(start),
             walk.instruction.eq(head),
-            walk.step.eq(self.active & advance),
-            self.read_enable.eq(self.active & advance),
+            walk.step.eq(active & advance),
+            self.read_enable.eq(active & advance),
             self.read_address.eq(walk.address),
             self.signal.eq(
-                Mux(self.active & advance & walk.final, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)
+                Mux(active & advance & walk.final, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)
             ),
-            self.queued.eq(queue.output.valid),
-            self.awaiting.eq(head.wait & own_waits & ~self.available),
-            self.idle.eq(~self.active & ~queue.output.valid & ~self.vectors.valid),
+            self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         with m.If(start):
             m.d.sync += [
-                self.active.eq(1),
-                self.pc.eq(queue.output.payload.pc),
+                active.eq(1),
                 zero_point.eq(head.zero_point),
                 bank.eq(head.bank),
                 signal.eq(head.signal),
             ]
         with m.Elif(walk.step & walk.final):
-            m.d.sync += self.active.eq(0)
+            m.d.sync += active.eq(0)
+
+        with m.If(active | (queue.output.valid & satisfied(head.wait, self.available, WAITS))):
+            m.d.comb += self.stall.eq(Stall.PIPELINE)
+        with m.Elif(queue.output.valid & head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]):
+            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+        with m.Elif(queue.output.valid):
+            m.d.comb += self.stall.eq(Stall.INPUTS)
 
         payload = self.vectors.payload
         inside, padding = Signal(), Signal(signed(8))
         with m.If(advance):
-            m.d.sync += self.vectors.valid.eq(self.active)
+            m.d.sync += self.vectors.valid.eq(active)
         with m.If(walk.step):
             m.d.sync += [
                 inside.eq(walk.inside),

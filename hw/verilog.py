@@ -104,14 +104,13 @@ def ports(text: str) -> list[dict[str, Any]]:
     return [declared[name.strip()] for name in header[1].split(",")]
 
 
+# Except the signal that makes simulators evaluate constant processes at time zero: it is no register.
+_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
+_ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
+
+
 def _without_initial_values(text: str) -> str:
-    # The signal that makes simulators evaluate constant processes at time zero is no register.
-    text = re.sub(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+ +|  reg (?:\[\d+:0\] )?\w+)= \S+;$", _declare, text, flags=re.M)
-    return re.sub(r"^  initial begin\n(?:    \S+?\[\d+\] = \d+'h0+;\n)+  end\n", "", text, flags=re.M)
-
-
-def _declare(match: re.Match[str]) -> str:
-    return match.group(1).rstrip() + " ;"
+    return _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
 
 
 def _make_directories(directory: Path) -> list[Path]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import AcceleratorConfig
-from hw.fetch_engine import dispatched
 from hw.isa import Execute, Semaphore
 from hw.matrix_unit import weights_layout
 from hw.queue import Queue
+from hw.weight_transform import WeightTransform
+from hw.winograd import KERNEL
 
 WAITS = frozenset({Semaphore.WEIGHTS_LOADED})
 """The semaphore of an EXECUTE that this half waits for; the vector feeder waits for the others."""
@@ -19,17 +20,19 @@ WAITS = frozenset({Semaphore.WEIGHTS_LOADED})
 class WeightFeeder(wiring.Component):
     """Reads the weight tiles of queued EXECUTE instructions in order and streams their rows.
 
-    Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows, from
-    consecutive entries of the weight buffer. One row per cycle, across instructions too; a row leaves
-    one cycle after ``read_enable`` asked the buffer for it. ``read_data`` is the buffer's entry one
-    cycle after, and must hold while ``read_enable`` is low.
+    Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
+    a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
+    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
+    goes through the weight transform. ``read_data`` is the buffer's entry one cycle after, and must hold
+    while ``read_enable`` is low. Going over to another transform, or to none, waits until the last one
+    is empty.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
             {
-                "instruction": In(stream.Signature(dispatched(Execute))),
+                "instruction": In(stream.Signature(Execute.layout())),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "read_enable": Out(1),
@@ -51,10 +54,11 @@ class WeightFeeder(wiring.Component):
                 "blocks": 16,
                 "kernel_height": 8,
                 "kernel_width": 8,
+                "tile": 8,
             }
         )
         m.submodules.queue = queue = Queue(fields, config.queue_depth)
-        execute = self.instruction.payload.instruction
+        execute = self.instruction.payload
         m.d.comb += [
             queue.input.valid.eq(self.instruction.valid),
             self.instruction.ready.eq(queue.input.ready),
@@ -62,7 +66,7 @@ class WeightFeeder(wiring.Component):
         ]
         m.d.comb += [
             queue.input.payload[name].eq(execute[name])
-            for name in ("weight_base", "blocks", "kernel_height", "kernel_width")
+            for name in ("weight_base", "blocks", "kernel_height", "kernel_width", "tile")
         ]
 
         active = Signal()
@@ -77,13 +81,17 @@ class WeightFeeder(wiring.Component):
         finishing = Signal()
         start = Signal()
         head = queue.output.payload
+        tile = Signal(8)
+        rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
+        transform_empty = self._route(m, rows, tile)
         ends_tile = row == config.rows - 1
         m.d.comb += [
-            advance.eq(~valid | self.weights.ready),
+            advance.eq(~valid | rows.ready),
             finishing.eq(ends_tile & (taps_x == 1) & (taps_y == 1) & (blocks == 1)),
             start.eq(
                 queue.output.valid
                 & (~active | (finishing & advance))
+                & ((head.tile == tile) | (~active & ~valid & transform_empty))
                 & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
                 & ~self.halt
             ),
@@ -91,11 +99,10 @@ class WeightFeeder(wiring.Component):
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
             self.read_enable.eq(active & advance),
             self.read_address.eq(address),
-            self.idle.eq(~active & ~queue.output.valid & ~valid),
-            self.weights.valid.eq(valid),
+            self.idle.eq(~active & ~queue.output.valid & ~valid & transform_empty),
+            rows.valid.eq(valid),
+            rows.payload.as_value().eq(self.read_data),
         ]
-        for lane in range(config.cols):
-            m.d.comb += self.weights.payload[lane].eq(self.read_data.word_select(lane, 8).as_signed())
 
         with m.If(advance):
             m.d.sync += valid.eq(active)
@@ -118,5 +125,35 @@ class WeightFeeder(wiring.Component):
                 kernel_width.eq(head.kernel_width),
                 kernel_height.eq(head.kernel_height),
                 blocks.eq(head.blocks),
+                tile.eq(head.tile),
             ]
+            with m.If(head.tile != 0):
+                m.d.sync += [size.eq(KERNEL) for size in (taps_x, taps_y, kernel_width, kernel_height)]
         return m
+
+    def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
+        """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``."""
+        config = self._config
+        direct = [
+            self.weights.valid.eq(rows.valid),
+            rows.ready.eq(self.weights.ready),
+            *(self.weights.payload[lane].eq(rows.payload[lane]) for lane in range(config.cols)),
+        ]
+        if not config.tiles:
+            m.d.comb += direct
+            return Const(1)
+        m.submodules.transform = transform = WeightTransform(config)
+        m.d.comb += [transform.raw.payload.eq(rows.payload), transform.weights.ready.eq(self.weights.ready)]
+        with m.Switch(tile):
+            with m.Case(0):
+                m.d.comb += direct
+            for number, choice in enumerate(config.tiles):
+                with m.Case(choice):
+                    m.d.comb += [
+                        transform.select.eq(number),
+                        transform.raw.valid.eq(rows.valid),
+                        rows.ready.eq(transform.raw.ready),
+                        self.weights.valid.eq(transform.weights.valid),
+                        self.weights.payload.eq(transform.weights.payload),
+                    ]
+        return transform.empty

@@ -42,8 +42,9 @@ def build(
     padding: int = 1,
     x_zero_point: int = -3,
     y_zero_point: int = 5,
+    tile: int = 0,
 ) -> SingleGroup:
-    """A stride-1 convolution whose inputs, weights and sums all fit the buffers at once."""
+    """A stride-1 convolution whose inputs, weights and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd."""
     random = np.random.default_rng(seed)
     x = random.integers(-128, 128, (channels, height, width)).astype(np.int8)
     weights = random.integers(-128, 128, (filters, channels, kernel, kernel)).astype(np.int8)
@@ -96,6 +97,8 @@ def build(
     image = np.zeros((out_blocks, pixels, config.bus_bytes), np.int8)
     image[..., : config.cols] = expected.reshape(out_blocks, config.cols, pixels).transpose(0, 2, 1)
 
+    step, taps = tile or 1, tile + kernel - 1 if tile else kernel
+    columns, lines = -(-out_width // step), -(-out_height // step)
     tile_rows = blocks * kernel * kernel * config.rows
     instructions: list[Instruction] = [
         Load(
@@ -118,9 +121,10 @@ def build(
         instructions.append(
             Execute(
                 wait=mask(waits), signal=mask([Semaphore.SUMS_READY]), bank=block % 2, zero_point=x_zero_point,
-                kernel_height=kernel, kernel_width=kernel, count=pixels, blocks=blocks, last=out_width - 1,
+                tile=tile, kernel_height=taps, kernel_width=taps, count=columns * lines, blocks=blocks,
+                last=(columns - 1) * step, stride_x=step, stride_y=step,
                 top=-padding, left=-padding, image_height=height, image_width=width,
-                input_base=-padding * (blocks * width + 1) % config.input_buffer, row_pitch=blocks * width,
+                input_base=-padding * (blocks * width + 1) % config.input_buffer, row_pitch=step * blocks * width,
                 block_pitch=width, tap_row_pitch=blocks * width, weight_base=block * tile_rows,
             )
         )  # fmt: skip
@@ -128,7 +132,8 @@ def build(
             Store(
                 wait=mask([Semaphore.SUMS_READY, *([Semaphore.PARAMETERS_LOADED] if block == 0 else [])]),
                 signal=mask([Semaphore.BANK_RELEASED] if block + 2 < out_blocks else []), bank=block % 2,
-                zero_point=y_zero_point, count=pixels, parameter_block=block, width=pixels,
+                tile=tile, zero_point=y_zero_point, count=columns * lines, parameter_block=block, width=out_width,
+                lines=out_height, row_pitch=out_width * config.bus_bytes,
                 destination=RESULTS + block * pixels * config.bus_bytes,
             )
         )  # fmt: skip

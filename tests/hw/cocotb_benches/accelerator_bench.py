@@ -177,6 +177,18 @@ async def convolution_is_exact_under_random_stalls(dut: HierarchyObject, probabi
         await bench.expect_exact(single_group.build(CONFIG, seed=seed, **shape))
 
 
+@cocotb.test(skip=not CONFIG.tiles)
+@cocotb.parametrize(probability=[0.0, 0.5])
+async def winograd_is_exact_under_random_stalls(dut: HierarchyObject, probability: float) -> None:
+    bench = await fresh(dut)
+    shapes = ({}, {"height": 9, "width": 3}, {"padding": 0, "filters": 3}, {"channels": 1, "height": 4, "width": 13})
+    for seed, shape in enumerate(shapes):
+        for tile in CONFIG.tiles:
+            bench.stall(seed, probability)
+            await bench.expect_exact(single_group.build(CONFIG, seed=seed, tile=tile, **shape))
+            await bench.expect_exact(single_group.build(CONFIG, seed=seed, **shape))
+
+
 @cocotb.test()
 async def same_program_takes_the_same_cycles_twice(dut: HierarchyObject) -> None:
     bench = await fresh(dut)

@@ -1,0 +1,1 @@
+"""The golden model: what every layer computes, in numpy, to the last bit."""
