@@ -12,12 +12,13 @@ from hw.accumulators import Accumulators, accumulator_tag
 from hw.config import ADDRESS_BITS, AcceleratorConfig
 from hw.counters import COUNTER_BITS, Counters
 from hw.execute_engine import ExecuteEngine
-from hw.fetch_engine import FetchEngine
-from hw.isa import PC_BITS, Buffer, Fault, Semaphore
+from hw.fetch_engine import FetchEngine, dispatched
+from hw.isa import PC_BITS, Buffer, Fault, Load, Semaphore, Store
 from hw.load_engine import LoadEngine
 from hw.matrix_unit import MatrixUnit
 from hw.output_buffer import OutputBuffer
 from hw.output_path import OutputPath
+from hw.queue import Queue
 from hw.read_master import ReadMaster
 from hw.registers import Counter
 from hw.semaphores import Semaphores
@@ -89,9 +90,14 @@ class Core(wiring.Component):
         # Instructions and operands.
         connect(m, fetch.request, reader.fetch)
         connect(m, load.request, reader.load)
-        connect(m, fetch.load, load.instruction)
+        # The execute engine has queues of its own, one for each of its parts.
+        m.submodules.loads = loads = Queue(dispatched(Load), config.queue_depth)
+        m.submodules.stores = stores = Queue(dispatched(Store), config.queue_depth)
+        connect(m, fetch.load, loads.input)
+        connect(m, loads.output, load.instruction)
         connect(m, fetch.execute, execute.instruction)
-        connect(m, fetch.store, store.instruction)
+        connect(m, fetch.store, stores.input)
+        connect(m, stores.output, store.instruction)
         m.d.comb += [
             fetch.start.eq(self.start),
             fetch.program.eq(self.program),
@@ -148,7 +154,16 @@ class Core(wiring.Component):
         settled = self._settled(m, execute.vectors_idle)
         idle = Signal()
         m.d.comb += [
-            idle.eq(fetch.finished & load.idle & execute.idle & settled & store.idle & output_buffer.idle & writer.idle),
+            idle.eq(
+                fetch.finished
+                & (loads.level == 0)
+                & load.idle
+                & execute.idle
+                & settled
+                & store.idle
+                & output_buffer.idle
+                & writer.idle
+            ),
             self.bus_quiet.eq(reader.idle & writer.quiet),
         ]
         with m.If(self.start):

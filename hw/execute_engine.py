@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -76,7 +76,7 @@ class ExecuteEngine(wiring.Component):
                 source.read_data.eq(self.input_data),
                 source.vectors.ready.eq(self.vectors.ready),
             ]
-        take, signal, all_idle = weights.take, 0, weights.idle
+        take, read, all_idle = weights.take, 0, weights.idle
         for number, source in enumerate(sources):
             wanted = execute.tile == 0 if number == 0 else execute.tile != 0
             others_idle = [other.idle for other in sources if other is not source]
@@ -97,15 +97,32 @@ class ExecuteEngine(wiring.Component):
                     self.vectors.payload.eq(source.vectors.payload),
                     self.stall.eq(source.stall),
                 ]
-            take, signal, all_idle = take | source.take, signal | source.signal, all_idle & source.idle
+            take, read, all_idle = take | source.take, read | source.signal, all_idle & source.idle
         vectors_idle = sources[0].idle
         for source in sources[1:]:
             vectors_idle = vectors_idle & source.idle
         m.d.comb += [
             weights.instruction.valid.eq(self.instruction.valid & self.instruction.ready),
             self.take.eq(take),
-            self.signal.eq(signal),
             self.idle.eq(all_idle),
             self.vectors_idle.eq(vectors_idle),
         ]
+        self._release(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         return m
+
+    def _release(self, m: Module, weights_read: Value, vectors_read: Value) -> None:
+        """Signal OPERANDS_RELEASED for an instruction when both its weights and its vectors are read.
+
+        Either may be read first: weights are fetched ahead of direct vectors, Winograd patches ahead of weights.
+        """
+        ahead = range(self._config.queue_depth + 2)
+        weights_ahead, vectors_ahead = Signal(ahead), Signal(ahead)
+        released = Signal()
+        m.d.comb += [
+            released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0))),
+            self.signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
+        ]
+        m.d.sync += [
+            weights_ahead.eq(weights_ahead + weights_read - released),
+            vectors_ahead.eq(vectors_ahead + vectors_read - released),
+        ]

@@ -26,10 +26,11 @@ BLOCK = data.StructLayout({"count": 16, "last_position": range(MOST_POSITIONS)})
 class PatchFeeder(wiring.Component):
     """Reads patches in the order of ``PatchWalk``, one vector per cycle, and transforms them.
 
-    Each block of a group is announced on ``block`` as its first vector is read, which waits until there is
-    room for it; ``transformed`` then brings count x n x n vectors, position running fastest, V[i][j] with i
-    before j, without back-pressure. OPERANDS_RELEASED is signalled with the last vector's read. ``select``
-    names the transform in use; a change of it waits until the last one is through.
+    Each block of a group is announced on ``block`` as the last vector of its first patch is read, which waits
+    until there is room for it: up to there, nothing can leave the transform. ``transformed`` then brings
+    count x n x n vectors, position running fastest, V[i][j] with i before j, without back-pressure.
+    OPERANDS_RELEASED is signalled with the last vector's read. ``select`` names the transform in use; a change
+    of it waits until the last one is through.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -88,8 +89,8 @@ class PatchFeeder(wiring.Component):
             same_transform.eq((choice == self.select) | (transform.empty & ~arrived & ~active)),
             self.block.payload.count.eq(count),
             self.block.payload.last_position.eq(Array([t.patch**2 - 1 for t in transforms])[self.select]),
-            self.block.valid.eq(active & walk.opens),
-            reading.eq(active & (~walk.opens | self.block.ready)),
+            self.block.valid.eq(active & walk.commits),
+            reading.eq(active & (~walk.commits | self.block.ready)),
             finishing.eq(reading & walk.final),
             blocked.eq(head.wait[Semaphore.INPUTS_LOADED] & ~self.available[Semaphore.INPUTS_LOADED]),
             self.awaiting_inputs.eq(~active & queue.output.valid & blocked),

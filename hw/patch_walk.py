@@ -16,8 +16,8 @@ class PatchWalk(wiring.Component):
 
     The counterpart of ``RasterWalk`` with the same addresses (see ``hw.isa.Execute``), but all taps of a
     tile before the next tile. ``start`` loads ``instruction``; from the next cycle on the outputs
-    describe a vector, and ``step`` moves to the next one. ``opens`` marks the first vector of a block,
-    ``final`` the last of all.
+    describe a vector, and ``step`` moves to the next one. ``commits`` marks the last vector of a block's first
+    patch, ``final`` the last of all.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -29,7 +29,7 @@ class PatchWalk(wiring.Component):
                 "step": In(1),
                 "address": Out(range(config.input_buffer)),
                 "inside": Out(1),
-                "opens": Out(1),
+                "commits": Out(1),
                 "final": Out(1),
             }
         )
@@ -45,12 +45,13 @@ class PatchWalk(wiring.Component):
         column = Signal(17)
         line_address, row_address, block_address = Signal(address_shape), Signal(address_shape), Signal(address_shape)
         x, y, tile_top = Signal(position), Signal(position), Signal(position)
-        opens = Signal()
+        first_patch, patch_ends = Signal(), Signal()
         m.d.comb += [
+            patch_ends.eq((taps_x_left == 1) & (taps_y_left == 1)),
             # A negative position is beyond any height or width once its sign counts as a digit.
             self.inside.eq((y.as_unsigned() < current.image_height) & (x.as_unsigned() < current.image_width)),
-            self.opens.eq(opens),
-            self.final.eq((taps_x_left == 1) & (taps_y_left == 1) & (tiles_left == 1) & (blocks_left == 1)),
+            self.commits.eq(first_patch & patch_ends),
+            self.final.eq(patch_ends & (tiles_left == 1) & (blocks_left == 1)),
         ]
 
         def open_patch(row: object, column: object, top: object) -> list[object]:
@@ -66,7 +67,6 @@ class PatchWalk(wiring.Component):
             ]
 
         with m.If(self.step):
-            m.d.sync += opens.eq(0)
             with m.If(taps_x_left != 1):
                 m.d.sync += [taps_x_left.eq(taps_x_left - 1), self.address.eq(self.address + current.tap_pitch)]
                 m.d.sync += x.eq(x + current.tap_pitch)
@@ -80,7 +80,7 @@ class PatchWalk(wiring.Component):
                     y.eq(y + current.dilation_y),
                 ]
             with m.Elif(tiles_left != 1):
-                m.d.sync += tiles_left.eq(tiles_left - 1)
+                m.d.sync += [first_patch.eq(0), tiles_left.eq(tiles_left - 1)]
                 wraps = column == current.last
                 next_column = Signal.like(column)
                 next_row, next_top = Signal.like(row_address), Signal.like(tile_top)
@@ -94,7 +94,7 @@ class PatchWalk(wiring.Component):
                 next_block = Signal.like(block_address)
                 m.d.comb += next_block.eq(block_address + current.block_pitch)
                 m.d.sync += [
-                    opens.eq(1),
+                    first_patch.eq(1),
                     blocks_left.eq(blocks_left - 1),
                     tiles_left.eq(current.count),
                     block_address.eq(next_block),
@@ -105,7 +105,7 @@ class PatchWalk(wiring.Component):
             new = self.instruction
             m.d.sync += [
                 current.eq(new),
-                opens.eq(1),
+                first_patch.eq(1),
                 blocks_left.eq(new.blocks),
                 tiles_left.eq(new.count),
                 column.eq(new.first),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueLike, signed
+from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value, ValueLike, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,7 +15,7 @@ TOTAL_BITS = 32
 SIGNIFICANT_BITS = 24
 """Precision of IEEE 754 binary32."""
 
-STAGES = 7
+STAGES = 12
 """Registers between a sum and its result."""
 
 FRACTION_BITS = SIGNIFICANT_BITS + 1
@@ -41,19 +41,27 @@ class RequantiserLane(wiring.Component):
     total is the low 32 bits of ``sum + bias``, scale is ``mantissa * 2**(exponent - 23)`` with mantissa
     in [2**23, 2**24) or 0. Every rounding is half to even. Stages:
 
-    1. total
-    2. magnitude, shifted left until its highest one is bit 31
-    3. rounded to 24 significant bits (the carry may leave 2**24: as good, and still a 48-bit product)
-    4. product with the mantissa: in [2**46, 2**48), so that normalising it takes a shift of one or none
-    5. rounded to 24 significant bits; distance to the binary point
-    6. shifted to an integer. A shift beyond the range in which it makes a difference is replaced by the
-       nearest one that gives 0, or at least 512, which no zero point brings back into int8.
-    7. sign, zero point, clamp
+    1.  total
+    2.  magnitude; the sign goes its own way
+    3.  number of leading zeros
+    4.  shifted left until its highest one is bit 31
+    5.  rounded to 24 significant bits (the carry may leave 2**24: as good, and still a 48-bit product)
+    6.  product with the mantissa
+    7.  in [2**46, 2**48), so that normalising it takes a shift of one or none
+    8.  rounded to 24 significant bits
+    9.  shifted to a fixed point. A shift beyond the range in which it makes a difference is replaced by
+        the nearest one that gives 0, or at least 512, which no zero point brings back into int8.
+    10. rounded to an integer
+    11. sign and zero point
+    12. clamp
+
+    The lane free-runs, but without ``valid`` the total is cleared, so that an idle lane soon stops toggling.
+    Every stage is one expression of the registers before it: short paths, and the fastest to simulate.
 
     Members
     -------
-    enables : In, 7 bits
-        Stage i updates while bit i is set; else it keeps its content.
+    valid : In, 1
+        ``sum`` is to be requantised.
     sum : In, signed(accumulator_bits)
     parameters : In, ``PARAMETER_LAYOUT``
     zero_point, minimum, maximum : In, signed(8)
@@ -63,7 +71,7 @@ class RequantiserLane(wiring.Component):
     def __init__(self, config: AcceleratorConfig) -> None:
         super().__init__(
             {
-                "enables": In(STAGES),
+                "valid": In(1),
                 "sum": In(signed(config.accumulator_bits)),
                 "parameters": In(PARAMETER_LAYOUT),
                 "zero_point": In(signed(8)),
@@ -76,67 +84,41 @@ class RequantiserLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
 
-        total = Signal(signed(TOTAL_BITS), reset_less=True)
-        with m.If(self.enables[0]):
-            m.d.sync += total.eq(self.sum + self.parameters.bias)
+        def register(stage: int, value: Value, shape: ShapeLike, name: str) -> Signal:
+            signal = Signal(shape, name=f"{name}_{stage}", reset_less=True)
+            m.d.sync += signal.eq(value)
+            return signal
 
-        magnitude = Signal(TOTAL_BITS)
-        m.d.comb += magnitude.eq(Mux(total < 0, -total, total))
-        shifted, zeros = _normalise(m, magnitude)
-        normal = Signal(TOTAL_BITS, reset_less=True)
-        leading = Signal(len(zeros), reset_less=True)
-        negative_2 = Signal(reset_less=True)
-        with m.If(self.enables[1]):
-            m.d.sync += [normal.eq(shifted), leading.eq(zeros), negative_2.eq(total < 0)]
+        total = register(1, Mux(self.valid, self.sum + self.parameters.bias, 0), signed(TOTAL_BITS), "total")
+        negative = Signal(9, reset_less=True)  # in stages 2 to 10
+        m.d.sync += negative.eq(Cat(total < 0, negative))
 
-        significant = Signal(SIGNIFICANT_BITS + 1, reset_less=True)
-        # Exponents of the result's factors: |total| = significant * 2**(8 - leading), the scale's, and what
-        # makes it the left shift of stage 6 for a product below 2**47.
-        shift_3 = Signal(signed(9), reset_less=True)
-        negative_3 = Signal(reset_less=True)
-        with m.If(self.enables[2]):
-            m.d.sync += [
-                significant.eq(_round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS)),
-                shift_3.eq(self.parameters.exponent - leading + (8 + FRACTION_BITS)),
-                negative_3.eq(negative_2),
-            ]
-
-        product = Signal(2 * SIGNIFICANT_BITS, reset_less=True)
-        shift_4 = Signal(signed(9), reset_less=True)
-        negative_4 = Signal(reset_less=True)
-        with m.If(self.enables[3]):
-            m.d.sync += [
-                product.eq(significant * self.parameters.mantissa),
-                shift_4.eq(shift_3),
-                negative_4.eq(negative_3),
-            ]
-
+        magnitude = register(2, Mux(total < 0, -total, total), TOTAL_BITS, "magnitude")
+        leading = register(3, _leading_zeros(magnitude), range(TOTAL_BITS), "leading")
+        waiting = register(3, magnitude, TOTAL_BITS, "magnitude")
+        normal = register(4, waiting << leading, TOTAL_BITS, "normal")
+        significant = register(
+            5, _round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS), SIGNIFICANT_BITS + 1, "significant"
+        )
+        product = register(6, significant * self.parameters.mantissa, 2 * SIGNIFICANT_BITS, "product")
         high = product[-1]
-        rounded = Signal(SIGNIFICANT_BITS + 1, reset_less=True)
-        shift_5 = Signal(range(LARGEST_SHIFT + 1), reset_less=True)
-        negative_5 = Signal(reset_less=True)
-        exact_shift = Signal(signed(9))
-        m.d.comb += exact_shift.eq(shift_4 + high)
-        with m.If(self.enables[4]):
-            m.d.sync += [
-                rounded.eq(_round_half_even(Mux(high, product, product << 1)[: len(product)], SIGNIFICANT_BITS)),
-                shift_5.eq(_clamp(exact_shift, 0, LARGEST_SHIFT)),
-                negative_5.eq(negative_4),
-            ]
+        normal_product = register(7, Mux(high, product, product << 1), 2 * SIGNIFICANT_BITS, "normal_product")
+        rounded = register(8, _round_half_even(normal_product, SIGNIFICANT_BITS), SIGNIFICANT_BITS + 1, "rounded")
 
-        fixed_point = Signal(SIGNIFICANT_BITS + 1 + LARGEST_SHIFT)
-        m.d.comb += fixed_point.eq(rounded << shift_5)
-        integer = Signal(LARGEST_SHIFT, reset_less=True)
-        negative_6 = Signal(reset_less=True)
-        with m.If(self.enables[5]):
-            m.d.sync += [integer.eq(_round_half_even(fixed_point, FRACTION_BITS)), negative_6.eq(negative_5)]
+        # |total| is significant * 2**(8 - leading); with the scale's exponent that makes the left shift of stage 9 if
+        # the product was below 2**47, and one more if not.
+        shift = self.parameters.exponent - leading + (TOTAL_BITS - SIGNIFICANT_BITS + FRACTION_BITS)
+        for stage in (4, 5, 6):
+            shift = register(stage, shift, signed(9), "shift")
+        shift = register(7, shift + high, signed(9), "shift")
+        shift = register(8, _clamp(shift, 0, LARGEST_SHIFT), range(LARGEST_SHIFT + 1), "shift")
 
-        output = Signal(signed(LARGEST_SHIFT + 2))
-        m.d.comb += output.eq(Mux(negative_6, -integer, integer) + self.zero_point)
-        result = Signal(signed(8), reset_less=True)
-        with m.If(self.enables[6]):
-            m.d.sync += result.eq(_clamp(output, self.minimum, self.maximum))
-        m.d.comb += self.result.eq(result)
+        fixed_point = register(9, rounded << shift, SIGNIFICANT_BITS + 1 + LARGEST_SHIFT, "fixed_point")
+        integer = register(10, _round_half_even(fixed_point, FRACTION_BITS), LARGEST_SHIFT, "integer")
+        offset = register(
+            11, Mux(negative[-1], -integer, integer) + self.zero_point, signed(LARGEST_SHIFT + 2), "offset"
+        )
+        m.d.comb += self.result.eq(register(12, _clamp(offset, self.minimum, self.maximum), signed(8), "result"))
         return m
 
 
@@ -182,7 +164,7 @@ class Requantiser(wiring.Component):
         for c in range(self._config.cols):
             m.submodules[f"lane_{c}"] = lane = RequantiserLane(self._config)
             m.d.comb += [
-                lane.enables.eq(Cat(self.sums.valid, valid)),
+                lane.valid.eq(self.sums.valid),
                 lane.sum.eq(self.sums.lanes[c]),
                 lane.parameters.eq(self.parameters[c]),
                 lane.zero_point.eq(self.zero_point),
@@ -193,22 +175,13 @@ class Requantiser(wiring.Component):
         return m
 
 
-def _normalise(m: Module, value: Value) -> tuple[Value, Value]:
-    """The value shifted left until its top bit is set, and by how much (all the way for 0)."""
-    width = len(value)
-    steps = []
-    distance = width // 2
-    while distance:
-        empty = Signal(name=f"empty_{distance}")
-        shifted = Signal(width, name=f"shifted_{distance}")
-        m.d.comb += [
-            empty.eq(value[width - distance :] == 0),
-            shifted.eq(Mux(empty, value << distance, value)),
-        ]
-        steps.append(empty)
-        value = shifted
-        distance //= 2
-    return value, Cat(reversed(steps))
+def _leading_zeros(value: Value) -> Value:
+    """Zeros before the highest one of a power of two of bits; one less than all for 0."""
+    half = len(value) // 2
+    if not half:
+        return Const(0)
+    low, high = value[:half], value[half:]
+    return Mux(high != 0, _leading_zeros(high), half + _leading_zeros(low))
 
 
 def _round_half_even(value: Value, dropped: int) -> Value:

@@ -26,8 +26,9 @@ class SeparableTransform(wiring.Component):
     Elements are vectors of ``lanes`` signed numbers. x[a][b] enters with b running fastest; y[p][q]
     leaves with p running fastest, so a transform that follows another sees rows and columns swapped
     back. Up to one vector enters per cycle, gaps do no harm, and there is no back-pressure: a tile's
-    outputs leave one per cycle from ``latency(n, m)`` cycles after its last input on. ``select`` may only
-    change while no tile is inside.
+    outputs leave one per cycle, without gaps, from ``latency(m)`` cycles after its last input on. ``select`` may
+    only change while ``empty`` is high, which it is from the cycle after a tile's last output to that of the next
+    one's first input, that one included. Lanes have a meaning only together with ``valid``.
 
     The first half collects n inputs, transforms them along b at once and hands the m results on one by
     one; the second half keeps them in n small memories (two tiles each), reads one q of all n together
@@ -53,9 +54,12 @@ class SeparableTransform(wiring.Component):
         )
 
     @staticmethod
-    def latency(inputs: int, outputs: int) -> int:
-        """Cycles from a tile's last input to its first output: its last group leaves the first half, is stored,
-        read, and transformed again."""
+    def latency(outputs: int) -> int:
+        """Cycles from a tile's last input to its first output, for m = ``outputs``.
+
+        m for the last group to leave the first half into the memories, and one each to start reading, to read,
+        and to transform again.
+        """
         return outputs + 3
 
     def elaborate(self, platform: object) -> Module:

@@ -14,7 +14,7 @@ from hw.isa import Execute, Semaphore
 from hw.matrix_unit import vectors_layout
 from hw.patch_feeder import BLOCK, MOST_POSITIONS
 from hw.queue import Queue
-from hw.separable_transform import vector_layout
+from hw.separable_transform import SeparableTransform, vector_layout
 from hw.winograd import winograd
 
 WAITS = frozenset({Semaphore.BANK_RELEASED})
@@ -26,10 +26,24 @@ class TransformBuffer(wiring.Component):
 
     A block arrives with position running fastest and leaves with the tile running fastest: n x n steps of
     count vectors, each step with the weight tile of its position, added to accumulators
-    ``accumulator_base`` + position*count + tile. The half that streams takes a new block as soon as its last
-    step is under way: that step reads one tile per cycle, while writes need n x n cycles for each, and
-    so can't overtake it.
+    ``accumulator_base`` + position*count + tile. A vector leaves per cycle, across steps, blocks and instructions,
+    as long as blocks arrive in time.
+
+    ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
+    once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
+    to the next block when at most ``first_write`` of them are left to read: the block's own first vector is
+    written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector that
+    goes to the half's beginning, which has been read long before.)
     """
+
+    @staticmethod
+    def first_write(tile: int) -> int:
+        """Cycles from a half's release to the next block's first write: n + 5.
+
+        One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
+        and the transform.
+        """
+        return 2 + SeparableTransform.latency(winograd(tile).patch)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -99,7 +113,7 @@ class TransformBuffer(wiring.Component):
         return filled
 
     def _stream(self, m: Module, queue: Queue, read: ReadPort, filled: Signal, released: Signal) -> None:
-        """Stream full halves, instruction after instruction."""
+        """Stream full halves, instruction after instruction; ``released`` pulses when one may take another block."""
         config = self._config
         head = queue.output.payload
         current = Signal(Execute.layout())
@@ -107,6 +121,7 @@ class TransformBuffer(wiring.Component):
         half = Signal()
         tiles_left, blocks_left = Signal(16), Signal(16)
         position, last_position = Signal(range(MOST_POSITIONS)), Signal(range(MOST_POSITIONS))
+        release_at = Signal(16)
         address = Signal(range(config.accumulators))
         first_block = Signal()
 
@@ -119,8 +134,7 @@ class TransformBuffer(wiring.Component):
             last_step.eq(position == last_position),
             last_vector.eq(last_step & (tiles_left == 1)),
             final.eq(last_vector & (blocks_left == 1)),
-            # With the second vector of a step the first has met its weights, and the others follow without a stall.
-            released.eq(step & last_step & ((tiles_left == current.count - 1) | (current.count == 1))),
+            released.eq(step & last_step & (tiles_left == release_at)),
             blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
             start.eq(queue.output.valid & (~active | (step & final)) & ~blocked & ~self.halt),
             queue.output.ready.eq(start),
@@ -154,7 +168,14 @@ class TransformBuffer(wiring.Component):
             with m.Switch(head.tile):
                 for tile in config.tiles:
                     with m.Case(tile):
-                        m.d.sync += last_position.eq(winograd(tile).patch ** 2 - 1)
+                        in_time = self.first_write(tile)
+                        m.d.sync += [
+                            last_position.eq(winograd(tile).patch ** 2 - 1),
+                            # When the second vector is read, the first has met its weights.
+                            release_at.eq(
+                                Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))
+                            ),
+                        ]
 
         with m.If(active & (full == 0)):
             m.d.comb += self.stall.eq(Stall.TRANSFORM)

@@ -86,9 +86,12 @@ def write(config: AcceleratorConfig, directory: str | Path) -> list[Path]:
 
 
 def convert(component: wiring.Component, *, header: list[str]) -> str:
-    """Any component as a module named ``wingrid``, without source positions and initial values."""
+    """Any component as a module named ``wingrid``, without source positions and initial values.
+
+    ``header`` is a list of comment lines to begin with.
+    """
     text = verilog.convert(component, name=TOP, emit_src=False)
-    text = _without_initial_values(text)
+    text = _EMPTY_SIGNAL.sub("", _without_initial_values(text))
     return "".join(f"// {line}".rstrip() + "\n" for line in header) + "\n" + text
 
 
@@ -106,6 +109,8 @@ def ports(text: str) -> list[dict[str, Any]]:
 
 # Except the signal that makes simulators evaluate constant processes at time zero: it is no register.
 _INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
+# Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
+_EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
 _ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
 
 

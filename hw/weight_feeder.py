@@ -24,7 +24,8 @@ class WeightFeeder(wiring.Component):
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
     across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
     goes through the weight transform. ``read_data`` is the buffer's entry one cycle after, and must hold
-    while ``read_enable`` is low. Going over to another transform, or to none, waits until the last one
+    while ``read_enable`` is low. ``released`` pulses with the last read of an instruction that signals
+    OPERANDS_RELEASED. Going over to another transform, or to none, waits until the last one
     is empty.
     """
 
@@ -39,6 +40,7 @@ class WeightFeeder(wiring.Component):
                 "read_address": Out(range(config.weight_buffer)),
                 "read_data": In(8 * config.cols),
                 "weights": Out(stream.Signature(weights_layout(config))),
+                "released": Out(1),
                 "halt": In(1),
                 "idle": Out(1),
             }
@@ -50,6 +52,7 @@ class WeightFeeder(wiring.Component):
         fields = data.StructLayout(
             {
                 "waits": 1,
+                "releases": 1,
                 "weight_base": range(config.weight_buffer),
                 "blocks": 16,
                 "kernel_height": 8,
@@ -63,6 +66,7 @@ class WeightFeeder(wiring.Component):
             queue.input.valid.eq(self.instruction.valid),
             self.instruction.ready.eq(queue.input.ready),
             queue.input.payload.waits.eq(execute.wait[Semaphore.WEIGHTS_LOADED]),
+            queue.input.payload.releases.eq(execute.signal[Semaphore.OPERANDS_RELEASED]),
         ]
         m.d.comb += [
             queue.input.payload[name].eq(execute[name])
@@ -76,6 +80,7 @@ class WeightFeeder(wiring.Component):
         taps_y, kernel_height = Signal(8), Signal(8)
         blocks = Signal(16)
 
+        releases = Signal()
         valid = Signal()
         advance = Signal()
         finishing = Signal()
@@ -98,6 +103,7 @@ class WeightFeeder(wiring.Component):
             queue.output.ready.eq(start),
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
             self.read_enable.eq(active & advance),
+            self.released.eq(finishing & advance & active & releases),
             self.read_address.eq(address),
             self.idle.eq(~active & ~queue.output.valid & ~valid & transform_empty),
             rows.valid.eq(valid),
@@ -126,6 +132,7 @@ class WeightFeeder(wiring.Component):
                 kernel_height.eq(head.kernel_height),
                 blocks.eq(head.blocks),
                 tile.eq(head.tile),
+                releases.eq(head.releases),
             ]
             with m.If(head.tile != 0):
                 m.d.sync += [size.eq(KERNEL) for size in (taps_x, taps_y, kernel_width, kernel_height)]

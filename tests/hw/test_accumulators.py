@@ -1,25 +1,34 @@
 """Accumulator banks against a dictionary of integers."""
 
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from amaranth.sim import Simulator, SimulatorContext
+from signed_numbers import limits, wrapped
 
 from hw.accumulators import Accumulators, accumulator_tag
 from hw.config import AcceleratorConfig
 
 
-def wrapped(value, bits):
-    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
-
-
-def run(dut, testbench):
+def run(dut: Accumulators, testbench: Callable[[SimulatorContext], Awaitable[None]]) -> None:
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     simulator.add_testbench(testbench)
     simulator.run()
 
 
-async def add(ctx, dut, lanes, bank, address, accumulate, last=0):
+async def add(
+    ctx: SimulatorContext,
+    dut: Accumulators,
+    lanes: list[int],
+    bank: int,
+    address: int,
+    accumulate: int,
+    last: int = 0,
+) -> None:
     """Present sums for one cycle."""
     tag = {"bank": bank, "address": address, "accumulate": accumulate, "last": last}
     ctx.set(dut.sums, {"valid": 1, "lanes": lanes, "tag": tag})
@@ -27,7 +36,8 @@ async def add(ctx, dut, lanes, bank, address, accumulate, last=0):
     ctx.set(dut.sums, {"valid": 0})
 
 
-async def drained(ctx, dut, bank, address):
+async def drained(ctx: SimulatorContext, dut: Accumulators, bank: int, address: int) -> list[int]:
+    """What the drain port reads."""
     ctx.set(dut.read_enable, 1)
     ctx.set(dut.read_bank, bank)
     ctx.set(dut.read_address, address)
@@ -36,21 +46,21 @@ async def drained(ctx, dut, bank, address):
     return list(ctx.get(dut.read_lanes))
 
 
-def test_the_tag_names_bank_address_and_what_to_do():
+def test_the_tag_names_bank_address_and_what_to_do() -> None:
     layout = accumulator_tag(AcceleratorConfig(accumulators=64))
     assert {name: field.width for name, field in layout} == {"bank": 1, "address": 6, "accumulate": 1, "last": 1}
 
 
 @pytest.mark.parametrize("winograd", [0, 4])
-def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd):
+def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd: int) -> None:
     config = AcceleratorConfig(rows=2, cols=3, winograd=winograd, accumulators=8)
     dut = Accumulators(config)
     bits = config.accumulator_bits
     rng = np.random.default_rng(4)
-    corners = [-(1 << bits - 1), (1 << bits - 1) - 1, -1, 0, 1]
-    model = np.zeros((2, 8, 3), dtype=object)
+    corners = [*limits(bits), -1, 0, 1]
+    model = np.zeros((2, 8, 3), np.int64)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         for round_ in range(60):
             bank = int(rng.integers(2))
             # A tile of vectors for consecutive accumulators, often right behind the one before. With even bases and
@@ -58,11 +68,10 @@ def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd):
             base, count = 2 * int(rng.integers(3)), 2 * int(rng.integers(1, 3))
             accumulate = int(round_ > 3 and rng.random() < 0.8)
             for address in range(base, base + count):
-                inside = int(rng.integers(-(1 << bits - 1), 1 << bits - 1))
-                lanes = [int(lane) for lane in rng.choice([*corners, inside], 3)]
-                old = model[bank, address] if accumulate else [0] * 3
-                model[bank, address] = [wrapped(a + b, bits) for a, b in zip(old, lanes, strict=True)]
-                await add(ctx, dut, lanes, bank, address, accumulate)
+                inside = int(rng.integers(*limits(bits)))
+                lanes = rng.choice([*corners, inside], 3)
+                model[bank, address] = wrapped(model[bank, address] * accumulate + lanes, bits)
+                await add(ctx, dut, lanes.tolist(), bank, address, accumulate)
             if rng.random() < 0.5:
                 await ctx.tick()
             elif rng.random() < 0.5:
@@ -78,11 +87,11 @@ def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd):
     run(dut, testbench)
 
 
-def test_two_sums_for_one_accumulator_two_cycles_apart_both_count():
+def test_two_sums_for_one_accumulator_two_cycles_apart_both_count() -> None:
     config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         for step in range(4):
             await add(ctx, dut, [1 << step, -(1 << step)], 1, 2, accumulate=int(step > 0))
             await add(ctx, dut, [100, -100], 1, 3, accumulate=int(step > 0))
@@ -93,11 +102,11 @@ def test_two_sums_for_one_accumulator_two_cycles_apart_both_count():
     run(dut, testbench)
 
 
-def test_a_drain_in_the_cycle_after_committed_sees_the_last_sum():
+def test_a_drain_in_the_cycle_after_committed_sees_the_last_sum() -> None:
     config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         assert dut.latency == 1
         await add(ctx, dut, [1, 2], 0, 1, accumulate=0)
         assert ctx.get(dut.committed) == 0
@@ -110,11 +119,11 @@ def test_a_drain_in_the_cycle_after_committed_sees_the_last_sum():
     run(dut, testbench)
 
 
-def test_one_bank_drains_at_full_rate_while_sums_enter_the_other():
+def test_one_bank_drains_at_full_rate_while_sums_enter_the_other() -> None:
     config = AcceleratorConfig(rows=2, cols=2, accumulators=16)
     dut = Accumulators(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         for address in range(16):
             await add(ctx, dut, [address, -address], 0, address, accumulate=0)
         await ctx.tick()
@@ -144,11 +153,11 @@ def test_one_bank_drains_at_full_rate_while_sums_enter_the_other():
 
 
 @pytest.mark.parametrize("accumulate", [0, 1])
-def test_conflict_says_that_a_drain_met_a_sum_in_the_same_bank(accumulate):
+def test_conflict_says_that_a_drain_met_a_sum_in_the_same_bank(accumulate: int) -> None:
     config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         await add(ctx, dut, [5, 6], 1, 0, accumulate=0)
         await ctx.tick()
         for valid in (0, 1):

@@ -1,15 +1,23 @@
 """The matrix unit's handshakes, cycle by cycle, and its sums against a matrix product."""
 
+from __future__ import annotations
+
 import random
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from amaranth.lib import data
-from amaranth.sim import Simulator
+from amaranth.sim import Simulator, SimulatorContext
+from signed_numbers import extremes, wrapped
 
 from hw.config import AcceleratorConfig
 from hw.matrix_unit import MatrixUnit
+
+Tile = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
+"""Weights [rows, cols] and vectors [count, rows]."""
 
 TAG = data.StructLayout({"number": 12, "odd": 1})
 
@@ -28,15 +36,7 @@ class Trace:
     tags: list[tuple[int, int]] = field(default_factory=list)
 
 
-def extremes(rng, bits, shape):
-    """Random signed numbers, about a third of them the largest or smallest."""
-    low, high = -(1 << bits - 1), (1 << bits - 1) - 1
-    values = rng.integers(low, high + 1, shape)
-    choice = rng.integers(0, 6, shape)
-    return np.where(choice == 0, low, np.where(choice == 1, high, values))
-
-
-def operands(config, counts, seed=3):
+def operands(config: AcceleratorConfig, counts: Sequence[int], seed: int = 3) -> list[Tile]:
     """A weight tile and its vectors for each count."""
     rng = np.random.default_rng(seed)
     return [
@@ -48,14 +48,19 @@ def operands(config, counts, seed=3):
     ]
 
 
-def run(config, tiles, offer_weights=lambda cycle: True, offer_vectors=lambda cycle: True):
+def run(
+    config: AcceleratorConfig,
+    tiles: list[Tile],
+    offer_weights: Callable[[int], bool] = lambda cycle: True,
+    offer_vectors: Callable[[int], bool] = lambda cycle: True,
+) -> Trace:
     """Offer tiles and vectors in the cycles that the two functions allow; once offered they stay."""
     dut = MatrixUnit(config, TAG)
     trace = Trace(dut.latency)
     rows = [row.tolist() for weights, _ in tiles for row in weights[::-1]]
     vectors = [(vector.tolist(), i == 0) for _, block in tiles for i, vector in enumerate(block)]
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         row = vector = cycle = 0
         weights_offered = vectors_offered = False
         while len(trace.sum_cycles) < len(vectors) or cycle < trace.sum_cycles[-1] + 2 * dut.latency:
@@ -89,9 +94,8 @@ def run(config, tiles, offer_weights=lambda cycle: True, offer_vectors=lambda cy
     simulator.add_testbench(testbench)
     simulator.run()
 
-    half = 1 << config.accumulator_bits - 1
     expected = np.concatenate([block @ weights for weights, block in tiles])
-    np.testing.assert_array_equal(trace.sums, (expected + half) % (2 * half) - half)
+    np.testing.assert_array_equal(trace.sums, wrapped(expected, config.accumulator_bits))
     assert dut.latency == config.rows + config.cols
     assert trace.tags == [(i, i % 2) for i in range(len(vectors))]
     assert trace.sum_cycles == [cycle + dut.latency for cycle in trace.vector_cycles]
@@ -99,11 +103,13 @@ def run(config, tiles, offer_weights=lambda cycle: True, offer_vectors=lambda cy
     return trace
 
 
-@pytest.mark.parametrize("rows, cols, winograd", [(4, 3, 4), (2, 2, 0), (3, 6, 2)])
-@pytest.mark.parametrize("count", ["rows", "rows + 1", "3 * rows"])
-def test_back_to_back_tiles_of_at_least_rows_vectors_have_no_bubble(rows, cols, winograd, count):
+@pytest.mark.parametrize(("rows", "cols", "winograd"), [(4, 3, 4), (2, 2, 0), (3, 6, 2)])
+@pytest.mark.parametrize(("times", "more"), [(1, 0), (1, 1), (3, 0)], ids=["P=rows", "P=rows+1", "P=3*rows"])
+def test_back_to_back_tiles_of_at_least_rows_vectors_have_no_bubble(
+    rows: int, cols: int, winograd: int, times: int, more: int
+) -> None:
     config = AcceleratorConfig(rows=rows, cols=cols, winograd=winograd)
-    counts = [eval(count, {"rows": rows})] * 7
+    counts = [times * rows + more] * 7
     trace = run(config, operands(config, counts))
     # The first tile takes rows cycles to load; from then on every cycle takes a vector.
     assert trace.vector_cycles == list(range(rows, rows + sum(counts)))
@@ -112,14 +118,14 @@ def test_back_to_back_tiles_of_at_least_rows_vectors_have_no_bubble(rows, cols, 
     assert trace.sum_cycles == list(range(first, first + sum(counts)))
 
 
-@pytest.mark.parametrize("rows, count", [(4, 1), (4, 3), (5, 2)])
-def test_shorter_tiles_wait_exactly_for_the_rows_that_are_missing(rows, count):
+@pytest.mark.parametrize(("rows", "count"), [(4, 1), (4, 3), (5, 2)])
+def test_shorter_tiles_wait_exactly_for_the_rows_that_are_missing(rows: int, count: int) -> None:
     config = AcceleratorConfig(rows=rows, cols=2)
     trace = run(config, operands(config, [count] * 6))
     assert trace.vector_cycles == [rows + tile * rows + i for tile in range(6) for i in range(count)]
 
 
-def test_tiles_of_mixed_length_wait_only_for_what_was_not_loaded_in_time():
+def test_tiles_of_mixed_length_wait_only_for_what_was_not_loaded_in_time() -> None:
     config = AcceleratorConfig(rows=4, cols=2)
     counts = [9, 1, 2, 4, 5, 3, 1, 1, 6]
     trace = run(config, operands(config, counts))
@@ -131,8 +137,8 @@ def test_tiles_of_mixed_length_wait_only_for_what_was_not_loaded_in_time():
 
 
 @pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("rows, cols, winograd", [(3, 4, 4), (4, 2, 0)])
-def test_gaps_in_both_streams_are_harmless(rows, cols, winograd, seed):
+@pytest.mark.parametrize(("rows", "cols", "winograd"), [(3, 4, 4), (4, 2, 0)])
+def test_gaps_in_both_streams_are_harmless(rows: int, cols: int, winograd: int, seed: int) -> None:
     config = AcceleratorConfig(rows=rows, cols=cols, winograd=winograd)
     chance = random.Random(seed)
     counts = [chance.choice([1, 2, rows - 1, rows, rows + 1, 2 * rows]) for _ in range(12)]
@@ -145,14 +151,14 @@ def test_gaps_in_both_streams_are_harmless(rows, cols, winograd, seed):
     )
 
 
-def test_loaded_says_that_a_whole_tile_waits():
+def test_loaded_says_that_a_whole_tile_waits() -> None:
     config = AcceleratorConfig(rows=3, cols=2)
-    trace = run(config, operands(config, [4]), offer_weights=lambda cycle: True, offer_vectors=lambda cycle: cycle >= 8)
+    trace = run(config, operands(config, [4]), offer_vectors=lambda cycle: cycle >= 8)
     assert trace.vector_cycles == [8, 9, 10, 11]
     assert [cycle for cycle, loaded in enumerate(trace.loaded) if loaded] == [3, 4, 5, 6, 7, 8]
 
 
-def test_the_next_tile_enters_when_its_predecessor_is_taken_and_not_before():
+def test_the_next_tile_enters_when_its_predecessor_is_taken_and_not_before() -> None:
     config = AcceleratorConfig(rows=3, cols=2)
     trace = run(config, operands(config, [5, 3]), offer_vectors=lambda cycle: cycle >= 9)
     assert trace.weight_cycles == [0, 1, 2, 9, 10, 11]

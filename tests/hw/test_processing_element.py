@@ -1,21 +1,20 @@
 """The element against the arithmetic it stands for, corners included."""
 
+from __future__ import annotations
+
 import itertools
+from collections.abc import Awaitable, Callable
 
 import numpy as np
 import pytest
-from amaranth.sim import Simulator
+from amaranth.sim import Simulator, SimulatorContext
+from signed_numbers import limits, wrapped
 
 from hw.config import ELEMENT_BITS, AcceleratorConfig
 from hw.processing_element import ProcessingElement
 
 
-def wrapped(value, bits):
-    """The signed number that the low bits of value stand for."""
-    return (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
-
-
-def run(dut, testbench):
+def run(dut: ProcessingElement, testbench: Callable[[SimulatorContext], Awaitable[None]]) -> None:
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
     simulator.add_testbench(testbench)
@@ -23,13 +22,14 @@ def run(dut, testbench):
 
 
 @pytest.mark.parametrize("winograd", ELEMENT_BITS)
-def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(winograd):
+def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(winograd: int) -> None:
     config = AcceleratorConfig(winograd=winograd)
     dut = ProcessingElement(config)
     rng = np.random.default_rng(1)
 
-    def corners(bits):
-        return [-(1 << bits - 1), -1, 0, 1, (1 << bits - 1) - 1, int(rng.integers(-(1 << bits - 1), 1 << bits - 1))]
+    def corners(bits: int) -> list[int]:
+        low, high = limits(bits)
+        return [low, -1, 0, 1, high, int(rng.integers(low, high))]
 
     cases = list(
         itertools.product(
@@ -37,7 +37,7 @@ def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(win
         )
     )
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         for activation, weight, total in cases:
             ctx.set(dut.weight_in, weight)
             ctx.set(dut.load_in, 1)
@@ -56,11 +56,11 @@ def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(win
     run(dut, testbench)
 
 
-def test_the_first_activation_with_swap_meets_the_new_weight_and_the_one_before_the_old():
+def test_the_first_activation_with_swap_meets_the_new_weight_and_the_one_before_the_old() -> None:
     config = AcceleratorConfig()
     dut = ProcessingElement(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         for weight in (3, -5):
             ctx.set(dut.weight_in, weight)
             ctx.set(dut.load_in, 1)
@@ -78,11 +78,11 @@ def test_the_first_activation_with_swap_meets_the_new_weight_and_the_one_before_
     run(dut, testbench)
 
 
-def test_hands_on_everything_one_cycle_later_and_keeps_its_shadow_without_load():
+def test_hands_on_everything_one_cycle_later_and_keeps_its_shadow_without_load() -> None:
     config = AcceleratorConfig(winograd=4)
     dut = ProcessingElement(config)
 
-    async def testbench(ctx):
+    async def testbench(ctx: SimulatorContext) -> None:
         ctx.set(dut.weight_in, -8192)
         ctx.set(dut.load_in, 1)
         ctx.set(dut.activation_in, -16384)

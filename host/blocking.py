@@ -1,0 +1,194 @@
+"""Channel blocks of a layer on an array, and boxes of weight taps over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from host.layers import LARGEST_POSITION, Convolution, LayerError
+from hw.config import AcceleratorConfig
+from hw.winograd import KERNEL, winograd
+
+LARGEST_BYTE = 255
+"""Largest kernel size, stride and dilation that an EXECUTE expresses."""
+
+LARGEST_BLOCKS = (1 << 16) - 1
+"""Most channel blocks that an EXECUTE expresses."""
+
+
+def balanced(total: int, parts: int) -> list[tuple[int, int]]:
+    """Cut range(total) into ``parts`` ranges (start, stop) whose lengths differ by 1 at most."""
+    edges = [total * part // parts for part in range(parts + 1)]
+    return list(itertools.pairwise(edges))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Taps of a kernel: input channel blocks, kernel rows and kernel columns, each from start to stop."""
+
+    blocks: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def block_count(self) -> int:
+        return self.blocks[1] - self.blocks[0]
+
+    @property
+    def row_count(self) -> int:
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def column_count(self) -> int:
+        return self.columns[1] - self.columns[0]
+
+    @property
+    def taps(self) -> int:
+        """Weight tiles in the box."""
+        return self.block_count * self.row_count * self.column_count
+
+    def within(self, blocks: tuple[int, int]) -> Box | None:
+        """The part of the box over these blocks, if any."""
+        start, stop = max(self.blocks[0], blocks[0]), min(self.blocks[1], blocks[1])
+        return Box((start, stop), self.rows, self.columns) if start < stop else None
+
+    def split(self, fits: Callable[[Box], bool]) -> list[Box] | None:
+        """Cut the box into the fewest that fit: by blocks, else each block by kernel rows, else by columns.
+
+        In the order of the weights in memory, in which each of them is contiguous if the box itself is.
+        ``None`` if not even a single tap fits.
+        """
+        if fits(self):
+            return [self]
+        blocks, rows, columns = self.blocks, self.rows, self.columns
+        if size := _largest(self.block_count, lambda n: fits(Box((blocks[0], blocks[0] + n), rows, columns))):
+            return [Box(part, rows, columns) for part in _cut(blocks, size)]
+        singles = _cut(blocks, 1)
+        if size := _largest(self.row_count, lambda n: fits(Box(singles[0], (rows[0], rows[0] + n), columns))):
+            return [Box(block, part, columns) for block in singles for part in _cut(rows, size)]
+        first = (rows[0], rows[0] + 1)
+        if size := _largest(self.column_count, lambda n: fits(Box(singles[0], first, (columns[0], columns[0] + n)))):
+            return [Box(block, row, part) for block in singles for row in _cut(rows, 1) for part in _cut(columns, size)]
+        return None
+
+
+def _largest(limit: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to ``limit`` that fits, given that all smaller ones do; 0 if 1 does not."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _cut(span: tuple[int, int], size: int) -> list[tuple[int, int]]:
+    start, stop = span
+    return [(start + a, start + b) for a, b in balanced(stop - start, math.ceil((stop - start) / size))]
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """How a layer's channels fall into blocks of the array's rows (inputs) and columns (outputs)."""
+
+    shape: Convolution
+    rows: int
+    cols: int
+    tile: int = 0
+    """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
+
+    @classmethod
+    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0) -> Blocking:
+        """Raises ``LayerError`` for a geometry beyond what instructions express."""
+        if tile and not cls.suits_winograd(shape):
+            raise LayerError("only 3x3 convolutions at stride and dilation 1 can take a Winograd algorithm")
+        for axis, stride, outputs in zip("yx", shape.stride, (shape.out_height, shape.out_width), strict=True):
+            if stride > LARGEST_BYTE and outputs > 1:
+                raise LayerError(f"stride {stride} along {axis} is more than the {LARGEST_BYTE} that hardware steps")
+        span = [(n - 1) * s for n, s in zip((shape.out_height, shape.out_width), shape.stride, strict=True)]
+        reach = [d * (k - 1) for d, k in zip(shape.dilation, shape.kernel, strict=True)]
+        top, left, _, _ = shape.padding
+        furthest = (
+            ("high", max(span[0] + reach[0] - top, top, shape.height - 1)),
+            ("wide", max(span[1] + reach[1] - left, left, shape.width - 1)),
+        )
+        for what, last in furthest:
+            if last > LARGEST_POSITION:
+                raise LayerError(
+                    f"an image of {shape.height}x{shape.width} pixels is too {what}: "
+                    f"positions end at {LARGEST_POSITION}"
+                )
+        return cls(shape, config.rows, config.cols, tile)
+
+    @staticmethod
+    def suits_winograd(shape: Convolution) -> bool:
+        return shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
+
+    @cached_property
+    def walk(self) -> Convolution:
+        """The convolution whose windows the vector feeder walks over.
+
+        The layer itself; or, in Winograd's case, one whose kernel is a whole patch, whose stride is a tile,
+        and whose outputs are tiles, padded below and to the right up to whole ones.
+        """
+        shape, tile = self.shape, self.tile
+        if not tile:
+            return shape
+        top, left, _, _ = shape.padding
+        below = math.ceil(shape.out_height / tile) * tile + KERNEL - 1 - shape.height - top
+        beside = math.ceil(shape.out_width / tile) * tile + KERNEL - 1 - shape.width - left
+        patch = winograd(tile).patch
+        return dataclasses.replace(
+            shape, kernel=(patch, patch), stride=(tile, tile), padding=(top, left, below, beside)
+        )
+
+    @property
+    def positions(self) -> int:
+        """Accumulators that a vector of the walk takes for each output block."""
+        return winograd(self.tile).patch ** 2 if self.tile else 1
+
+    def weight_tiles(self, box: Box) -> int:
+        """Weight tiles that lie in memory for the taps of a box."""
+        return box.block_count * KERNEL * KERNEL if self.tile else box.taps
+
+    @property
+    def input_blocks(self) -> int:
+        return math.ceil(self.shape.channels / self.rows)
+
+    @property
+    def output_blocks(self) -> int:
+        return math.ceil(self.shape.kernels / self.cols)
+
+    def input_channels(self, output_block: int) -> tuple[int, int]:
+        """Input channels from start to stop that the groups of this output block read."""
+        per_group = self.shape.kernels // self.shape.groups
+        first = output_block * self.cols // per_group
+        last = (min((output_block + 1) * self.cols, self.shape.kernels) - 1) // per_group
+        width = self.shape.channels // self.shape.groups
+        return first * width, (last + 1) * width
+
+    def visited(self, output_block: int) -> tuple[int, int]:
+        """Input blocks from start to stop that hold ``input_channels(output_block)``."""
+        start, stop = self.input_channels(output_block)
+        return start // self.rows, math.ceil(stop / self.rows)
+
+    def union(self, output_blocks: tuple[int, int]) -> tuple[int, int]:
+        """Input blocks that any of these output blocks reads."""
+        return self.visited(output_blocks[0])[0], self.visited(output_blocks[1] - 1)[1]
+
+    def tap_box(self, output_block: int) -> Box:
+        """All taps of an output block."""
+        return Box(self.visited(output_block), (0, self.walk.kernel[0]), (0, self.walk.kernel[1]))
+
+    def expressible(self, box: Box) -> bool:
+        """Whether the box's sizes fit into one EXECUTE; a Winograd patch can't be cut."""
+        if self.tile and (box.row_count, box.column_count) != self.walk.kernel:
+            return False
+        limits = [1 if dilation > LARGEST_BYTE else LARGEST_BYTE for dilation in self.shape.dilation]
+        return box.block_count <= LARGEST_BLOCKS and box.row_count <= limits[0] and box.column_count <= limits[1]

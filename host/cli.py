@@ -1,0 +1,203 @@
+"""The command ``wingrid``.
+
+Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usage, one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from host.cli_options import (
+    Backend,
+    BytesPerCycle,
+    Clock,
+    ConfigFile,
+    CsvFile,
+    Jobs,
+    JsonFile,
+    Latency,
+    Settings,
+    Waves,
+    configuration,
+    machine,
+)
+from host.deliverables import ChecksFailed, Deliverables, run_all
+from host.errors import UserError
+from host.filters import extended, filter_layer, find_filter
+from host.layers import Layer, matrix_product
+from host.network_list import list_networks
+from host.network_run import network_input, network_jobs, network_output, select_layers
+from host.networks import find
+from host.networks.operands import seeded_operands
+from host.outputs import require_folder, require_writable, write_array
+from host.pictures import from_activations, load_picture, require_picture_path, save_picture, to_activations
+from host.report import Report
+from host.runner import Job
+from host.runtime import MachineFault
+from hw import verilog as generator
+from hw.config import ConfigError
+from sim.rtl.build import BuildError
+from sim.rtl.simulator import SimulationError
+from sim.verilator import ToolMissing
+
+app = typer.Typer(
+    help="An open CNN accelerator: run networks, filters and matrix products on its RTL.",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.command()
+def run(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks")],
+    backend: Backend = "rtl",
+    input: Annotated[str | None, typer.Option("--input", metavar="FILE", help=".npy (int8) or a picture.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.npy", help="Last layer's output.")] = None,
+    layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    jobs: Jobs = 1,
+    waves: Waves = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Run a network's layers, each from its golden input, and compare them with golden."""
+    on = machine(
+        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, jobs=jobs, waves=waves
+    )
+    chosen = find(network)
+    selected = select_layers(chosen, None if layers is None else [name.strip() for name in layers.split(",")])
+    if waves is not None and len(selected) > 1:
+        raise UserError("--waves takes a single layer; choose one with --layers")
+    if batch < 1:
+        raise UserError(f"--batch {batch} must be at least 1")
+    if output is not None:
+        require_writable(output)
+    deliverables = Deliverables(json, csv)
+    x = network_input(chosen, input, batch)
+    results, seconds = run_all(network_jobs(chosen, x, selected), on, network)
+    if output is not None:
+        write_array(output, network_output(chosen, results[-1].layer, results[-1].output, batch))
+    whole = len(selected) == len(chosen.layers())
+    deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds))
+
+
+@app.command("filter")
+def filter_picture(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or sample:china or sample:flower.")],
+    kernel: Annotated[str, typer.Option("-k", "--kernel", metavar="KERNEL", help="A built-in kernel or a .npy file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The filtered picture.")],
+    stride: Annotated[int, typer.Option("--stride", metavar="N", help="Keep every Nth pixel.")] = 1,
+    backend: Backend = "rtl",
+    waves: Waves = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Filter a picture: box, gaussian, sobel-x, sobel-y, or the kernel in a .npy file."""
+    on = machine(backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, waves=waves)
+    if stride < 1:
+        raise UserError(f"--stride {stride} must be at least 1")
+    chosen = find_filter(kernel)
+    require_picture_path(output)
+    deliverables = Deliverables(json, csv)
+    pixels = extended(load_picture(picture), chosen)
+    layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
+    results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")
+    save_picture(output, from_activations(results[0].output))
+    deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds))
+
+
+@app.command()
+def matmul(
+    m: Annotated[int, typer.Argument(metavar="M", help="Rows of the left matrix.")],
+    k: Annotated[int, typer.Argument(metavar="K", help="Its columns, and rows of the right one.")],
+    n: Annotated[int, typer.Argument(metavar="N", help="Columns of the right matrix.")],
+    backend: Backend = "rtl",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.npy", help="The product.")] = None,
+    waves: Waves = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
+    on = machine(backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, waves=waves)
+    if min(m, k, n) < 1:
+        raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
+    if output is not None:
+        require_writable(output)
+    deliverables = Deliverables(json, csv)
+    layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
+    x = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
+    image = x.reshape(1, k, layer.shape.height, layer.shape.width)
+    results, seconds = run_all([Job(layer, seeded_operands(layer), image)], on, layer.name)
+    if output is not None:
+        write_array(output, results[0].output.reshape(n, -1)[:, :m].T.copy())
+    deliverables.deliver(Report("matmul", on, results, 0, seconds))
+
+
+@app.command()
+def verilog(
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder; made if it does not exist.")],
+    config: ConfigFile = None,
+    set_: Settings = None,
+) -> None:
+    """Write the accelerator's Verilog and its manifest."""
+    chosen = configuration(config, set_)
+    require_folder(output)
+    try:
+        paths = generator.write(chosen, output)
+    except OSError as error:
+        raise UserError(f"cannot write into {output}: {error.strerror or error}") from None
+    for path in paths:
+        typer.echo(path)
+
+
+@app.command()
+def networks(json: JsonFile = None) -> None:
+    """List the built-in networks with their layers, multiplications and weights."""
+    list_networks(json)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: turns what went wrong into one sentence and an exit status."""
+    try:
+        status = app(arguments, standalone_mode=False) or 0
+    except (UserError, ConfigError, ToolMissing) as error:
+        status = complain(error, 2)
+    except typer.Abort:
+        status = complain("interrupted", 1)
+    except KeyboardInterrupt:
+        status = complain("interrupted", 1)
+    except (ChecksFailed, MachineFault, SimulationError, BuildError) as error:
+        status = complain(error, 1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        status = complain(error.format_message(), 2)
+    sys.exit(status)
+
+
+def complain(message: object, status: int) -> int:
+    """Say it on standard error; returns the exit status."""
+    print(f"wingrid: {message}", file=sys.stderr)
+    return status

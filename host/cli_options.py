@@ -1,0 +1,69 @@
+"""Options that commands share, and what they stand for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from host.errors import UserError
+from host.outputs import require_writable
+from host.runner import BACKENDS, Machine
+from hw.config import AcceleratorConfig
+from sim.memory import MemoryTiming
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
+Settings = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field; repeatable.")
+]
+Clock = Annotated[float, typer.Option("--clock", metavar="MHZ", help="Clock that images per second are counted at.")]
+Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
+BytesPerCycle = Annotated[
+    int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
+]
+Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
+Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Layers to run side by side.")]
+Waves = Annotated[Path | None, typer.Option("--waves", metavar="FILE.fst", help="Write waveforms; one layer only.")]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer.")]
+
+
+def configuration(file: Path | None, settings: list[str] | None) -> AcceleratorConfig:
+    """The configuration of a file, or the default one, with settings applied; raises ``ConfigError``."""
+    config = AcceleratorConfig.load(file) if file else AcceleratorConfig()
+    return config.override(settings) if settings else config
+
+
+def machine(
+    backend: str,
+    file: Path | None,
+    settings: list[str] | None,
+    *,
+    clock: float,
+    latency: int,
+    bytes_per_cycle: int | None,
+    jobs: int = 1,
+    waves: Path | None = None,
+) -> Machine:
+    """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
+    config = configuration(file, settings)
+    if not 0 < clock < 1e6:
+        raise UserError(f"--clock {clock:g} must be a number of MHz above 0")
+    if jobs < 1:
+        raise UserError(f"--jobs {jobs} must be at least 1")
+    try:
+        if bytes_per_cycle is None:
+            timing = MemoryTiming.for_bus(config.bus_bytes, latency)
+        else:
+            timing = MemoryTiming(latency, bytes_per_cycle)
+        timing.check(config.bus_bytes)
+    except ValueError as error:
+        raise UserError(str(error)) from None
+    if waves is not None:
+        require_writable(waves)
+        if backend != "rtl":
+            raise UserError("--waves needs --backend rtl: nothing else has waveforms")
+    return Machine(backend, config, timing, clock, jobs, waves)

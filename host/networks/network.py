@@ -1,0 +1,104 @@
+"""Networks as lists of nodes, and the layers that they become for a batch of images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from host.layers import Convolution, Layer, Pair, fully_connected
+
+RELU_ZERO = -128
+"""Zero point of what a ReLU leaves: all 256 values are for positive numbers, and saturation is the ReLU."""
+
+
+@dataclass(frozen=True)
+class Convolve:
+    """A convolution with bias and, unless it is the last node, ReLU."""
+
+    name: str
+    kernels: int
+    kernel: int
+    stride: int = 1
+    padding: int = 0
+    groups: int = 1
+
+
+@dataclass(frozen=True)
+class MaxPool:
+    """Max pooling without padding; windows that overhang the image are left out."""
+
+    name: str
+    kernel: int = 2
+    stride: int = 2
+
+
+@dataclass(frozen=True)
+class Connect:
+    """A fully connected layer with bias and, unless it is the last node, ReLU."""
+
+    name: str
+    outputs: int
+
+
+Node = Convolve | MaxPool | Connect
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """A max pooling step with its sizes."""
+
+    name: str
+    kernel: Pair
+    stride: Pair
+
+
+Step = Layer | Pooling
+
+
+@dataclass(frozen=True)
+class Network:
+    """A chain of nodes over images of ``channels`` x ``height`` x ``width``."""
+
+    name: str
+    source: str
+    """Where the list of layers was published."""
+    channels: int
+    height: int
+    width: int
+    nodes: tuple[Node, ...]
+
+    def steps(self, images: int = 1) -> list[Step]:
+        """The nodes with their sizes for a batch, each from the output of the one before."""
+        steps: list[Step] = []
+        channels, height, width = self.channels, self.height, self.width
+        zero_point = 0
+        for position, node in enumerate(self.nodes):
+            if isinstance(node, MaxPool):
+                steps.append(Pooling(node.name, (node.kernel, node.kernel), (node.stride, node.stride)))
+                height = (height - node.kernel) // node.stride + 1
+                width = (width - node.kernel) // node.stride + 1
+                continue
+            if isinstance(node, Convolve):
+                shape = Convolution(
+                    channels,
+                    height,
+                    width,
+                    node.kernels,
+                    kernel=(node.kernel, node.kernel),
+                    stride=(node.stride, node.stride),
+                    padding=(node.padding,) * 4,
+                    groups=node.groups,
+                    images=images,
+                )
+                channels, height, width = node.kernels, shape.out_height, shape.out_width
+            else:
+                shape = fully_connected(channels, height, width, node.outputs, images)
+                channels, height, width = node.outputs, 1, 1
+            operator = "conv" if isinstance(node, Convolve) else "fc"
+            y_zero_point = RELU_ZERO if position < len(self.nodes) - 1 else 0
+            steps.append(Layer(node.name, operator, shape, zero_point, y_zero_point))
+            zero_point = y_zero_point
+        return steps
+
+    def layers(self, images: int = 1) -> list[Layer]:
+        """The steps that the accelerator's mesh works on."""
+        return [step for step in self.steps(images) if isinstance(step, Layer)]

@@ -1,0 +1,125 @@
+"""A plan says how a layer is cut, and in which order it is worked through.
+
+The order of work, outermost first:
+
+    passes over output blocks        (their weights may stay while the image goes by)
+      strips and tiles of the image  (their pixels may stay while output blocks go by)
+        batches of output blocks     (that share an accumulator bank)
+          windows                    (input blocks and taps whose pixels are in the input buffer together)
+            output blocks
+              pieces                 (weights that are loaded, and pixels that are waited for, together)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from host.blocking import Blocking, Box, balanced
+from host.window import Strip, Tile, most_columns, most_rows
+from hw.config import AcceleratorConfig
+from hw.winograd import KERNEL
+
+OPENING_PIECES = 8
+"""Into how many pieces work is cut at most that starts as soon as its first input blocks are there."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to compute a layer; ``Tiler`` finds the best.
+
+    ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size;
+    ``batch`` is a number of output blocks.
+    """
+
+    blocking: Blocking
+    config: AcceleratorConfig
+    passes: int
+    strips: int
+    tiles: int
+    batch: int
+    overlapped: bool
+    """Whether the input buffer is to hold two windows, so that one loads while the other is in use."""
+
+    def output_passes(self) -> list[tuple[int, int]]:
+        """Output blocks, start to stop, of each pass."""
+        return balanced(self.blocking.output_blocks, self.passes)
+
+    def image_tiles(self) -> Iterator[Tile]:
+        """The tiles of one pass in order."""
+        shape = self.blocking.walk
+        for image in range(shape.images):
+            for start, stop in balanced(shape.out_width, self.strips):
+                strip = Strip(image, start, stop)
+                for first, last in balanced(strip.width * shape.out_height, self.tiles):
+                    yield Tile(strip, first, last - first)
+
+    @cached_property
+    def widest(self) -> int:
+        """Output columns of the widest strip."""
+        return math.ceil(self.blocking.walk.out_width / self.strips)
+
+    @cached_property
+    def largest(self) -> int:
+        """Vectors, that is output pixels or Winograd tiles, of the largest tile."""
+        return math.ceil(self.widest * self.blocking.walk.out_height / self.tiles)
+
+    @cached_property
+    def tile_rows(self) -> int:
+        """Output rows that the largest tile touches at most."""
+        return min((self.largest + self.widest - 2) // self.widest + 1, self.blocking.walk.out_height)
+
+    def window_entries(self, box: Box) -> int:
+        """Entries of the input buffer that the largest tile needs at most for these taps."""
+        shape = self.blocking.walk
+        return box.block_count * most_rows(shape, box, self.tile_rows) * most_columns(shape, box, self.widest)
+
+    def windows(self, output_blocks: tuple[int, int]) -> list[Box] | None:
+        """The boxes of taps that a tile is worked through by; ``None`` if not even one tap fits."""
+        blocking, config = self.blocking, self.config
+        height, width = blocking.walk.kernel
+        whole = Box(blocking.union(output_blocks), (0, height), (0, width))
+        halved = self.overlapped and not self.overlaps(whole)
+        limit = config.input_buffer // 2 if halved else config.input_buffer
+        return whole.split(lambda box: blocking.expressible(box) and self.window_entries(box) <= limit)
+
+    @property
+    def smallest_piece(self) -> int:
+        """Entries of the weight buffer that an EXECUTE needs at least: a weight tile, or the nine of a raw kernel."""
+        return self.config.rows * (KERNEL * KERNEL if self.blocking.tile else 1)
+
+    def pieces(self, box: Box, opening: bool) -> list[Box]:
+        """The boxes of taps that become one EXECUTE each; ``opening`` ones are small, so that work starts early."""
+        config = self.config
+        blocking, tiles = self.blocking, self.blocking.weight_tiles(box)
+        limit = max(config.weight_buffer // 4, self.smallest_piece)
+        if opening:
+            limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
+        boxes = box.split(
+            lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
+        )
+        assert boxes is not None, "a quarter of the weight buffer or the smallest piece always fits"
+        return boxes
+
+    def overlaps(self, whole: Box) -> bool:
+        """Whether the buffer holds a window, and besides the rows by which the next one is ahead."""
+        window = self.window_entries(whole)
+        depth = self.config.input_buffer
+        return window + self.new_entries(whole) <= depth or self.image_entries(whole) <= depth
+
+    def new_entries(self, box: Box) -> int:
+        """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
+        shape = self.blocking.walk
+        advance = math.ceil(self.largest / self.widest)
+        rows = min(most_rows(shape, box, advance + 1), most_rows(shape, box, self.tile_rows))
+        if box.row_count > 1:
+            rows = min(rows, advance * shape.stride[0])
+        return box.block_count * rows * most_columns(shape, box, self.widest)
+
+    def image_entries(self, box: Box) -> int:
+        """Entries that all images of the batch would take, for these taps."""
+        shape = self.blocking.walk
+        rows = most_rows(shape, box, shape.out_height)
+        return shape.images * self.strips * box.block_count * rows * most_columns(shape, box, self.widest)

@@ -1,0 +1,36 @@
+"""What a layer must compute, by the golden model."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from host.layers import Layer, Operands
+from sim.golden.convolution import convolve
+from sim.golden.requantise import requantise
+
+
+def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """The layer's output, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
+    shape = layer.shape
+    results = []
+    for image in x:
+        sums = convolve(
+            image,
+            operands.weights,
+            x_zero_point=layer.x_zero_point,
+            stride=shape.stride,
+            padding=shape.padding,
+            dilation=shape.dilation,
+            groups=shape.groups,
+        )
+        results.append(
+            requantise(
+                sums + operands.bias.astype(np.int64)[:, None, None],
+                operands.scales,
+                zero_point=layer.y_zero_point,
+                minimum=layer.minimum,
+                maximum=layer.maximum,
+            )
+        )
+    return np.stack(results)

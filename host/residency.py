@@ -1,0 +1,102 @@
+"""Which data a buffer holds: a ring in which new data overwrite the oldest."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+NOBODY = -1
+"""In place of an instruction's index: nothing has used it."""
+
+
+class Ring:
+    """Entries of one buffer, handed out in order.
+
+    Positions count up for ever; a position's entry is its remainder by the buffer's depth, so an
+    allocation may wrap around the end. It stays resident until ``depth`` younger entries are handed
+    out. For each entry the last instruction that reads it is remembered: a LOAD may overwrite it when
+    that instruction is done.
+    """
+
+    def __init__(self, depth: int) -> None:
+        self.depth = depth
+        self.head = 0
+        self._last_user = np.full(depth, NOBODY, np.int64)
+
+    def allocate(self, entries: int) -> Region:
+        """``entries`` new entries, in place of the oldest ones."""
+        if not 1 <= entries <= self.depth:
+            raise ValueError(f"{entries} entries do not fit into a buffer of {self.depth}")
+        position = self.head
+        evicted_user = max(int(part.max()) for part in self._parts(position, entries))
+        for part in self._parts(position, entries):
+            part[:] = NOBODY
+        self.head += entries
+        return Region(position, entries, evicted_user)
+
+    def use(self, position: int, entries: int, user: int) -> None:
+        """Remember that instruction ``user``, later than all before, reads these entries."""
+        for part in self._parts(position, entries):
+            part[:] = user
+
+    def resident(self, position: int) -> bool:
+        """Whether the data placed at ``position`` are still there."""
+        return position >= self.head - self.depth
+
+    def address(self, position: int) -> int:
+        return position % self.depth
+
+    def _parts(self, position: int, entries: int) -> list[np.ndarray]:
+        start = position % self.depth
+        parts = [self._last_user[start : start + entries]]
+        if start + entries > self.depth:
+            parts.append(self._last_user[: start + entries - self.depth])
+        return parts
+
+
+@dataclass
+class Region:
+    """A contiguous allocation that is loaded from its start on, piece by piece, as instructions need it."""
+
+    position: int
+    entries: int
+    evicted_user: int
+    """The instruction that must be done before anything is loaded here, or ``NOBODY``."""
+    _ends: list[int] = field(default_factory=list)
+    _loads: list[int] = field(default_factory=list)
+
+    @property
+    def end(self) -> int:
+        return self.position + self.entries
+
+    @property
+    def loaded(self) -> int:
+        """How much of it has been loaded, in the units in which ``record`` counts."""
+        return self._ends[-1] if self._ends else 0
+
+    def record(self, end: int, load: int) -> None:
+        """Instruction ``load`` brings everything up to ``end`` that was not there."""
+        self._ends.append(end)
+        self._loads.append(load)
+
+    def loader(self, end: int) -> int:
+        """The instruction with which everything up to ``end`` is there."""
+        return self._loads[bisect_left(self._ends, end)]
+
+
+class Residency:
+    """Regions of a ring by key."""
+
+    def __init__(self, depth: int) -> None:
+        self.ring = Ring(depth)
+        self._regions: dict[Hashable, Region] = {}
+
+    def request(self, key: Hashable, entries: int) -> Region:
+        """The region that holds ``key``: as it is if still resident, else a new and empty one."""
+        region = self._regions.get(key)
+        if region is None or not self.ring.resident(region.position):
+            region = self._regions[key] = self.ring.allocate(entries)
+        return region

@@ -1,0 +1,138 @@
+"""Runs a compiled layer on a device: loads its memory, starts it through its registers, reads results and counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from host.compiler import CompiledLayer
+from host.layers import Operands
+from host.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
+from hw.isa import Fault
+from hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from sim.memory import MemoryTiming
+from sim.rtl.simulator import RtlSimulator
+
+
+class MachineFault(RuntimeError):
+    """The accelerator stopped without finishing its program; the message says why and where."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The hardware's counters after a run: cycles, and bytes per class of traffic."""
+
+    cycles: int
+    busy: int
+    stalls: dict[str, int]
+    bytes: dict[str, int]
+
+    @classmethod
+    def from_counters(cls, values: dict[Counter, int]) -> Measurement:
+        """Sort the counters by the prefixes of their names."""
+
+        def named(prefix: str) -> dict[str, int]:
+            found = {counter.name: value for counter, value in values.items() if counter.name.startswith(prefix)}
+            return {name.removeprefix(prefix).lower(): value for name, value in found.items()}
+
+        return cls(values[Counter.CYCLES], values[Counter.BUSY], named("STALL_"), named("BYTES_"))
+
+
+@dataclass(frozen=True)
+class RtlRun:
+    """A layer's run on the simulated hardware."""
+
+    output: npt.NDArray[np.int8]
+    """[images, K, OH, OW]"""
+    measurement: Measurement
+    seconds: float
+    """Wall time of the simulation alone."""
+
+
+def fill_memory(
+    memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands, x: npt.NDArray[np.int8]
+) -> None:
+    """Put program, weights, parameters and the input, int8 [images, C, H, W], where the program expects them.
+
+    Raises ``LayerError`` if sums could leave 32 bits.
+    """
+    layer, config, regions = compiled.layer, compiled.config, compiled.memory
+    for address, content in (
+        (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
+        (regions.parameters, pack_parameters(layer, operands, config)),
+        (regions.inputs, pack_activations(x, config, layer.x_zero_point)),
+        (regions.program, np.frombuffer(compiled.encoded(), np.uint8)),
+    ):
+        memory[address : address + len(content)] = content
+
+
+def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
+    """The layer's output from memory, int8 [images, K, OH, OW]."""
+    shape, blocking = compiled.layer.shape, compiled.plan.blocking
+    pixels = shape.images * blocking.output_blocks * shape.out_height * shape.out_width
+    start = compiled.memory.outputs
+    return unpack_activations(
+        memory[start : start + pixels * compiled.config.bus_bytes],
+        (shape.images, shape.kernels, shape.out_height, shape.out_width),
+        compiled.config,
+    )
+
+
+def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
+    """Check that the device is what the layer was compiled for, and start the program."""
+    identity, shape = device.read_register(Register.IDENTITY), device.read_register(Register.SHAPE)
+    expected = compiled.config.rows << 16 | compiled.config.cols
+    if (identity, shape) != (IDENTITY, expected):
+        raise MachineFault(f"the device answers with identity {identity:#x} and shape {shape:#x}, not {expected:#x}")
+    device.write_register(Register.INTERRUPT_ENABLE, 1)
+    device.write_register(Register.PROGRAM, compiled.memory.program)
+    device.write_register(Register.PROGRAM_LENGTH, len(compiled.instructions))
+    device.write_register(Register.CONTROL, Control.START)
+
+
+def finish(device: RtlSimulator) -> Measurement:
+    """Acknowledge the interrupt and read the counters; raises ``MachineFault`` if the program did not finish."""
+    status = Status(device.read_register(Register.STATUS))
+    device.write_register(Register.INTERRUPT_PENDING, 1)
+    if status != Status.DONE:
+        fault = Fault(device.read_register(Register.FAULT)).name
+        raise MachineFault(
+            f"the accelerator stopped with {fault} at instruction {device.read_register(Register.FAULT_PC)} "
+            f"(status {status!r})"
+        )
+    values = {}
+    for counter in Counter:
+        address = counter_address(counter)
+        values[counter] = device.read_register(address) | device.read_register(address + 4) << 32
+    return Measurement.from_counters(values)
+
+
+def run_on_rtl(
+    compiled: CompiledLayer,
+    operands: Operands,
+    x: npt.NDArray[np.int8],
+    *,
+    timing: MemoryTiming | None = None,
+    waves: Path | None = None,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> RtlRun:
+    """Run a layer on the Verilated accelerator, from int8 [images, C, H, W].
+
+    ``progress`` hears of the cycles simulated so far. Raises ``MachineFault`` or the simulator's errors.
+    """
+    with RtlSimulator(
+        compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
+    ) as device:
+        fill_memory(device.memory, compiled, operands, x)
+        start(device, compiled)
+        began = time.perf_counter()
+        device.run_until_interrupt(progress)
+        seconds = time.perf_counter() - began
+        measurement = finish(device)
+        return RtlRun(read_output(device.memory, compiled), measurement, seconds)

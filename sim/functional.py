@@ -1,0 +1,292 @@
+"""The instruction set as an executable specification: programs run instruction by instruction, in numpy.
+
+No time passes here. Each engine takes its instructions in order; which engine goes before the others
+is drawn at random every now and then, so that engines run far apart, and a program which forgets to wait
+for something comes out wrong under some seed. An instruction starts (takes its semaphores) and finishes
+(has its effect, signals) in separate moves; what a LOAD is about to overwrite is scrambled in between.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import deque
+
+import numpy as np
+import numpy.typing as npt
+
+from hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from hw.isa import (
+    INSTRUCTIONS,
+    PARAMETER_BYTES,
+    PARAMETER_LAYOUT,
+    SEMAPHORE_BITS,
+    Buffer,
+    Execute,
+    Instruction,
+    Load,
+    Semaphore,
+    Store,
+)
+from hw.winograd import KERNEL, winograd
+from sim.golden.requantise import requantise
+from sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
+
+CLASSES = ("instructions", "weights", "activations", "parameters", "results")
+"""Classes of memory traffic, as the hardware's counters name them."""
+
+PATIENCE = 1 / 16
+"""Chance with each move that the engines' order of precedence is drawn anew."""
+
+
+class ProgramError(RuntimeError):
+    """A program that breaks the rules of the instruction set; the message says how."""
+
+
+def decode(word: bytes) -> Instruction:
+    """The instruction that ``word`` encodes; raises ``ProgramError`` for an unknown opcode."""
+    kinds = {kind.opcode.value: kind for kind in INSTRUCTIONS}
+    if word[0] not in kinds:
+        raise ProgramError(f"unknown opcode {word[0]}")
+    kind, bits, values = kinds[word[0]], int.from_bytes(word, "little") >> 8, {}
+    for field in dataclasses.fields(kind):
+        shape = field.metadata["shape"]
+        value = bits & ((1 << shape.width) - 1)
+        values[field.name] = value - (1 << shape.width) if shape.signed and value >> (shape.width - 1) else value
+        bits >>= shape.width
+    return kind(**values)
+
+
+class FunctionalMachine:
+    """An accelerator of ``config`` with ``memory_bytes`` of memory (``memory``, uint8, read and write freely).
+
+    ``traffic`` holds the bytes moved by the last run, by class. Seeds give different interleavings of
+    the engines.
+    """
+
+    def __init__(self, config: AcceleratorConfig, memory_bytes: int, seed: int = 1) -> None:
+        self.config = config
+        self.memory = np.zeros(memory_bytes, np.uint8)
+        self.traffic = dict.fromkeys(CLASSES, 0)
+        self._random = np.random.default_rng(seed)
+        self._buffers = {
+            Buffer.INPUTS: self._noise(config.input_buffer),
+            Buffer.WEIGHTS: self._noise(config.weight_buffer),
+            Buffer.PARAMETERS: self._noise(config.parameter_entries),
+        }
+        self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
+
+    def run(self, program: int, length: int) -> None:
+        """Carry out ``length`` instructions from byte address ``program`` on.
+
+        Raises ``ProgramError`` for an illegal instruction, a bank in use by two engines, a semaphore
+        beyond its count, signals left over at the end, or when no engine can go on.
+        """
+        self.traffic = dict.fromkeys(CLASSES, 0)
+        waiting = deque(self._fetch(program, length))
+        order: list[type[Instruction] | None] = [None, *INSTRUCTIONS]
+        queues: dict[type[Instruction], deque[Instruction]] = {kind: deque() for kind in INSTRUCTIONS}
+        active: dict[type[Instruction], Instruction] = {}
+        tokens = dict.fromkeys(Semaphore, 0)
+        while waiting or active or any(queues.values()):
+            moves = []
+            if waiting and len(queues[type(waiting[0])]) < self.config.queue_depth:
+                moves.append(None)
+            for kind in INSTRUCTIONS:
+                ready = queues[kind] and all(tokens[semaphore] for semaphore in _bits(queues[kind][0].wait))
+                if kind in active or ready:
+                    moves.append(kind)
+            if not moves:
+                heads = [
+                    f"{kind.opcode.name} waits with mask {queue[0].wait:#x}" for kind, queue in queues.items() if queue
+                ]
+                raise ProgramError(f"deadlock: {', '.join(heads)}")
+            if self._random.random() < PATIENCE:
+                self._random.shuffle(order)
+            kind = min(moves, key=order.index)
+            if kind is None:
+                queues[type(waiting[0])].append(waiting.popleft())
+            elif kind in active:
+                self._finish(instruction := active.pop(kind))
+                for semaphore in _bits(instruction.signal):
+                    tokens[semaphore] += 1
+                    if tokens[semaphore] >= 1 << SEMAPHORE_BITS:
+                        raise ProgramError(f"semaphore {semaphore.name} exceeds its {SEMAPHORE_BITS} bits")
+            else:
+                active[kind] = instruction = queues[kind].popleft()
+                for semaphore in _bits(instruction.wait):
+                    tokens[semaphore] -= 1
+                self._start(instruction, active)
+        left = [semaphore.name for semaphore, count in tokens.items() if count]
+        if left:
+            raise ProgramError(f"the program ends with signals that nobody took: {', '.join(left)}")
+
+    def _fetch(self, program: int, length: int) -> list[Instruction]:
+        self.traffic["instructions"] = length * INSTRUCTION_BYTES
+        words = self.memory[program : program + length * INSTRUCTION_BYTES].tobytes()
+        instructions = []
+        for start in range(0, len(words), INSTRUCTION_BYTES):
+            instruction = decode(words[start : start + INSTRUCTION_BYTES])
+            for name, mask, allowed in (
+                ("wait", instruction.wait, instruction.waits),
+                ("signal", instruction.signal, instruction.signals),
+            ):
+                if not set(_bits(mask)) <= allowed:
+                    raise ProgramError(f"{instruction.opcode.name} may not {name} with mask {mask:#x}")
+            instructions.append(instruction)
+        return instructions
+
+    def _start(self, instruction: Instruction, active: dict[type[Instruction], Instruction]) -> None:
+        if isinstance(instruction, Load):
+            buffer = Buffer(instruction.buffer)
+            entries = self._destinations(instruction)
+            self._buffers[buffer][entries] = self._noise(len(entries))
+        elif {Execute, Store} <= active.keys() and active[Execute].bank == active[Store].bank:
+            raise ProgramError(f"EXECUTE and STORE use bank {instruction.bank} at the same time")
+
+    def _finish(self, instruction: Instruction) -> None:
+        if isinstance(instruction, Load):
+            self._load(instruction)
+        elif isinstance(instruction, Execute):
+            self._execute(instruction)
+        elif isinstance(instruction, Store):
+            self._store(instruction)
+
+    def _load(self, load: Load) -> None:
+        bus = self.config.bus_bytes
+        runs = load.source + np.arange(load.runs) * load.run_pitch
+        beats = (runs[:, None] + np.arange(load.run_beats) * bus).reshape(-1)
+        if load.source % bus or load.run_pitch % bus or beats.max() + bus > len(self.memory):
+            raise ProgramError(f"LOAD from {load.source:#x} leaves memory or is not aligned")
+        buffer = Buffer(load.buffer)
+        self._buffers[buffer][self._destinations(load)] = self.memory.reshape(-1, bus)[beats // bus].view(np.int8)
+        name = "activations" if buffer is Buffer.INPUTS else buffer.name.lower()
+        self.traffic[name] += len(beats) * bus
+
+    def _destinations(self, load: Load) -> npt.NDArray[np.int64]:
+        depth = len(self._buffers[Buffer(load.buffer)])
+        if load.destination >= depth:
+            raise ProgramError(f"LOAD destination {load.destination} is beyond the buffer's {depth} entries")
+        row, column = np.divmod(np.arange(load.runs * load.run_beats), load.row_beats)
+        block, row = np.divmod(row, load.rows)
+        return (load.destination + block * load.block_pitch + row * load.row_pitch + column) % depth
+
+    def _execute(self, execute: Execute) -> None:
+        config = self.config
+        positions = winograd(execute.tile).patch ** 2 if execute.tile else 1
+        if execute.accumulator_base + execute.count * positions > config.accumulators:
+            raise ProgramError(f"EXECUTE ends beyond the {config.accumulators} accumulators of a bank")
+        if execute.input_base >= config.input_buffer or execute.weight_base >= config.weight_buffer:
+            raise ProgramError("EXECUTE begins beyond the end of a buffer")
+        row, u = _raster_walk(execute.first, execute.stride_x, execute.last, execute.count)
+        block, ky, kx = (
+            axis.reshape(-1, 1)
+            for axis in np.indices((execute.blocks, execute.kernel_height, execute.kernel_width)).reshape(3, -1)
+        )
+        entry = (
+            execute.input_base
+            + row * execute.row_pitch
+            + u
+            + block * execute.block_pitch
+            + ky * execute.tap_row_pitch
+            + kx * execute.tap_pitch
+        )
+        y = execute.top + row * execute.stride_y + ky * execute.dilation_y
+        x = execute.left + u + kx * execute.tap_pitch
+        inside = (y >= 0) & (y < execute.image_height) & (x >= 0) & (x < execute.image_width)
+        pixels = self._buffers[Buffer.INPUTS][entry % config.input_buffer, : config.rows]
+        vectors = np.where(inside[..., None], pixels, np.int8(execute.zero_point))
+
+        count = execute.blocks * KERNEL**2 if execute.tile else len(block)
+        rows = (execute.weight_base + np.arange(count * config.rows)) % config.weight_buffer
+        tiles = self._buffers[Buffer.WEIGHTS][rows, : config.cols].reshape(count, config.rows, config.cols)
+        tiles = tiles[:, ::-1]  # Rows lie last first.
+        if execute.tile:
+            sums = self._winograd_sums(execute, vectors, tiles)
+        else:
+            # Float64 is exact: a product has 14 bits, so even 2**39 of them add up without rounding.
+            sums = np.einsum("tnr,trc->nc", vectors.astype(float), tiles.astype(float), optimize=True)
+        here = slice(execute.accumulator_base, execute.accumulator_base + len(sums))
+        old = self._banks[execute.bank, here] if execute.accumulate else 0
+        self._banks[execute.bank, here] = _wrap(old + sums.astype(np.int64), config.accumulator_bits)
+
+    def _winograd_sums(
+        self, execute: Execute, vectors: npt.NDArray[np.int8], tiles: npt.NDArray[np.int8]
+    ) -> npt.NDArray[np.float64]:
+        """[position, tile; cols] from vectors [block, tap; tile; rows] and weights [block, tap; rows; cols]."""
+        size = winograd(execute.tile).patch
+        patches = vectors.reshape(execute.blocks, size, size, execute.count, -1).transpose(0, 3, 4, 1, 2)
+        kernels = tiles.reshape(execute.blocks, KERNEL, KERNEL, *tiles.shape[1:]).transpose(0, 3, 4, 1, 2)
+        v, u = transform_inputs(patches, execute.tile), transform_weights(kernels, execute.tile)
+        # V[i][j] with i fastest; a sum of 15 x 14 bit products stays far below 2**53.
+        sums = np.einsum("bnrij,brcij->jinc", v.astype(float), u.astype(float), optimize=True)
+        return sums.reshape(size * size * execute.count, -1)
+
+    def _store(self, store: Store) -> None:
+        config, bus = self.config, self.config.bus_bytes
+        size = store.tile or 1
+        positions = winograd(store.tile).patch ** 2 if store.tile else 1
+        if store.accumulator_base + store.count * positions > config.accumulators or store.first >= store.width:
+            raise ProgramError(f"STORE ends beyond the {config.accumulators} accumulators or begins outside of its row")
+        planes = self._buffers[Buffer.PARAMETERS].reshape(-1, PARAMETER_BYTES, bus)[store.parameter_block]
+        bias, scales = _parameters(planes[:, : config.cols].view(np.uint8))
+        acc = self._banks[store.bank, store.accumulator_base : store.accumulator_base + store.count * positions].T
+        if store.tile:
+            patch = winograd(store.tile).patch
+            blocks = acc.reshape(config.cols, patch, patch, store.count).transpose(0, 3, 2, 1)
+            acc = transform_outputs(blocks, store.tile, config.accumulator_bits).reshape(config.cols, -1)
+        results = requantise(
+            _wrap(acc + bias[:, None], 32),
+            scales,
+            zero_point=store.zero_point,
+            minimum=store.minimum,
+            maximum=store.maximum,
+        )
+        tile_row, tile_column = np.divmod(store.first // size + np.arange(store.count), -(-store.width // size))
+        row = (tile_row[:, None, None] * size + np.arange(size)[:, None] + np.zeros((size, size), np.int64)).reshape(-1)
+        column = (tile_column[:, None, None] * size + np.zeros((size, size), np.int64) + np.arange(size)).reshape(-1)
+        counts = (column < store.width) & ((row < store.lines) | (size == 1))
+        addresses = (store.destination + row * store.row_pitch + column * bus)[counts]
+        if store.destination % bus or store.row_pitch % bus or addresses.max() + bus > len(self.memory):
+            raise ProgramError(f"STORE to {store.destination:#x} leaves memory or is not aligned")
+        beats = np.zeros((len(addresses), bus), np.int8)
+        beats[:, : config.cols] = results.T[counts]
+        self.memory.reshape(-1, bus)[addresses // bus] = beats.view(np.uint8)
+        self.traffic["results"] += len(addresses) * bus
+
+    def _noise(self, entries: int) -> npt.NDArray[np.int8]:
+        return self._random.integers(-128, 128, (entries, self.config.bus_bytes), np.int8)
+
+
+def _raster_walk(first: int, step: int, last: int, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    rows, columns = np.empty(count, np.int64), np.empty(count, np.int64)
+    row, column = 0, first
+    for index in range(count):
+        rows[index], columns[index] = row, column
+        column += step
+        if column > last:
+            row, column = row + 1, 0
+    return rows, columns
+
+
+def _parameters(planes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Biases and scales from the byte planes [PARAMETER_BYTES, cols] of a channel block."""
+    words = np.zeros(planes.shape[1], np.uint64)
+    for byte, plane in enumerate(planes):
+        words |= plane.astype(np.uint64) << np.uint64(8 * byte)
+    fields = {}
+    for name, field in PARAMETER_LAYOUT:
+        bits = (words >> np.uint64(field.offset)) & np.uint64((1 << field.width) - 1)
+        fields[name] = bits.astype(np.int64)
+    bias = _wrap(fields["bias"], 32)
+    exponent = _wrap(fields["exponent"], 8)
+    return bias, np.ldexp(fields["mantissa"].astype(np.float64), exponent - 23).astype(np.float32)
+
+
+def _wrap(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
+    """The signed value of the low ``bits`` bits."""
+    half = np.int64(1 << (bits - 1))
+    return ((values + half) & np.int64((1 << bits) - 1)) - half
+
+
+def _bits(mask: int) -> list[Semaphore]:
+    return [Semaphore(bit) for bit in range(8) if mask >> bit & 1]

@@ -1,0 +1,1 @@
+"""The Verilated accelerator: building it, and driving it from Python."""

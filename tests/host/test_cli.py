@@ -1,0 +1,167 @@
+"""The command: exit status, one sentence for bad input, nothing left behind."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from layer_cases import SQUARE
+from PIL import Image
+
+import host.deliverables
+from host.cli import main
+from host.runner import LayerResult, Mismatch, run_layers
+
+SMALL = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name != "bus_bytes"]
+
+
+def call(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    assert isinstance(caught.value.code, int)
+    return caught.value.code
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "text.png").write_text("this is no picture")
+    (tmp_path / "bad.toml").write_text("rows = = 3")
+    (tmp_path / "float.toml").write_text("rows = 1.5")
+    (tmp_path / "array.npy").write_bytes(b"nothing")
+    np.save(tmp_path / "wrong.npy", np.zeros((3, 10, 10), np.int8))
+    Image.new("RGB", (9, 8), (10, 20, 30)).save(tmp_path / "small.png")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", "Missing command."),
+        ("frobnicate", "No such command 'frobnicate'."),
+        ("run", "Missing argument 'NETWORK'."),
+        ("run vgg16 --jobs two", "Invalid value for '--jobs'"),
+        ("run vgg16 --fast", "No such option: --fast"),
+        ("run vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet"),
+        ("run vgg16 --backend fpga", "unknown backend 'fpga'; there are "),
+        ("run vgg16 --layers conv9_9", "network vgg16 has no layer 'conv9_9'; it has conv1_1, "),
+        ("run vgg16 --batch 0", "--batch 0 must be at least 1"),
+        ("run vgg16 --jobs 0", "--jobs 0 must be at least 1"),
+        ("run vgg16 --clock 0", "--clock 0 must be a number of MHz above 0"),
+        ("run vgg16 --latency 0", "memory timing latency = 0 must be a whole number of at least 1"),
+        ("run vgg16 --bytes-per-cycle 99", "memory timing bytes_per_cycle = 99 must lie between 1 and the bus width"),
+        ("run vgg16 --waves a.fst", "--waves takes a single layer; choose one with --layers"),
+        ("run vgg16 --layers fc8 --waves none/a.fst", "cannot write none/a.fst: none is no folder"),
+        ("run vgg16 --backend golden --layers fc8 --waves a.fst", "--waves needs --backend rtl"),
+        ("run vgg16 --json none/report.json", "cannot write none/report.json: none is no folder"),
+        ("run vgg16 --csv text.png/report.csv", "cannot write text.png/report.csv: text.png is no folder"),
+        ("run vgg16 --output .", "cannot write .: it is a folder"),
+        ("run vgg16 --input absent.png", "cannot read absent.png: No such file or directory"),
+        ("run vgg16 --input text.png", "text.png is no picture that can be read"),
+        ("run vgg16 --input array.npy", "array.npy is no .npy file of numbers"),
+        ("run vgg16 --input wrong.npy", "wrong.npy must hold int8 [1, 3, 224, 224], not int8 [3, 10, 10]"),
+        ("run vgg16 --config bad.toml", "configuration bad.toml is not valid TOML: "),
+        ("run vgg16 --config float.toml", "configuration field rows = 1.5 must be a whole number"),
+        ("run vgg16 --config absent.toml", "cannot read configuration absent.toml: No such file or directory"),
+        ("run vgg16 --set rows=1", "configuration field rows = 1 must lie between 2 and "),
+        ("run vgg16 --set width=1", "unknown configuration field width in the settings; known are "),
+        ("run vgg16 --set rows", "setting 'rows' must have the form field=value"),
+        ("filter small.png -k blur -o out.png", "unknown kernel 'blur'; there are box, gaussian, sobel-x, sobel-y"),
+        ("filter small.png -k array.npy -o out.png", "kernel array.npy is no .npy file of numbers"),
+        ("filter small.png -k absent.npy -o out.png", "cannot read kernel absent.npy: No such file or directory"),
+        ("filter text.png -k box -o out.png", "text.png is no picture that can be read"),
+        ("filter absent.png -k box -o out.png", "cannot read absent.png: No such file or directory"),
+        ("filter . -k box -o out.png", "cannot read .: Is a directory"),
+        ("filter sample:cat -k box -o out.png", "unknown sample photograph 'cat'; there are china, flower"),
+        ("filter small.png -k box -o none/out.png", "cannot write none/out.png: none is no folder"),
+        ("filter small.png -k box -o out.txt", "cannot write out.txt: .txt stands for no picture format"),
+        ("filter small.png -k box -o out", "cannot write out: a name without suffix stands for no picture format"),
+        ("filter small.png -k box -o out.png --stride 0", "--stride 0 must be at least 1"),
+        ("matmul 0 1 1", "a matrix product of 0 1 1 must have sizes of at least 1"),
+        ("matmul 2 2 2 --json none/x.json", "cannot write none/x.json: none is no folder"),
+        ("verilog -o text.png", "cannot write into text.png: text.png is no folder"),
+        ("verilog -o text.png/folder", "cannot write into text.png/folder: "),
+        ("verilog -o folder --set cols=3.5", "configuration field cols = '3.5' must be a whole number"),
+        ("networks --json none/n.json", "cannot write none/n.json: none is no folder"),
+    ],
+)  # fmt: skip
+def test_bad_input_is_refused_in_one_sentence(
+    arguments: str, message: str, files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(files.rglob("*"))
+    assert call(*arguments.split()) == 2
+    output, error = capsys.readouterr()
+    assert error.startswith(f"wingrid: {message}")
+    assert error.count("\n") == 1
+    assert output == ""
+    assert sorted(files.rglob("*")) == before
+
+
+def test_a_golden_run_writes_everything_asked_for(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "filter small.png -k box -o out.png --backend golden --json report.json --csv report.csv"
+    assert call(*arguments.split()) == 0
+    assert "filter-box on golden" in capsys.readouterr().out
+    assert np.array_equal(np.array(Image.open("out.png")), np.array(Image.open("small.png")))
+    assert json.loads(Path("report.json").read_text())["layers"][0]["name"] == "box"
+    assert [row["operator"] for row in csv.DictReader(Path("report.csv").read_text().splitlines())] == ["conv"]
+
+
+def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("matmul", 20, 30, 40, "--json", "-", "--output", "product.npy", *SMALL) == 0
+    output, error = capsys.readouterr()
+    found = json.loads(output)
+    assert error == ""
+    assert (found["backend"], found["config"]["rows"]) == ("rtl", 4)
+    assert found["layers"][0]["operator"] == "matmul"
+    assert found["layers"][0]["exact"] is True
+    assert found["layers"][0]["cycles"] > 20 * 30 * 40 / 16
+    assert np.load("product.npy").shape == (20, 40)
+
+
+def test_backends_agree(files: Path) -> None:
+    for backend in ("golden", "rtl"):
+        assert call("filter", "small.png", "-k", "gaussian", "--stride", 2, "-o", f"{backend}.png",
+                    "--backend", backend, *SMALL) == 0  # fmt: skip
+    assert np.array_equal(np.array(Image.open("golden.png")), np.array(Image.open("rtl.png")))
+
+
+def test_selected_layers_run_from_their_golden_input(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "run alexnet --layers conv1,conv2 --backend golden --json - --output last.npy"
+    assert call(*arguments.split()) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [layer["name"] for layer in found["layers"]] == ["conv1", "conv2"]
+    assert found["total"]["images_per_second"] is None
+    assert np.load("last.npy").shape == (1, 256, 27, 27)
+
+
+def test_a_difference_from_golden_ends_with_status_1(
+    files: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(*arguments: object) -> list[LayerResult]:
+        result = next(iter(run_layers(*arguments)))
+        mismatch = Mismatch("box", 3, 216, (0, 1, 2, 3), -7, 5)
+        return [LayerResult(result.layer, result.output, exact=False, mismatch=mismatch)]
+
+    monkeypatch.setattr(host.deliverables, "run_layers", wrong)
+    assert call("filter", "small.png", "-k", "box", "-o", "out.png", "--backend", "golden") == 1
+    assert capsys.readouterr().err == (
+        "wingrid: layer box: 3 of 216 elements differ from golden, the first at [0, 1, 2, 3] "
+        "(image, channel, row, column): -7 in place of 5\n"
+    )
+
+
+def test_networks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("networks", "--json", "-") == 0
+    found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["networks"]}
+    assert set(found) == {"vgg16", "vgg16-conv", "alexnet"}
+    assert found["vgg16"]["weights"] == 138_344_128
+    assert len(found["vgg16"]["layers"]) == 16
+    assert call("networks") == 0
+    assert "alexnet" in capsys.readouterr().out
+
+
+def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
+    assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]
+    assert "made/here/wingrid.v" in capsys.readouterr().out

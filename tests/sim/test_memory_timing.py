@@ -1,0 +1,35 @@
+"""The parameters of the memory's timing rule."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from sim.memory import MemoryTiming
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("latency", 0), ("latency", 1.5), ("bytes_per_cycle", 0), ("latency", True)]
+)
+def test_values_that_cannot_work_are_refused(field: str, value: object) -> None:
+    message = f"memory timing {field} = {value!r} must be a whole number of at least 1"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        MemoryTiming(**{field: value})
+
+
+def test_a_bus_narrower_than_the_memory_is_refused() -> None:
+    MemoryTiming(bytes_per_cycle=8).check(8)
+    message = "memory timing bytes_per_cycle = 9 must lie between 1 and the bus width of 8 bytes"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        MemoryTiming(bytes_per_cycle=9).check(8)
+
+
+def test_default_follows_a_narrow_bus() -> None:
+    assert MemoryTiming.for_bus(4) == MemoryTiming(40, 4)
+    assert MemoryTiming.for_bus(64) == MemoryTiming(40, 16)
+
+
+def test_bus_cycles_round_up_over_the_whole_burst() -> None:
+    timing = MemoryTiming(bytes_per_cycle=3)
+    assert [timing.bus_cycles(beats, 4) for beats in range(1, 5)] == [2, 3, 4, 6]

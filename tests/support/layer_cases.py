@@ -1,0 +1,94 @@
+"""Random layers and small, odd accelerators, and how to run the one on the other's executable specification."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from host.compiler import CompiledLayer
+from host.layers import Convolution, Layer, LayerError, Operands
+from host.runtime import fill_memory, read_output
+from hw.config import AcceleratorConfig
+from sim.functional import FunctionalMachine
+
+SQUARE = AcceleratorConfig(
+    rows=4,
+    cols=4,
+    input_buffer=256,
+    weight_buffer=128,
+    accumulators=32,
+    parameter_blocks=4,
+    output_buffer=16,
+    burst_beats=8,
+)
+WIDE = AcceleratorConfig(
+    rows=2,
+    cols=3,
+    input_buffer=64,
+    weight_buffer=16,
+    accumulators=16,
+    parameter_blocks=2,
+    output_buffer=16,
+    burst_beats=8,
+)
+TINY = AcceleratorConfig(
+    rows=3,
+    cols=2,
+    input_buffer=16,
+    weight_buffer=16,
+    accumulators=4,
+    parameter_blocks=2,
+    output_buffer=16,
+    burst_beats=8,
+)
+CONFIGS = {"4x4": SQUARE, "2x3": WIDE, "3x2 with tiny buffers": TINY}
+
+
+def random_convolution(random: np.random.Generator) -> Convolution:
+    """A small layer of any kind: kernels to 11, strides to 4, uneven padding, dilation, groups, batches."""
+    while True:
+        groups = int(random.choice([1, 1, 1, 2, 3, 8]))
+        kernel = int(random.choice([1, 1, 2, 3, 3, 5, 7, 11])), int(random.choice([1, 1, 2, 3, 3, 5, 11]))
+        try:
+            return Convolution(
+                channels=groups * int(random.integers(1, 7)),
+                height=int(random.integers(1, 14)),
+                width=int(random.integers(1, 14)),
+                kernels=groups * int(random.integers(1, 7)),
+                kernel=kernel,
+                stride=(int(random.integers(1, 5)), int(random.integers(1, 5))),
+                padding=tuple(int(margin) for margin in random.integers(0, 4, 4)),
+                dilation=(int(random.choice([1, 1, 2, 3])), int(random.choice([1, 1, 2, 3]))),
+                groups=groups,
+                images=int(random.choice([1, 1, 1, 2])),
+            )
+        except LayerError:
+            continue
+
+
+def random_layer(random: np.random.Generator, shape: Convolution | None = None) -> Layer:
+    """The shape, or a random one, with zero points and a clamp."""
+    x_zero_point, y_zero_point = (int(value) for value in random.integers(-128, 128, 2))
+    minimum, maximum = sorted(int(value) for value in random.integers(-128, 128, 2))
+    shape = shape or random_convolution(random)
+    return Layer("case", "conv", shape, x_zero_point, y_zero_point, min(minimum, -1), max(maximum, 1))
+
+
+def random_case(random: np.random.Generator, layer: Layer) -> tuple[Operands, np.ndarray]:
+    """Operands and input for a layer, all int8 values in use, most outputs not saturated."""
+    shape = layer.shape
+    weights = random.integers(-128, 128, (shape.kernels, shape.channels // shape.groups, *shape.kernel), np.int8)
+    bias = random.integers(-10000, 10000, shape.kernels).astype(np.int32)
+    typical = 80 * 80 * np.sqrt(weights[0].size)
+    scales = (random.uniform(0.2, 2, shape.kernels) * 60 / typical).astype(np.float32)
+    x = random.integers(-128, 128, (shape.images, shape.channels, shape.height, shape.width), np.int8)
+    return Operands(weights, bias, scales), x
+
+
+def run_functional(
+    compiled: CompiledLayer, operands: Operands, x: np.ndarray, seed: int = 1
+) -> tuple[np.ndarray, dict[str, int]]:
+    """Output and bytes per class of a compiled layer on the executable specification."""
+    machine = FunctionalMachine(compiled.config, compiled.memory_bytes, seed)
+    fill_memory(machine.memory, compiled, operands, x)
+    machine.run(compiled.memory.program, len(compiled.instructions))
+    return read_output(machine.memory, compiled), machine.traffic
