@@ -10,18 +10,18 @@ OUT := build/run
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
-	$(BIN)/wingrid filter flower -k box -o $(OUT)/box.png
-	$(BIN)/wingrid filter flower -k gaussian -o $(OUT)/gaussian.png
-	$(BIN)/wingrid filter flower -k sobel-x -o $(OUT)/gradient-x.png
-	$(BIN)/wingrid filter flower -k sobel-y -o $(OUT)/gradient-y.png
-	$(BIN)/wingrid filter flower -k gaussian --stride 2 -o $(OUT)/half.png
+	$(BIN)/wingrid filter sample:flower -k box -o $(OUT)/box.png
+	$(BIN)/wingrid filter sample:flower -k gaussian -o $(OUT)/gaussian.png
+	$(BIN)/wingrid filter sample:flower -k sobel-x -o $(OUT)/gradient-x.png
+	$(BIN)/wingrid filter sample:flower -k sobel-y -o $(OUT)/gradient-y.png
+	$(BIN)/wingrid filter sample:flower -k gaussian --stride 2 -o $(OUT)/half.png
 	$(BIN)/wingrid run vgg16 --layers conv1_1,conv3_2,conv5_2 --backend rtl --json $(OUT)/report.json
 
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 bench: $(VENV)/.installed
-	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.performance
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

@@ -15,7 +15,8 @@ from sim.memory import MemoryTiming
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
 Settings = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field; repeatable.")
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field, or algorithm=NAME; repeatable."),
 ]
 Clock = Annotated[float, typer.Option("--clock", metavar="MHZ", help="Clock that images per second are counted at.")]
 Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
@@ -49,6 +50,7 @@ def machine(
     waves: Path | None = None,
 ) -> Machine:
     """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
+    algorithm, settings = forced_algorithm(settings)
     config = configuration(file, settings)
     if not 0 < clock < 1e6:
         raise UserError(f"--clock {clock:g} must be a number of MHz above 0")
@@ -66,4 +68,19 @@ def machine(
         require_writable(waves)
         if backend != "rtl":
             raise UserError("--waves needs --backend rtl: nothing else has waveforms")
-    return Machine(backend, config, timing, clock, jobs, waves)
+    return Machine(backend, config, timing, clock, jobs, waves, algorithm)
+
+
+def forced_algorithm(settings: list[str] | None) -> tuple[str | None, list[str]]:
+    """The algorithm that ``algorithm=NAME`` among the settings asks for, if any, and the other settings.
+
+    It is not a field of the configuration: the same hardware runs all of them.
+    """
+    algorithm, others = None, []
+    for setting in settings or ():
+        name, _, value = setting.partition("=")
+        if name.strip() == "algorithm":
+            algorithm = value.strip()
+        else:
+            others.append(setting)
+    return algorithm, others

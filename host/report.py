@@ -90,7 +90,7 @@ class Report:
         for layer in report["layers"]:
             table.add_row(*_cells(layer["name"], layer, classes), {True: "yes", False: "NO", None: "-"}[layer["exact"]])
         table.add_section()
-        table.add_row(*_cells("total", {**report["total"], "algorithm": ""}, classes), "")
+        table.add_row(*_cells("total", {**report["total"], "algorithm": " "}, classes), "")
         return table
 
     def _layer(self, result: LayerResult) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class Report:
         return {
             "name": layer.name,
             "operator": layer.operator,
-            "algorithm": "direct",
+            "algorithm": result.algorithm,
             "macs": layer.shape.macs,
             "cycles": measurement.cycles if measurement else None,
             "macs_per_multiplier_cycle": self._efficiency(layer.shape.macs, measurement.cycles if measurement else 0),
@@ -148,7 +148,7 @@ def _cells(name: str, entry: dict[str, Any], classes: list[str]) -> list[str]:
     efficiency = entry["macs_per_multiplier_cycle"]
     return [
         name,
-        entry["algorithm"],
+        entry["algorithm"] or "-",
         f"{entry['macs'] / 1e6:.1f}",
         "-" if entry["cycles"] is None else f"{entry['cycles']:,}",
         "-" if efficiency is None else f"{efficiency:.3f}",

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from host.algorithms import algorithm_name, require_algorithm, usable_tiles
 from host.compiler import compile_layer
 from host.errors import UserError
 from host.estimate import estimate
@@ -36,8 +37,12 @@ class Machine:
     clock_mhz: float
     jobs: int = 1
     waves: Path | None = None
+    algorithm: str | None = None
+    """The only one to use where a layer allows it; ``None`` for the cheapest."""
 
     def __post_init__(self) -> None:
+        if self.algorithm is not None:
+            require_algorithm(self.algorithm, self.config)
         if self.backend not in BACKENDS:
             raise UserError(f"unknown backend {self.backend!r}; there are {', '.join(BACKENDS)}")
 
@@ -73,10 +78,11 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A layer's run; ``measurement`` and ``seconds`` (of simulation) are what a backend without hardware lacks."""
+    """A layer's run; ``algorithm``, ``measurement`` and ``seconds`` (of simulation) are what needs hardware."""
 
     layer: Layer
     output: npt.NDArray[np.int8]
+    algorithm: str | None = None
     measurement: Measurement | None = None
     seconds: float = 0.0
     exact: bool | None = None
@@ -145,7 +151,8 @@ def run_layer(
         output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
         listener.done(layer.name)
         return LayerResult(layer, output)
-    compiled = compile_layer(layer, machine.config)
+    tiles = usable_tiles(layer, job.operands, machine.config, machine.algorithm)
+    compiled = compile_layer(layer, machine.config, tiles=tiles)
     if estimated := estimate(compiled.plan):
         listener.expect(estimated.cycles)
     run = run_on_rtl(
@@ -159,7 +166,8 @@ def run_layer(
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
     listener.done(layer.name)
-    return LayerResult(layer, run.output, run.measurement, run.seconds, mismatch is None, mismatch)
+    algorithm = algorithm_name(compiled.plan.blocking.tile)
+    return LayerResult(layer, run.output, algorithm, run.measurement, run.seconds, mismatch is None, mismatch)
 
 
 def run_layers(jobs: Iterable[Job], machine: Machine, listener: Listener | None = None) -> Iterator[LayerResult]:

@@ -16,7 +16,15 @@ CACHE_NORMAL_BUFFERABLE = 0b0011
 
 
 def _address_channel(prefix: str) -> dict[str, Member]:
-    ports: dict[str, ShapeLike] = {"id": 1, "addr": ADDRESS_BITS, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3}
+    ports: dict[str, ShapeLike] = {
+        "id": 1,
+        "addr": ADDRESS_BITS,
+        "len": 8,
+        "size": 3,
+        "burst": 2,
+        "cache": 4,
+        "prot": 3,
+    }
     outputs = {f"{prefix}{name}": Out(shape) for name, shape in ports.items()}
     return {**outputs, f"{prefix}valid": Out(1), f"{prefix}ready": In(1)}
 
@@ -86,7 +94,9 @@ def flat(prefix: str, signature: wiring.Signature) -> dict[str, Member]:
     return {f"{prefix}_{name}": member for name, member in signature.members.items()}
 
 
-def connect_flat(m: Module, outside: wiring.Component, prefix: str, inside: object, signature: wiring.Signature) -> None:
+def connect_flat(
+    m: Module, outside: wiring.Component, prefix: str, inside: object, signature: wiring.Signature
+) -> None:
     """Wire a component's flat ports to a submodule's interface of the same signature."""
     for name, member in signature.members.items():
         outer, inner = getattr(outside, f"{prefix}_{name}"), getattr(inside, name)

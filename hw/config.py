@@ -37,13 +37,13 @@ class AcceleratorConfig:
 
     rows: int = 16
     cols: int = 16
-    winograd: int = 0
+    winograd: int = 4
     bus_bytes: int = 0
     input_buffer: int = 16384
-    weight_buffer: int = 4096
+    weight_buffer: int = 2048
     accumulators: int = 1024
     parameter_blocks: int = 64
-    output_buffer: int = 512
+    output_buffer: int = 1024
     queue_depth: int = 8
     fetch_ahead: int = 16
     burst_beats: int = 128

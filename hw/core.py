@@ -138,10 +138,7 @@ class Core(wiring.Component):
             semaphores.clear.eq(self.start),
             semaphores.take.eq(load.take | execute.take | store.take),
             semaphores.signal.eq(
-                load.signal
-                | execute.signal
-                | store.signal
-                | Mux(accumulators.committed, 1 << Semaphore.SUMS_READY, 0)
+                load.signal | execute.signal | store.signal | Mux(accumulators.committed, 1 << Semaphore.SUMS_READY, 0)
             ),
         ]
         engines = (load, execute, store)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, enum, wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import AcceleratorConfig
@@ -13,7 +15,7 @@ from hw.registers import Counter
 COUNTER_BITS = 64
 
 
-class Stall(enum.Enum, shape=3):
+class Stall(enum.IntEnum):
     """What keeps a source of vectors from offering one."""
 
     NO_INSTRUCTION = 0

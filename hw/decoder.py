@@ -10,8 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.config import AcceleratorConfig
-from hw.isa import INSTRUCTIONS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Opcode, Store
-
+from hw.isa import INSTRUCTIONS, OPCODE_BITS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Store
 from hw.shift_add import combination
 from hw.winograd import winograd
 
@@ -32,7 +31,7 @@ class Decoder(wiring.Component):
         m = Module()
         checks = {Load: self._load, Execute: self._execute, Store: self._store}
         m.d.comb += self.fault.eq(Fault.ILLEGAL_INSTRUCTION)
-        with m.Switch(self.word[: Opcode.as_shape().width]):
+        with m.Switch(self.word[:OPCODE_BITS]):
             for kind in INSTRUCTIONS:
                 with m.Case(kind.opcode.value):
                     view = data.View(kind.layout(), self.word[: kind.layout().size])
@@ -61,7 +60,9 @@ class Decoder(wiring.Component):
             self._unaligned(load.source),
             self._unaligned(load.run_pitch),
         )
-        outside = _any(*((load.buffer == buffer.value) & (load.destination >= depth) for buffer, depth in depths.items()))
+        outside = _any(
+            *((load.buffer == buffer.value) & (load.destination >= depth) for buffer, depth in depths.items())
+        )
         return illegal, outside
 
     def _execute(self, execute: data.View) -> tuple[Value, Value]:

@@ -9,7 +9,6 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.separable_transform import vector_layout
-from hw.shift_add import combination
 from hw.winograd import WinogradTransform
 
 

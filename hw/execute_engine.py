@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -76,7 +76,8 @@ class ExecuteEngine(wiring.Component):
                 source.read_data.eq(self.input_data),
                 source.vectors.ready.eq(self.vectors.ready),
             ]
-        take, read, all_idle = weights.take, 0, weights.idle
+        take, all_idle = weights.take, weights.idle
+        read: Value = Const(0, len(Semaphore))
         for number, source in enumerate(sources):
             wanted = execute.tile == 0 if number == 0 else execute.tile != 0
             others_idle = [other.idle for other in sources if other is not source]

@@ -8,7 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.config import ADDRESS_BITS, INSTRUCTION_BYTES, AcceleratorConfig
 from hw.decoder import Decoder
-from hw.isa import PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Opcode, Store
+from hw.isa import OPCODE_BITS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
 from hw.queue import Queue
 from hw.read_master import READ_REQUEST, read_beat
 
@@ -98,11 +98,10 @@ class FetchEngine(wiring.Component):
                 m.d.comb += self.fault.eq(Fault.READ_ERROR)
             with m.Elif(decoder.fault != Fault.NONE):
                 m.d.comb += self.fault.eq(decoder.fault)
-            with m.Else():
-                with m.Switch(head.word[: Opcode.as_shape().width]):
-                    for kind, port in ((Load, self.load), (Execute, self.execute), (Store, self.store)):
-                        with m.Case(kind.opcode.value):
-                            m.d.comb += [port.valid.eq(1), fetched.output.ready.eq(port.ready)]
+            with m.Else(), m.Switch(head.word[:OPCODE_BITS]):
+                for kind, port in ((Load, self.load), (Execute, self.execute), (Store, self.store)):
+                    with m.Case(kind.opcode.value):
+                        m.d.comb += [port.valid.eq(1), fetched.output.ready.eq(port.ready)]
         for kind, port in ((Load, self.load), (Execute, self.execute), (Store, self.store)):
             m.d.comb += [
                 port.payload.instruction.eq(head.word[: kind.layout().size]),

@@ -10,15 +10,15 @@ machine fetches exactly that much, and it is done when every engine is idle and 
 from __future__ import annotations
 
 import dataclasses
+import enum
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from amaranth.hdl import Shape, signed
-from amaranth.lib import data, enum
+from amaranth.lib import data
 
 from hw.config import INSTRUCTION_BYTES
-
 
 PARAMETER_LAYOUT = data.StructLayout({"bias": signed(32), "mantissa": 24, "exponent": signed(8)})
 """An output channel's parameters: its requantisation scale is ``mantissa * 2**(exponent - 23)``, where
@@ -28,7 +28,10 @@ PARAMETER_BYTES = PARAMETER_LAYOUT.size // 8
 """A channel block's parameters lie in memory as this many beats; beat i holds byte i of each channel."""
 
 
-class Opcode(enum.Enum, shape=8):
+OPCODE_BITS = 8
+
+
+class Opcode(enum.IntEnum):
     """What an instruction does. Zero is illegal, so that cleared memory stops the machine."""
 
     LOAD = 1
@@ -36,7 +39,7 @@ class Opcode(enum.Enum, shape=8):
     STORE = 3
 
 
-class Buffer(enum.Enum, shape=8):
+class Buffer(enum.IntEnum):
     """Destination of a LOAD."""
 
     INPUTS = 0
@@ -66,7 +69,7 @@ SEMAPHORE_BITS = 8
 """Width of a semaphore's count; exceeding it is a fault."""
 
 
-class Fault(enum.Enum, shape=8):
+class Fault(enum.IntEnum):
     """Why the machine stopped."""
 
     NONE = 0
@@ -104,7 +107,7 @@ class Instruction:
     @classmethod
     def layout(cls) -> data.StructLayout:
         """The Amaranth layout, opcode first, without trailing padding."""
-        members: dict[str, Any] = {"opcode": 8}
+        members: dict[str, Any] = {"opcode": OPCODE_BITS}
         members.update({field.name: field.metadata["shape"] for field in dataclasses.fields(cls)})
         return data.StructLayout(members)
 
@@ -113,7 +116,7 @@ class Instruction:
 
         Raises ``ValueError`` naming the field whose value does not fit.
         """
-        word, position = int(self.opcode.value), 8
+        word, position = int(self.opcode), OPCODE_BITS
         for field in dataclasses.fields(self):
             shape, value = field.metadata["shape"], int(getattr(self, field.name))
             low = -(1 << shape.width - 1) if shape.signed else 0

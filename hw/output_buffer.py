@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory
+from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from hw.burst import burst_beats
@@ -37,7 +37,8 @@ class OutputBuffer(wiring.Component):
 
     A segment is taken when there is room for all of its pixels. Then its results come, tile after
     tile, each in raster order; pixels that don't count are dropped. When the last one is in place, the
-    segment's rows are requested as bursts, in the order in which they lie in the ring.
+    segment's rows are requested as bursts, in the order in which they lie in the ring; one of no lines, whose
+    results are all dropped, takes a cycle and no request.
     ``placed`` says that no results are expected, ``idle`` that everything is requested.
     """
 
@@ -93,7 +94,7 @@ class OutputBuffer(wiring.Component):
         m.d.comb += [self.placed.eq(placing.level == 0), self.idle.eq(leaving.level == 0)]
         return m
 
-    def _place(self, m: Module, placing: Queue, write: object) -> Signal:
+    def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:
         """Write each result to its place in the ring; returns the pulse that ends a segment."""
         config = self._config
         segment = placing.output.payload
@@ -143,14 +144,15 @@ class OutputBuffer(wiring.Component):
             lines.eq(Mux(fresh, segment.lines, saved_lines)),
         ]
         beats = burst_beats(m, config, address, left)
-        requested, finished = Signal(), Signal()
+        requested, finished, nothing = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.request.valid.eq(ready_segments != 0),
+            nothing.eq((ready_segments != 0) & (segment.lines == 0)),
+            self.request.valid.eq((ready_segments != 0) & ~nothing),
             self.request.payload.address.eq(address),
             self.request.payload.beats.eq(beats),
             self.request.payload.pc.eq(segment.pc),
             requested.eq(self.request.valid & self.request.ready),
-            finished.eq(requested & (beats == left) & (lines == 1)),
+            finished.eq(nothing | (requested & (beats == left) & (lines == 1))),
             leaving.output.ready.eq(finished),
         ]
         m.d.sync += ready_segments.eq(ready_segments + done - finished)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.config import AcceleratorConfig
 from hw.exact_division import ExactDivision
 from hw.isa import PARAMETER_LAYOUT
-from hw.requantiser import Requantiser, results_layout
+from hw.requantiser import STAGES, Requantiser, results_layout
 from hw.separable_transform import SeparableTransform, vector_layout
 from hw.winograd import winograd
 
@@ -18,8 +18,9 @@ class OutputPath(wiring.Component):
     """Turns drained vectors of accumulators into results, with a fixed latency for each ``tile``.
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
-    positions, become tile x tile results in raster order. ``tile`` and all parameters must be stable from
-    the first vector of an instruction to its last result.
+    positions, become tile x tile results in raster order, one per cycle from ``latency(tile)`` cycles after the
+    tile's last vector on. One vector per cycle, gaps do no harm, and there is no back-pressure. ``tile``
+    and all parameters must be stable from the first vector of an instruction to its last result.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -35,6 +36,12 @@ class OutputPath(wiring.Component):
                 "results": Out(results_layout(config)),
             }
         )
+
+    @staticmethod
+    def latency(tile: int) -> int:
+        """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
+        transform = SeparableTransform.latency(tile) + ExactDivision.latency if tile else 0
+        return transform + STAGES
 
     def elaborate(self, platform: object) -> Module:
         config = self._config

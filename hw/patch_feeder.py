@@ -94,9 +94,7 @@ class PatchFeeder(wiring.Component):
             finishing.eq(reading & walk.final),
             blocked.eq(head.wait[Semaphore.INPUTS_LOADED] & ~self.available[Semaphore.INPUTS_LOADED]),
             self.awaiting_inputs.eq(~active & queue.output.valid & blocked),
-            start.eq(
-                queue.output.valid & (~active | finishing) & same_transform & ~blocked & ~self.halt
-            ),
+            start.eq(queue.output.valid & (~active | finishing) & same_transform & ~blocked & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.INPUTS_LOADED), 0)),
             self.signal.eq(Mux(finishing, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),

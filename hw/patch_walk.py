@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -54,7 +54,7 @@ class PatchWalk(wiring.Component):
             self.final.eq(patch_ends & (tiles_left == 1) & (blocks_left == 1)),
         ]
 
-        def open_patch(row: object, column: object, top: object) -> list[object]:
+        def open_patch(row: Value, column: Value, top: Value) -> list[object]:
             return [
                 self.address.eq(row + column),
                 line_address.eq(row + column),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import enum
+
 from amaranth.hdl import Module, Signal
-from amaranth.lib import data, enum, stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw import axi
@@ -11,7 +13,7 @@ from hw.config import ADDRESS_BITS, AcceleratorConfig
 from hw.queue import Queue
 
 
-class Reader(enum.Enum, shape=1):
+class Reader(enum.IntEnum):
     """Who asked for a burst."""
 
     FETCH = 0

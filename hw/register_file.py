@@ -58,23 +58,21 @@ class RegisterFile(wiring.Component):
             m.d.sync += bus.bvalid.eq(1)
         with m.Elif(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
-        with m.If(write & bus.wstrb.all()):
-            with m.Switch(bus.awaddr):
-                with m.Case(Register.CONTROL):
-                    ready = ~self.running & (self.fault == Fault.NONE) & ~self.resetting
-                    m.d.comb += [
-                        self.start.eq((bus.wdata & Control.START).any() & ready),
-                        self.reset.eq((bus.wdata & Control.RESET).any()),
-                    ]
-                with m.Case(Register.INTERRUPT_ENABLE):
-                    m.d.sync += enabled.eq(bus.wdata[0])
-                with m.Case(Register.INTERRUPT_PENDING):
-                    with m.If(bus.wdata[0]):
-                        m.d.sync += pending.eq(0)
-                with m.Case(Register.PROGRAM):
-                    m.d.sync += self.program.eq(bus.wdata)
-                with m.Case(Register.PROGRAM_LENGTH):
-                    m.d.sync += self.length.eq(bus.wdata)
+        with m.If(write & bus.wstrb.all()), m.Switch(bus.awaddr):
+            with m.Case(Register.CONTROL):
+                ready = ~self.running & (self.fault == Fault.NONE) & ~self.resetting
+                m.d.comb += [
+                    self.start.eq((bus.wdata & Control.START).any() & ready),
+                    self.reset.eq((bus.wdata & Control.RESET).any()),
+                ]
+            with m.Case(Register.INTERRUPT_ENABLE):
+                m.d.sync += enabled.eq(bus.wdata[0])
+            with m.Case(Register.INTERRUPT_PENDING), m.If(bus.wdata[0]):
+                m.d.sync += pending.eq(0)
+            with m.Case(Register.PROGRAM):
+                m.d.sync += self.program.eq(bus.wdata)
+            with m.Case(Register.PROGRAM_LENGTH):
+                m.d.sync += self.length.eq(bus.wdata)
         with m.If(was_running & ~self.running):
             m.d.sync += pending.eq(1)
 

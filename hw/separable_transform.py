@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -78,7 +79,7 @@ class SeparableTransform(wiring.Component):
         group_complete = Signal()
         m.d.comb += group_complete.eq(self.input.valid & (b == last_input))
         with m.If(self.input.valid):
-            m.d.sync += [after.eq(before) for before, after in zip([self.input.lanes.as_value(), *history], history)]
+            m.d.sync += [older.eq(newer) for newer, older in pairwise([self.input.lanes.as_value(), *history])]
             m.d.sync += b.eq(Mux(b == last_input, 0, b + 1))
         recent = [self.input.lanes.as_value(), *history]
         groups = [[recent[n - 1 - i] for i in range(n)] for n, _ in sizes]
@@ -140,14 +141,13 @@ class SeparableTransform(wiring.Component):
     ) -> list[Signal]:
         """Registers that take the transformed group on ``load`` and move down by one in every other cycle."""
         registers = [Signal(to_bits * self._lanes, name=f"{name}_{i}") for i in range(self._most_outputs)]
-        with m.If(load):
-            with m.Switch(self.select):
-                for choice, (matrix, group) in enumerate(zip(self._matrices, groups, strict=True)):
-                    with m.Case(choice):
-                        for register, row in zip(registers, matrix, strict=False):
-                            for lane in range(self._lanes):
-                                values = [vector.word_select(lane, from_bits).as_signed() for vector in group]
-                                m.d.sync += register.word_select(lane, to_bits).eq(combination(row, values))
+        with m.If(load), m.Switch(self.select):
+            for choice, (matrix, group) in enumerate(zip(self._matrices, groups, strict=True)):
+                with m.Case(choice):
+                    for register, row in zip(registers, matrix, strict=False):
+                        for lane in range(self._lanes):
+                            values = [vector.word_select(lane, from_bits).as_signed() for vector in group]
+                            m.d.sync += register.word_select(lane, to_bits).eq(combination(row, values))
         with m.Else():
-            m.d.sync += [before.eq(after) for before, after in zip(registers, registers[1:], strict=False)]
+            m.d.sync += [before.eq(after) for before, after in pairwise(registers)]
         return registers

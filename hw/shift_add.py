@@ -13,7 +13,8 @@ from hw.winograd import shift_add
 
 def combination(coefficients: Sequence[int], values: Sequence[Value]) -> Value:
     """The sum of coefficient times value, exactly (Amaranth widens as needed), without a multiplier."""
-    positive, negative = [], []
+    positive: list[Value] = []
+    negative: list[Value] = []
     for coefficient, value in zip(coefficients, values, strict=True):
         for sign, shift in shift_add(coefficient):
             (positive if sign > 0 else negative).append(value << shift)

@@ -96,7 +96,8 @@ class StoreEngine(wiring.Component):
                         row_tiles.eq((columns_left + (size - 1)) >> places),
                         most_tiles.eq(config.segment_tiles(field)),
                         pixels.eq(tiles << places),
-                        high.eq(Mux(lines_left < size, lines_left, size)),
+                        # Every pixel of direct convolution counts; of tiles, those within ``lines``.
+                        high.eq(Mux(lines_left < size, lines_left, size) if field else 1),
                         row_step.eq(current.row_pitch << places),
                     ]
         nearest = Signal(16)
@@ -160,7 +161,7 @@ class StoreEngine(wiring.Component):
                         m.d.sync += [
                             column.eq(0),
                             row_address.eq(row_address + row_step),
-                            lines_left.eq(lines_left - last_offset - 1),
+                            lines_left.eq(lines_left - segment.lines),
                         ]
                     m.next = "DRAIN"
             with m.State("DRAIN"):

@@ -172,9 +172,7 @@ class TransformBuffer(wiring.Component):
                         m.d.sync += [
                             last_position.eq(winograd(tile).patch ** 2 - 1),
                             # When the second vector is read, the first has met its weights.
-                            release_at.eq(
-                                Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))
-                            ),
+                            release_at.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
                         ]
 
         with m.If(active & (full == 0)):

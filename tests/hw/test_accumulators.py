@@ -47,7 +47,7 @@ async def drained(ctx: SimulatorContext, dut: Accumulators, bank: int, address: 
 
 
 def test_the_tag_names_bank_address_and_what_to_do() -> None:
-    layout = accumulator_tag(AcceleratorConfig(accumulators=64))
+    layout = accumulator_tag(AcceleratorConfig(winograd=0, accumulators=64))
     assert {name: field.width for name, field in layout} == {"bank": 1, "address": 6, "accumulate": 1, "last": 1}
 
 
@@ -88,7 +88,7 @@ def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd: int) ->
 
 
 def test_two_sums_for_one_accumulator_two_cycles_apart_both_count() -> None:
-    config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
     async def testbench(ctx: SimulatorContext) -> None:
@@ -103,7 +103,7 @@ def test_two_sums_for_one_accumulator_two_cycles_apart_both_count() -> None:
 
 
 def test_a_drain_in_the_cycle_after_committed_sees_the_last_sum() -> None:
-    config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
     async def testbench(ctx: SimulatorContext) -> None:
@@ -120,7 +120,7 @@ def test_a_drain_in_the_cycle_after_committed_sees_the_last_sum() -> None:
 
 
 def test_one_bank_drains_at_full_rate_while_sums_enter_the_other() -> None:
-    config = AcceleratorConfig(rows=2, cols=2, accumulators=16)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2, accumulators=16)
     dut = Accumulators(config)
 
     async def testbench(ctx: SimulatorContext) -> None:
@@ -154,7 +154,7 @@ def test_one_bank_drains_at_full_rate_while_sums_enter_the_other() -> None:
 
 @pytest.mark.parametrize("accumulate", [0, 1])
 def test_conflict_says_that_a_drain_met_a_sum_in_the_same_bank(accumulate: int) -> None:
-    config = AcceleratorConfig(rows=2, cols=2, accumulators=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2, accumulators=4)
     dut = Accumulators(config)
 
     async def testbench(ctx: SimulatorContext) -> None:

@@ -120,13 +120,13 @@ def test_back_to_back_tiles_of_at_least_rows_vectors_have_no_bubble(
 
 @pytest.mark.parametrize(("rows", "count"), [(4, 1), (4, 3), (5, 2)])
 def test_shorter_tiles_wait_exactly_for_the_rows_that_are_missing(rows: int, count: int) -> None:
-    config = AcceleratorConfig(rows=rows, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=rows, cols=2)
     trace = run(config, operands(config, [count] * 6))
     assert trace.vector_cycles == [rows + tile * rows + i for tile in range(6) for i in range(count)]
 
 
 def test_tiles_of_mixed_length_wait_only_for_what_was_not_loaded_in_time() -> None:
-    config = AcceleratorConfig(rows=4, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=4, cols=2)
     counts = [9, 1, 2, 4, 5, 3, 1, 1, 6]
     trace = run(config, operands(config, counts))
     start, expected = 4, []
@@ -152,13 +152,13 @@ def test_gaps_in_both_streams_are_harmless(rows: int, cols: int, winograd: int, 
 
 
 def test_loaded_says_that_a_whole_tile_waits() -> None:
-    config = AcceleratorConfig(rows=3, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=3, cols=2)
     trace = run(config, operands(config, [4]), offer_vectors=lambda cycle: cycle >= 8)
     assert trace.vector_cycles == [8, 9, 10, 11]
     assert [cycle for cycle, loaded in enumerate(trace.loaded) if loaded] == [3, 4, 5, 6, 7, 8]
 
 
 def test_the_next_tile_enters_when_its_predecessor_is_taken_and_not_before() -> None:
-    config = AcceleratorConfig(rows=3, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=3, cols=2)
     trace = run(config, operands(config, [5, 3]), offer_vectors=lambda cycle: cycle >= 9)
     assert trace.weight_cycles == [0, 1, 2, 9, 10, 11]

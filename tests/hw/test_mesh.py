@@ -60,7 +60,7 @@ def test_a_new_tile_enters_with_the_first_vector_of_the_one_before(rows: int, co
 
 
 def test_latency_counts_from_the_vector_to_its_sums() -> None:
-    config = AcceleratorConfig(rows=3, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=3, cols=2)
 
     def drive(cycle: int) -> tuple[list[int], int, list[int], int]:
         vector = [1, 0, 0] if cycle == 5 else [0, 0, 0]
@@ -73,7 +73,7 @@ def test_latency_counts_from_the_vector_to_its_sums() -> None:
 
 
 def test_a_waiting_tile_stays_in_the_shadow_however_many_vectors_pass() -> None:
-    config = AcceleratorConfig(rows=2, cols=3)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=3)
     tiles = [[[1, 2, 3], [4, 5, 6]], [[-1, -2, -3], [-4, -5, -6]]]
     rows = [tile[k] for tile in tiles for k in (1, 0)]
 

@@ -10,7 +10,7 @@ import pytest
 from amaranth.sim import Simulator, SimulatorContext
 from signed_numbers import limits, wrapped
 
-from hw.config import ELEMENT_BITS, AcceleratorConfig
+from hw.config import AcceleratorConfig
 from hw.processing_element import ProcessingElement
 
 
@@ -21,7 +21,7 @@ def run(dut: ProcessingElement, testbench: Callable[[SimulatorContext], Awaitabl
     simulator.run()
 
 
-@pytest.mark.parametrize("winograd", ELEMENT_BITS)
+@pytest.mark.parametrize("winograd", [0, 2, 4])
 def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(winograd: int) -> None:
     config = AcceleratorConfig(winograd=winograd)
     dut = ProcessingElement(config)
@@ -40,14 +40,14 @@ def test_sums_products_of_extreme_and_random_operands_modulo_the_accumulator(win
     async def testbench(ctx: SimulatorContext) -> None:
         for activation, weight, total in cases:
             ctx.set(dut.weight_in, weight)
-            ctx.set(dut.load_in, 1)
+            ctx.set(dut.load, 1)
             await ctx.tick()
-            ctx.set(dut.load_in, 0)
+            ctx.set(dut.load, 0)
             ctx.set(dut.weight_in, 0)
             ctx.set(dut.activation_in, activation)
-            ctx.set(dut.swap_in, 1)
+            ctx.set(dut.swap, 1)
             await ctx.tick()
-            ctx.set(dut.swap_in, 0)
+            ctx.set(dut.swap, 0)
             ctx.set(dut.activation_in, 0)
             ctx.set(dut.sum_in, total)
             await ctx.tick()
@@ -63,14 +63,14 @@ def test_the_first_activation_with_swap_meets_the_new_weight_and_the_one_before_
     async def testbench(ctx: SimulatorContext) -> None:
         for weight in (3, -5):
             ctx.set(dut.weight_in, weight)
-            ctx.set(dut.load_in, 1)
-            ctx.set(dut.swap_in, weight == -5)  # takes the 3 while the -5 arrives
+            ctx.set(dut.load, 1)
+            ctx.set(dut.swap, weight == -5)  # takes the 3 while the -5 arrives
             await ctx.tick()
-        ctx.set(dut.load_in, 0)
+        ctx.set(dut.load, 0)
         seen = []
         for activation, swap in ((10, 0), (100, 1), (101, 0), (0, 0)):
             ctx.set(dut.activation_in, activation)
-            ctx.set(dut.swap_in, swap)
+            ctx.set(dut.swap, swap)
             await ctx.tick()
             seen.append(ctx.get(dut.sum_out))
         assert seen[1:] == [30, -500, -505]
@@ -84,17 +84,17 @@ def test_hands_on_everything_one_cycle_later_and_keeps_its_shadow_without_load()
 
     async def testbench(ctx: SimulatorContext) -> None:
         ctx.set(dut.weight_in, -8192)
-        ctx.set(dut.load_in, 1)
+        ctx.set(dut.load, 1)
         ctx.set(dut.activation_in, -16384)
-        ctx.set(dut.swap_in, 1)
+        ctx.set(dut.swap, 1)
         await ctx.tick()
-        outputs = (dut.weight_out, dut.load_out, dut.activation_out, dut.swap_out)
-        assert [ctx.get(port) for port in outputs] == [-8192, 1, -16384, 1]
+        outputs = (dut.weight_out, dut.activation_out)
+        assert [ctx.get(port) for port in outputs] == [-8192, -16384]
         ctx.set(dut.weight_in, 77)
-        ctx.set(dut.load_in, 0)
+        ctx.set(dut.load, 0)
         ctx.set(dut.activation_in, 16383)
-        ctx.set(dut.swap_in, 0)
+        ctx.set(dut.swap, 0)
         await ctx.tick()
-        assert [ctx.get(port) for port in outputs] == [-8192, 0, 16383, 0]
+        assert [ctx.get(port) for port in outputs] == [-8192, 16383]
 
     run(dut, testbench)

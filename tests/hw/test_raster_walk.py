@@ -12,7 +12,7 @@ from hw.config import AcceleratorConfig
 from hw.isa import Execute
 from hw.raster_walk import RasterWalk
 
-CONFIG = AcceleratorConfig(rows=2, cols=2, input_buffer=256, accumulators=64)
+CONFIG = AcceleratorConfig(winograd=0, rows=2, cols=2, input_buffer=256, accumulators=64)
 
 
 def vectors(i: Execute) -> Iterator[tuple[int, ...]]:

@@ -93,7 +93,7 @@ def test_random_sums_and_scales_in_every_lane(winograd: int) -> None:
 
 
 def test_rounds_totals_to_24_bits_half_to_even() -> None:
-    config = AcceleratorConfig(rows=2, cols=6)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=6)
     for width in (25, 26, 28, 31):
         # Totals about half of a 24-bit step away from a tie of the result: float32 takes them onto the tie or not.
         half = 1 << width - 25
@@ -106,7 +106,7 @@ def test_rounds_totals_to_24_bits_half_to_even() -> None:
 
 
 def test_results_halfway_between_integers_go_to_the_even_one() -> None:
-    config = AcceleratorConfig(rows=2, cols=2)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2)
     totals = np.array([[n, -n] for n in range(0, 40)])
     expected = check(config, totals, np.zeros(2, np.int64), np.array([0.5, 0.5], np.float32))
     assert expected[:8, 0].tolist() == [0, 0, 1, 2, 2, 2, 3, 4]
@@ -116,7 +116,7 @@ def test_results_halfway_between_integers_go_to_the_even_one() -> None:
 def test_products_near_ties_are_rounded_twice_as_float32_does() -> None:
     # sum * scale just off a tie by less than a float32 step: rounding once would differ from rounding twice.
     rng = np.random.default_rng(7)
-    config = AcceleratorConfig(rows=2, cols=8)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=8)
     differing = 0
     for _ in range(12):
         scales = (rng.uniform(0.5, 1, 8) * 2.0 ** -rng.integers(16, 24, 8)).astype(np.float32)
@@ -132,7 +132,7 @@ def test_products_near_ties_are_rounded_twice_as_float32_does() -> None:
 @pytest.mark.parametrize(("mantissa", "zero_point"), [(1 << 23, -128), ((1 << 24) - 1, 127)])
 def test_extreme_totals_saturate_for_every_exponent(mantissa: int, zero_point: int) -> None:
     exponents = np.array([-128, -127, -126, *range(-36, 12), 100, 126, 127])
-    config = AcceleratorConfig(rows=2, cols=len(exponents))
+    config = AcceleratorConfig(winograd=0, rows=2, cols=len(exponents))
     column = np.array([-(1 << 31), -(1 << 31) + 1, -(1 << 23) - 1, -1, 0, 1, 1 << 24, (1 << 31) - 1])
     totals = np.repeat(column[:, None], config.cols, axis=1)
     parameters = [{"bias": 0, "mantissa": mantissa, "exponent": int(exponent)} for exponent in exponents]
@@ -144,7 +144,7 @@ def test_extreme_totals_saturate_for_every_exponent(mantissa: int, zero_point: i
 
 
 def test_a_mantissa_of_zero_gives_the_zero_point_whatever_the_exponent() -> None:
-    config = AcceleratorConfig(rows=2, cols=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=4)
     parameters = [{"bias": 5, "mantissa": 0, "exponent": exponent} for exponent in (-128, -1, 0, 127)]
     results = run(config, np.outer([-(1 << 31), 0, (1 << 31) - 1], [1] * 4), parameters, zero_point=-9)
     assert (results == -9).all()
@@ -160,7 +160,7 @@ def test_sums_and_bias_add_modulo_two_to_the_32() -> None:
 
 @pytest.mark.parametrize(("minimum", "maximum"), [(0, 127), (-128, 0), (-5, 6), (9, 9), (-128, -128)])
 def test_clamps_to_the_given_interval(minimum: int, maximum: int) -> None:
-    config = AcceleratorConfig(rows=2, cols=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=4)
     totals = np.arange(-200, 200).reshape(-1, 4)
     scales = np.ones(4, np.float32)
     expected = check(config, totals, np.zeros(4, np.int64), scales, zero_point=3, minimum=minimum, maximum=maximum)
@@ -168,7 +168,7 @@ def test_clamps_to_the_given_interval(minimum: int, maximum: int) -> None:
 
 
 def test_gaps_between_vectors_change_nothing() -> None:
-    config = AcceleratorConfig(rows=2, cols=4)
+    config = AcceleratorConfig(winograd=0, rows=2, cols=4)
     rng = np.random.default_rng(8)
     totals = random_totals(rng, (120, 4))
     scales = np.array([0.7, 0.001, 3e-7, 0.03], np.float32)

@@ -12,6 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from amaranth.back import verilog as amaranth_verilog
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import Out
 
 from hw import verilog
 from hw.config import AcceleratorConfig
@@ -20,6 +25,7 @@ from sim import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = AcceleratorConfig(
+    winograd=0,
     rows=4, cols=4, input_buffer=64, weight_buffer=16, accumulators=16, parameter_blocks=4, output_buffer=32,
     burst_beats=16, queue_depth=2, fetch_ahead=2, reads_in_flight=2, writes_in_flight=2,
 )  # fmt: skip
@@ -56,6 +62,36 @@ def test_only_constants_and_the_simulation_trigger_have_initial_values() -> None
     assert all("dump_module" in line for line in initial)
     for block in re.findall(r"^  initial begin\n(.*?)^  end$", text(), flags=re.M | re.S):
         assert re.search(r"= \d+'\w[0-9a-f]*[1-9a-f]", block), "a memory of zeros is not initialised"
+
+
+class OneEmptySignal(wiring.Component):
+    """A signal of width zero beside a register and a memory of constants."""
+
+    def __init__(self) -> None:
+        super().__init__({"out": Out(8)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        empty, counter = Signal(0, name="empty"), Signal(2, init=3)
+        m.submodules.constants = constants = Memory(shape=8, depth=4, init=[0, 0, 7, 0])
+        m.submodules.buffer = buffer = Memory(shape=40, depth=4, init=[])
+        read, write, back = constants.read_port(), buffer.write_port(), buffer.read_port()
+        m.d.sync += [counter.eq(counter + 1), empty.eq(counter)]
+        m.d.comb += [read.addr.eq(counter), write.addr.eq(counter), write.data.eq(read.data), write.en.eq(1)]
+        m.d.comb += [back.addr.eq(counter), self.out.eq(read.data + back.data + empty)]
+        return m
+
+
+def test_empty_signals_and_zeros_are_left_out_and_constants_stay() -> None:
+    plain = amaranth_verilog.convert(OneEmptySignal(), name="wingrid", emit_src=False)
+    assert "[-1:0]" in plain
+    assert "buffer[3] = " in plain
+    made = verilog.convert(OneEmptySignal(), header=["first", "", "third"])
+    assert made.startswith("// first\n//\n// third\n")
+    assert "[-1:0]" not in made
+    assert "  reg [1:0] counter ;\n" in made
+    assert "buffer[3] = " not in made
+    assert "constants[2] = 8'h07;" in made
 
 
 def test_ports_are_the_documented_ones() -> None:

@@ -10,11 +10,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from amaranth.sim import SimulatorContext
-from simulation import simulate
+from simulation import Pins, pack, simulate
 
+from hw.accumulators import accumulator_tag
 from hw.config import AcceleratorConfig
 from hw.counters import Stall
 from hw.isa import Execute, Semaphore, mask
+from hw.matrix_unit import vectors_layout
 from hw.transform_buffer import TransformBuffer
 from hw.winograd import winograd
 from hw.winograd_feeder import WinogradFeeder
@@ -23,8 +25,7 @@ from sim.golden.winograd import transform_inputs
 CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=4, input_buffer=1024, accumulators=1024, queue_depth=2)
 SOURCES = (Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED)
 
-Vector = tuple[tuple[int, ...], int, int, int, int, int]
-"""Lanes, first, bank, accumulator, accumulate, last."""
+VECTOR = vectors_layout(CONFIG, accumulator_tag(CONFIG))
 
 
 def patches_of(i: Execute, buffer: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -42,7 +43,8 @@ def patches_of(i: Execute, buffer: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     return patches
 
 
-def vectors_of(i: Execute, buffer: npt.NDArray[np.int64]) -> list[Vector]:
+def vectors_of(i: Execute, buffer: npt.NDArray[np.int64]) -> list[int]:
+    """What must leave, each as one number in the form of ``VECTOR``."""
     n = winograd(i.tile).patch
     # [block, patch, row, column, lane]
     v = transform_inputs(patches_of(i, buffer), i.tile).transpose(0, 1, 3, 4, 2)
@@ -52,10 +54,12 @@ def vectors_of(i: Execute, buffer: npt.NDArray[np.int64]) -> list[Vector]:
         for k in range(n * n):
             for p in range(i.count):
                 last = (b, k, p) == (i.blocks - 1, n * n - 1, i.count - 1)
-                lanes = tuple(v[b, p, k % n, k // n].tolist())
-                accumulate = int(b > 0 or i.accumulate)
-                vectors.append((lanes, int(p == 0), i.bank, i.accumulator_base + k * i.count + p, accumulate,
-                                int(last and signals)))  # fmt: skip
+                tag = {"bank": i.bank, "address": i.accumulator_base + k * i.count + p,
+                       "accumulate": b > 0 or i.accumulate, "last": last and signals}  # fmt: skip
+                word = pack(v[b, p, k % n, k // n], CONFIG.activation_bits) | (p == 0) << VECTOR["first"].offset
+                for name, value in tag.items():
+                    word |= int(value) << VECTOR["tag"].offset + VECTOR["tag"].shape[name].offset
+                vectors.append(word)
     return vectors
 
 
@@ -76,7 +80,7 @@ def execute(tile: int, count: int, blocks: int = 1, **fields: int) -> Execute:
 class Trace:
     """What left, and the cycles in which it did."""
 
-    vectors: list[Vector] = field(default_factory=list)
+    vectors: list[int] = field(default_factory=list)
     taken: list[int] = field(default_factory=list)
     reads: list[int] = field(default_factory=list)
     released: list[int] = field(default_factory=list)
@@ -102,33 +106,36 @@ def run(
     buffer = random.integers(-128, 128, (CONFIG.input_buffer, CONFIG.rows)) if buffer is None else buffer
     per_instruction = [vectors_of(instruction, buffer) for instruction in instructions]
     expected = [vector for vectors in per_instruction for vector in vectors]
+    entries = [pack(lanes, 8) for lanes in buffer]
     trace = Trace()
     dut = WinogradFeeder(CONFIG)
 
     async def testbench(ctx: SimulatorContext) -> None:
         words = [int.from_bytes(i.encode(), "little") % (1 << Execute.layout().size) for i in instructions]
         counts = dict.fromkeys(Semaphore, 0)
+        pins = Pins(ctx)
+        # Made once: a view makes new values of its fields each time.
+        instruction_word, vector_word = dut.instruction.payload.as_value(), dut.vectors.payload.as_value()
+        first_flag = dut.vectors.payload.first
         sizes = [len(vectors) for vectors in per_instruction]
         cycle, waiting, quiet_since, accepted = 0, None, -1, 0
         while cycle < cycles if cycles else len(trace.vectors) < len(expected) or cycle < quiet_since + 150:
-            ctx.set(dut.instruction.valid, bool(words))
+            pins.set(dut.instruction.valid, bool(words))
             if words:
-                ctx.set(dut.instruction.payload.as_value(), words[0])
-            ctx.set(dut.available, mask([s for s in Semaphore if counts[s]]))
-            ctx.set(dut.halt, halt(cycle))
-            offered = ctx.get(dut.vectors.valid)
-            payload = ctx.get(dut.vectors.payload)
-            if offered and payload.first and waiting is None:
+                pins.set(instruction_word, words[0])
+            pins.set(dut.available, mask([s for s in Semaphore if counts[s]]))
+            pins.set(dut.halt, halt(cycle))
+            offered, first = ctx.get(dut.vectors.valid), ctx.get(first_flag)
+            if offered and first and waiting is None:
                 waiting = wait_at_first()
-            ready = not (offered and payload.first) or waiting == 0
-            ctx.set(dut.vectors.ready, ready)
+            ready = not (offered and first) or waiting == 0
+            pins.set(dut.vectors.ready, ready)
             trace.stalls.append(Stall(ctx.get(dut.stall)))
             if offered and ready:
                 waiting = None
-                tag = payload.tag
-                vector = (tuple(payload.lanes), payload.first, tag.bank, tag.address, tag.accumulate, tag.last)
                 assert len(trace.vectors) < len(expected), f"surplus vector in cycle {cycle}"
-                assert vector == expected[len(trace.vectors)], (cycle, len(trace.vectors))
+                vector = ctx.get(vector_word)
+                assert f"{vector:x}" == f"{expected[len(trace.vectors)]:x}", (cycle, len(trace.vectors))
                 trace.vectors.append(vector)
                 trace.taken.append(cycle)
                 quiet_since = cycle
@@ -147,11 +154,11 @@ def run(
             assert not signal & ~mask([Semaphore.OPERANDS_RELEASED])
             if signal:
                 trace.released.append(cycle)
-            accepting = words and ctx.get(dut.instruction.ready)
+            accepting = bool(words) and ctx.get(dut.instruction.ready)
             entry = ctx.get(dut.read_address) if ctx.get(dut.read_enable) else None
             await ctx.tick()
             if entry is not None:
-                ctx.set(dut.read_data, int(sum((int(lane) & 255) << 8 * r for r, lane in enumerate(buffer[entry]))))
+                pins.set(dut.read_data, entries[entry])
             if accepting:
                 words.pop(0)
                 accepted += sizes.pop(0)

@@ -19,7 +19,7 @@ from sim.rtl import build
 from sim.rtl.simulator import RtlSimulator
 
 BUS_BYTES = 4
-CONFIG = AcceleratorConfig(rows=4, cols=4, bus_bytes=BUS_BYTES)
+CONFIG = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes=BUS_BYTES)
 
 
 @pytest.fixture(scope="module")
@@ -176,7 +176,7 @@ def test_unwritable_wave_file_is_refused(text: str, tmp_path: Path) -> None:
 def test_program_ends_cleanly_with_a_simulator_still_open(text: str) -> None:
     program = (
         "import sys\nfrom hw.config import AcceleratorConfig\nfrom sim.rtl.simulator import RtlSimulator\n"
-        f"simulator = RtlSimulator(AcceleratorConfig(rows=4, cols=4, bus_bytes={BUS_BYTES}), memory_bytes=64, "
+        f"simulator = RtlSimulator(AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes={BUS_BYTES}), memory_bytes=64, "
         "verilog=sys.stdin.read())\nprint(simulator.cycles)\n"
     )
     root = Path(build.__file__).parents[2]

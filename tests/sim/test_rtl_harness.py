@@ -29,7 +29,7 @@ def verilog_text(bus_bytes: int) -> str:
 
 
 def simulator(bus_bytes: int = 16, **options: Any) -> RtlSimulator:  # noqa: ANN401
-    config = AcceleratorConfig(rows=4, cols=4, bus_bytes=bus_bytes)
+    config = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes=bus_bytes)
     options = {"memory_bytes": MEMORY_BYTES, **options}
     made = RtlSimulator(config, verilog=verilog_text(bus_bytes), **options)
     made.memory[:DESTINATION] = np.random.default_rng(2).integers(0, 256, DESTINATION, np.uint8)[: len(made.memory)]

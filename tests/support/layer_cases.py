@@ -11,6 +11,7 @@ from hw.config import AcceleratorConfig
 from sim.functional import FunctionalMachine
 
 SQUARE = AcceleratorConfig(
+    winograd=0,
     rows=4,
     cols=4,
     input_buffer=256,
@@ -21,6 +22,7 @@ SQUARE = AcceleratorConfig(
     burst_beats=8,
 )
 WIDE = AcceleratorConfig(
+    winograd=0,
     rows=2,
     cols=3,
     input_buffer=64,
@@ -31,6 +33,7 @@ WIDE = AcceleratorConfig(
     burst_beats=8,
 )
 TINY = AcceleratorConfig(
+    winograd=0,
     rows=3,
     cols=2,
     input_buffer=16,

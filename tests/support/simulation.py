@@ -13,6 +13,21 @@ from amaranth.sim import Simulator, SimulatorContext
 from signed_numbers import wrapped
 
 
+class Pins:
+    """Sets signals where they change: each ``ctx.set`` makes the simulator settle the whole design."""
+
+    def __init__(self, ctx: SimulatorContext) -> None:
+        self._ctx = ctx
+        self._set: dict[int, tuple[Value, int]] = {}
+
+    def set(self, signal: Value, value: int) -> None:
+        value = int(value)
+        if self._set.get(id(signal), (signal, None))[1] != value:
+            # Kept, so that no other signal gets its number.
+            self._set[id(signal)] = signal, value
+            self._ctx.set(signal, value)
+
+
 def simulate(component: wiring.Component, testbench: Callable[[SimulatorContext], Awaitable[None]]) -> None:
     """Run the testbench to its end, on one clock."""
     simulator = Simulator(component)

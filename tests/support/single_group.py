@@ -10,7 +10,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from hw.config import AcceleratorConfig
-from hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Buffer, Execute, Instruction, Load, Semaphore, Store, encode_program, mask
+from hw.isa import (
+    PARAMETER_BYTES,
+    PARAMETER_LAYOUT,
+    Buffer,
+    Execute,
+    Instruction,
+    Load,
+    Semaphore,
+    Store,
+    encode_program,
+    mask,
+)
 
 PROGRAM, INPUTS, WEIGHTS, PARAMETERS, RESULTS = 0x0000, 0x2000, 0x6000, 0xA000, 0xB000
 MEMORY_BYTES = 0x10000
@@ -43,13 +54,23 @@ def build(
     x_zero_point: int = -3,
     y_zero_point: int = 5,
     tile: int = 0,
+    alternating: tuple[int, int] | None = None,
 ) -> SingleGroup:
-    """A stride-1 convolution whose inputs, weights and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd."""
+    """A stride-1 convolution whose operands and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd.
+
+    Pixels and weights are random, or go from one of two values to the other and back along every axis.
+    """
     random = np.random.default_rng(seed)
     x = random.integers(-128, 128, (channels, height, width)).astype(np.int8)
     weights = random.integers(-128, 128, (filters, channels, kernel, kernel)).astype(np.int8)
     bias = random.integers(-1000, 1000, filters).astype(np.int32)
     scales = (random.uniform(0.5, 2.0, filters) * 1e-3).astype(np.float32)
+    if alternating is not None:
+        x, weights = (
+            np.array(alternating, np.int8)[np.indices(operand.shape).sum(axis=0) % 2] for operand in (x, weights)
+        )
+        # The largest sums come near the ends of int8, and not all of them beyond.
+        scales = (random.uniform(0.5, 1.0, filters) * 128 / (channels * kernel**2 * 128 * 128)).astype(np.float32)
     out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
     pixels = out_height * out_width
     surrounded = np.pad(x.astype(np.int64) - x_zero_point, ((0, 0), (padding, padding), (padding, padding)))

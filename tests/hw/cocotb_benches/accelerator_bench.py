@@ -189,6 +189,18 @@ async def winograd_is_exact_under_random_stalls(dut: HierarchyObject, probabilit
             await bench.expect_exact(single_group.build(CONFIG, seed=seed, **shape))
 
 
+@cocotb.test(skip=not CONFIG.tiles)
+@cocotb.parametrize(values=[(-128, -128), (127, 127), (-128, 127), (127, -128)])
+async def winograd_is_exact_on_extreme_operands(dut: HierarchyObject, values: tuple[int, int]) -> None:
+    bench = await fresh(dut)
+    bench.stall(5, 0.3)
+    for tile in CONFIG.tiles:
+        for zero_point in (0, -60):
+            group = single_group.build(CONFIG, tile=tile, alternating=values, x_zero_point=zero_point, height=6)
+            assert len(np.unique(group.expected)) > 4
+            await bench.expect_exact(group)
+
+
 @cocotb.test()
 async def same_program_takes_the_same_cycles_twice(dut: HierarchyObject) -> None:
     bench = await fresh(dut)

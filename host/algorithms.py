@@ -1,0 +1,44 @@
+"""Which algorithms a layer may be computed with, and their names in reports and settings."""
+
+from __future__ import annotations
+
+from host.errors import UserError
+from host.layers import Layer, Operands
+from hw.config import AcceleratorConfig
+from sim.golden.winograd import require_fitting_answers
+
+TILES = {"direct": 0, "winograd2": 2, "winograd4": 4}
+"""Size of the Winograd tile behind each name; 0 stands for direct convolution."""
+
+
+def algorithm_name(tile: int) -> str:
+    """How reports call the algorithm with this tile."""
+    return next(name for name, size in TILES.items() if size == tile)
+
+
+def require_algorithm(name: str, config: AcceleratorConfig) -> None:
+    """Raise ``UserError`` for an algorithm that does not exist, or not on this accelerator."""
+    if name not in TILES:
+        raise UserError(f"unknown algorithm {name!r}; there are {', '.join(TILES)}")
+    if TILES[name] > config.winograd:
+        raise UserError(f"algorithm {name} needs winograd = {TILES[name]} or more, not {config.winograd}")
+
+
+def usable_tiles(
+    layer: Layer, operands: Operands, config: AcceleratorConfig, algorithm: str | None = None
+) -> tuple[int, ...]:
+    """Tiles that are sure to give exact results with these weights, 0 (direct) if no other.
+
+    A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
+    some int8 input, its tile is left out. ``algorithm`` leaves no choice but one and direct.
+    """
+    wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
+    return tuple(tile for tile in wanted if not tile or _fits(operands, tile, config)) or (0,)
+
+
+def _fits(operands: Operands, tile: int, config: AcceleratorConfig) -> bool:
+    try:
+        require_fitting_answers(operands.weights, tile, config.accumulator_bits)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,143 @@
+"""Performance figures of the RTL beside their targets: ``make bench``.
+
+Cycles, stalls and bytes are the hardware's own counters and the same on every machine. Wall times are not:
+the table names the machine they were taken on. Every layer is compared with golden as it runs. Exit
+status 1 if an output differs; a missed target is shown, not failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from host.network_run import network_input, network_jobs
+from host.networks.vgg16 import VGG16
+from host.runner import LayerResult, Machine, run_layers
+from hw.config import AcceleratorConfig
+from sim.memory import MemoryTiming
+from sim.rtl import build
+
+DIRECT = AcceleratorConfig(winograd=0, weight_buffer=4096, output_buffer=512)
+WINOGRAD = AcceleratorConfig()
+TIMING = MemoryTiming(latency=40, bytes_per_cycle=16)
+FULLY_CONNECTED = ("fc6", "fc7", "fc8")
+CONVOLUTIONS = tuple(layer.name for layer in VGG16.layers() if layer.operator == "conv")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A measured value and what it is to reach."""
+
+    name: str
+    value: float
+    target: float
+    unit: str
+    at_most: bool = False
+
+    @property
+    def met(self) -> bool:
+        return self.value <= self.target if self.at_most else self.value >= self.target
+
+
+def run(config: AcceleratorConfig, layers: Iterable[str], algorithm: str | None, jobs: int) -> dict[str, LayerResult]:
+    """The layers' results by name; ends the program if one of them is not exact."""
+    machine = Machine("rtl", config, TIMING, 200.0, jobs, algorithm=algorithm)
+    work = network_jobs(VGG16, network_input(VGG16, None, 1), list(layers))
+    results = {result.layer.name: result for result in run_layers(work, machine)}
+    for result in results.values():
+        if result.mismatch:
+            raise SystemExit(str(result.mismatch))
+    return results
+
+
+def efficiency(results: Iterable[LayerResult], config: AcceleratorConfig) -> float:
+    """Effective MACs per multiplier and cycle, over all of the layers together."""
+    results = list(results)
+    macs = sum(result.layer.shape.macs for result in results)
+    return macs / (config.multipliers * sum(result.measurement.cycles for result in results if result.measurement))
+
+
+def bandwidth(results: Iterable[LayerResult]) -> float:
+    """Share of the bus that carried data."""
+    measured = [result.measurement for result in results if result.measurement]
+    moved = sum(sum(measurement.bytes.values()) for measurement in measured)
+    return moved / (TIMING.bytes_per_cycle * sum(measurement.cycles for measurement in measured))
+
+
+def direct_figures(jobs: int) -> list[Figure]:
+    from_conv2 = [name for name in CONVOLUTIONS if not name.startswith("conv1")]
+    results = run(DIRECT, (*from_conv2, *FULLY_CONNECTED), None, jobs)
+    convolutions = [results[name] for name in from_conv2]
+    figures = [Figure("direct, conv2_1 to conv5_3", efficiency(convolutions, DIRECT), 0.95, "MACs/mult./cycle")]
+    figures += [
+        Figure(f"{name}, bus bandwidth", bandwidth([results[name]]), 0.9, "of 16 bytes/cycle")
+        for name in FULLY_CONNECTED
+    ]
+    return figures
+
+
+def winograd_figures(jobs: int) -> list[Figure]:
+    results = run(WINOGRAD, CONVOLUTIONS, "winograd4", jobs)
+    figures = []
+    for name in CONVOLUTIONS:
+        target = 2.9 if name.startswith("conv5") else 3.6 if name != "conv1_1" else 0.0
+        figures.append(Figure(f"F(4x4), {name}", efficiency([results[name]], WINOGRAD), target, "MACs/mult./cycle"))
+    figures.append(Figure("F(4x4), 13 convolutions", efficiency(results.values(), WINOGRAD), 3.6, "MACs/mult./cycle"))
+    from_conv1_2 = CONVOLUTIONS[1:]
+    small = run(WINOGRAD, from_conv1_2, "winograd2", jobs)
+    figures += [
+        Figure(f"F(2x2), {name}", efficiency([small[name]], WINOGRAD), 2.15, "MACs/mult./cycle") for name in small
+    ]
+    return figures
+
+
+def simulator_figures(name: str, config: AcceleratorConfig, layer: str, target: float) -> list[Figure]:
+    """Build time, from nothing, and speed of one simulation with the machine otherwise idle."""
+    build.accelerator_library(config)
+    [result] = run(config, [layer], None, 1).values()
+    assert result.measurement is not None
+    speed = result.measurement.cycles / result.seconds
+    return [Figure(f"{name} simulator, {layer}", speed, target, "cycles/s on one core")]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
+    parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
+    options = parser.parse_args()
+    began = time.perf_counter()
+    figures = [
+        *simulator_figures("direct 16x16", DIRECT, "conv5_1", 150_000),
+        *simulator_figures("Winograd 16x16", WINOGRAD, "conv5_1", 120_000),
+        *direct_figures(options.jobs),
+        *winograd_figures(options.jobs),
+    ]
+    conditions = (
+        f"16x16, 16 bytes/cycle, latency 40; {platform.machine()}, {os.cpu_count()} cores, "
+        f"{time.perf_counter() - began:.0f} s in all"
+    )
+    table = Table(title=f"Wingrid on VGG-16 ({conditions})")
+    for column in ("figure", "value", "target", "unit", "met"):
+        table.add_column(column, justify="left" if column in ("figure", "unit") else "right")
+    for figure in figures:
+        digits = 0 if figure.target >= 1000 else 3
+        target = f"{figure.target:,.{digits}f}" if figure.target else "-"
+        verdict = "yes" if figure.met else "NO"
+        table.add_row(figure.name, f"{figure.value:,.{digits}f}", target, figure.unit, verdict)
+    Console().print(table)
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    report = {"conditions": conditions, "figures": [{**asdict(figure), "met": figure.met} for figure in figures]}
+    options.json.write_text(json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
