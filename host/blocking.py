@@ -157,11 +157,22 @@ class Blocking:
         """Weight tiles that lie in memory for the taps of a box."""
         return box.block_count * KERNEL * KERNEL if self.tile else box.taps
 
+    @cached_property
+    def first_tile(self) -> list[int]:
+        """The weight tile that each output block's begin with in memory, and, at the end, how many there are."""
+        tiles = (self.weight_tiles(self.tap_box(block)) for block in range(self.output_blocks))
+        return list(itertools.accumulate(tiles, initial=0))
+
+    @cached_property
+    def taps(self) -> int:
+        """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
+        return sum(self.tap_box(block).taps for block in range(self.output_blocks))
+
     @property
     def input_blocks(self) -> int:
         return math.ceil(self.shape.channels / self.rows)
 
-    @property
+    @cached_property
     def output_blocks(self) -> int:
         return math.ceil(self.shape.kernels / self.cols)
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from host.blocking import Blocking
 from host.plan import Plan
-from hw.config import INSTRUCTION_BYTES
+from hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from hw.isa import PARAMETER_BYTES
+from hw.output_path import OutputPath
 
 MEMORY_LATENCY = 40
 """Cycles from a read's address to its data that estimates assume. Plans don't depend on the memory in use."""
-
-STORE_OVERHEAD = PARAMETER_BYTES + 8
-"""Cycles that a STORE takes beyond one per vector, about."""
 
 CYCLES_PER_BEAT = 1 / 16
 """What a beat of traffic may cost in cycles: it spares the memory's energy, and other masters' time."""
@@ -31,62 +30,110 @@ class Estimate:
         return self.cycles + self.beats * CYCLES_PER_BEAT
 
 
+def least_cost(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> float:
+    """A cost that no plan with so many tiles, over all images and strips, stays below."""
+    compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
+    execute, store = _engines(blocking, config, tiles)
+    return max(execute, store, compulsory) + compulsory * CYCLES_PER_BEAT
+
+
 def estimate(plan: Plan) -> Estimate | None:
     """What a plan costs, about, or ``None`` if it does not fit the buffers."""
     blocking, config = plan.blocking, plan.config
-    shape = blocking.walk
-    all_tiles = shape.images * plan.strips * plan.tiles
-    vectors = max(shape.images * shape.out_height * shape.out_width, all_tiles * config.rows)
-
-    taps = weights = inputs = parameters = executes = loads = exposed = opening_load = 0
+    tiles = blocking.walk.images * plan.strips * plan.tiles
+    known: dict[tuple[int, int, int], _Pass | None] = {}
+    beats = instructions = exposed = opening = 0
     held: tuple[int, int] | None = None
     for blocks in plan.output_passes():
+        union = blocking.union(blocks)
+        weight_tiles = blocking.first_tile[blocks[1]] - blocking.first_tile[blocks[0]]
+        # Costs follow from sizes, and most passes are of one size.
+        sizes = blocks[1] - blocks[0], union[1] - union[0], weight_tiles
+        if sizes not in known:
+            known[sizes] = _Pass.of(plan, blocks, weight_tiles, tiles)
+        cost = known[sizes]
+        if cost is None:
+            return None
+        beats += cost.beats
+        if not (cost.image_stays and held == union):
+            beats += cost.pixels
+        held = union if cost.slides else None
+        instructions += cost.instructions
+        exposed += cost.exposed
+        opening = opening or cost.opening
+
+    instructions += blocking.output_blocks * tiles
+    beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
+    execute, store = _engines(blocking, config, tiles)
+    sums = plan.largest * blocking.positions
+    start = opening + 3 * MEMORY_LATENCY + sums * plan.batch
+    # Patches are transformed before the first of them reaches the mesh.
+    start += sums if blocking.tile else 0
+    return Estimate(max(execute + exposed, beats, store) + start, beats)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one pass over output blocks takes."""
+
+    beats: int
+    """Of weights and parameters."""
+    pixels: int
+    """Beats of pixels, unless the pass before left them in the buffer."""
+    instructions: int
+    """LOADs and EXECUTEs."""
+    exposed: int
+    """Cycles in which the mesh waits for pixels."""
+    opening: int
+    """Beats before work can start."""
+    slides: bool
+    """Whether one window slides over the image."""
+    image_stays: bool
+    """Whether the window is the whole image, and stays for the next pass."""
+
+    @classmethod
+    def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, tiles: int) -> _Pass | None:
+        blocking, config = plan.blocking, plan.config
         windows = plan.windows(blocks)
         if windows is None:
             return None
-        count = blocks[1] - blocks[0]
-        boxes = [blocking.tap_box(block) for block in range(*blocks)]
-        taps += sum(box.taps for box in boxes)
-        pass_tiles = sum(map(blocking.weight_tiles, boxes))
-        pieces = math.ceil(pass_tiles * config.rows / max(config.weight_buffer // 4, plan.smallest_piece))
+        count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
+        pieces = math.ceil(weights / max(config.weight_buffer // 4, plan.smallest_piece))
         pieces = max(pieces, count * len(windows))
-        repeats = 1 if pass_tiles * config.rows <= config.weight_buffer else all_tiles
-        weights += pass_tiles * config.rows * repeats
-        executes += pieces * all_tiles
-        loads += pieces * repeats
-        parameters += count * PARAMETER_BYTES * (1 if count <= config.parameter_blocks else all_tiles)
+        repeats = 1 if weights <= config.weight_buffer else tiles
+        beats = weights * repeats + count * PARAMETER_BYTES * (1 if count <= config.parameter_blocks else tiles)
+        instructions = pieces * (tiles + repeats)
 
         whole = windows[0]
-        first_piece = plan.pieces(whole, opening=True)[0]
-        first_load = plan.window_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
-        opening_load = opening_load or first_load
-        if len(windows) == 1:
-            entries = plan.image_entries(whole)
-            resident = entries <= config.input_buffer and held == whole.blocks
-            held = whole.blocks
-            inputs += 0 if resident else entries
-            loads += all_tiles * (1 if plan.strips == 1 else whole.block_count)
+        opening_pieces = plan.pieces(whole, opening=True)
+        first_piece = opening_pieces[0]
+        opening = plan.window_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
+        exposed, slides = 0, len(windows) == 1
+        if slides:
+            pixels = plan.image_entries(whole)
+            instructions += tiles * (1 if plan.strips == 1 else whole.block_count)
             if not plan.overlaps(whole):
-                opening = len(plan.pieces(whole, opening=True))
-                exposed += (all_tiles - 1) * (plan.new_entries(whole) // opening + MEMORY_LATENCY)
+                exposed = (tiles - 1) * (plan.new_entries(whole) // len(opening_pieces) + MEMORY_LATENCY)
         else:
-            batches = math.ceil(count / plan.batch)
-            held = None
+            repeats = math.ceil(count / plan.batch) * tiles
             entries = sum(plan.window_entries(box) for box in windows)
-            inputs += entries * batches * all_tiles
-            loads += len(windows) * batches * all_tiles
+            pixels = entries * repeats
+            instructions += len(windows) * repeats
             if not plan.overlapped:
-                exposed += batches * all_tiles * (entries + len(windows) * MEMORY_LATENCY)
+                exposed = repeats * (entries + len(windows) * MEMORY_LATENCY)
+        stays = slides and pixels <= config.input_buffer
+        return cls(beats, pixels, instructions, exposed, opening, slides, stays)
 
-    results = blocking.output_blocks * math.ceil(blocking.shape.output_bytes / blocking.shape.kernels)
-    stores = blocking.output_blocks * all_tiles
-    instructions = (executes + loads + stores) * max(1, INSTRUCTION_BYTES // config.bus_bytes)
-    beats = weights + inputs + parameters + results + instructions
-    start = opening_load + 3 * MEMORY_LATENCY
-    execute = taps * vectors
-    sums = plan.largest * blocking.positions
-    # Patches are transformed before the first of them reaches the mesh.
-    start += sums if blocking.tile else 0
-    store = blocking.output_blocks * vectors * blocking.positions + stores * STORE_OVERHEAD
-    cycles = max(execute + exposed, beats, store) + start + sums * plan.batch
-    return Estimate(cycles, beats)
+
+def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> tuple[int, int]:
+    """Cycles that the mesh works, and that the store engine does, on a layer cut into so many tiles."""
+    vectors = blocking.walk.images * blocking.walk.out_height * blocking.walk.out_width
+    execute = blocking.taps * max(vectors, tiles * config.rows)
+    # The next STORE starts when the last result of the one before has left.
+    drain = PARAMETER_BYTES + OutputPath.latency(blocking.tile) + max(blocking.tile**2, 1) + 6
+    return execute, blocking.output_blocks * (vectors * blocking.positions + tiles * drain)
+
+
+def _result_beats(blocking: Blocking) -> int:
+    shape = blocking.shape
+    return blocking.output_blocks * shape.images * shape.out_height * shape.out_width

@@ -28,9 +28,8 @@ class MemoryMap:
     def of(cls, blocking: Blocking, config: AcceleratorConfig) -> MemoryMap:
         """Lay out everything but the program. Raises ``LayerError`` if it does not fit into the address space."""
         shape, bus = blocking.shape, config.bus_bytes
-        tiles = sum(blocking.weight_tiles(blocking.tap_box(block)) for block in range(blocking.output_blocks))
         sizes = (
-            tiles * config.rows * bus,
+            blocking.first_tile[-1] * config.rows * bus,
             blocking.output_blocks * PARAMETER_BYTES * bus,
             shape.images * blocking.input_blocks * shape.height * shape.width * bus,
             shape.images * blocking.output_blocks * shape.out_height * shape.out_width * bus,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
-
 from host.blocking import Blocking, Box
 from host.memory_map import MemoryMap
 from host.residency import Region, Residency
@@ -23,8 +21,6 @@ class WeightLoader:
     def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
         self._schedule, self._blocking, self._config, self._memory = schedule, blocking, config, memory
         self._residency = Residency(config.weight_buffer)
-        tiles = (blocking.weight_tiles(blocking.tap_box(block)) for block in range(blocking.output_blocks))
-        self._first_tile = list(accumulate(tiles, initial=0))
 
     def request(self, output_block: int, piece: Box, part: Box) -> tuple[int, int]:
         """Entry where the weights of ``part`` begin, and the LOAD that brings the last of them.
@@ -52,7 +48,7 @@ class WeightLoader:
     def _tile(self, output_block: int, box: Box) -> int:
         height, width = self._blocking.shape.kernel
         block = box.blocks[0] - self._blocking.visited(output_block)[0]
-        return self._first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
+        return self._blocking.first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
 
 
 class ParameterLoader:

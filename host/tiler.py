@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 
 from host.blocking import Blocking
-from host.estimate import estimate
+from host.estimate import estimate, least_cost
 from host.layers import Convolution, LayerError
 from host.plan import Plan
 from hw.config import AcceleratorConfig
@@ -24,40 +24,50 @@ def best_plan(shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, .
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
     of the others can. Raises ``LayerError`` if the layer cannot be expressed on this accelerator at all.
     """
-    candidates = []
-    for tile in tiles:
-        if tile and not (tile in config.tiles and Blocking.suits_winograd(shape)):
-            continue
-        if tile and 2 * config.rows * KERNEL * KERNEL > config.weight_buffer:
-            continue
-        if found := _best_of(Blocking.of(shape, config, tile), config):
-            candidates.append(found)
-    if not candidates and 0 not in tiles:
-        return best_plan(shape, config)
-    if not candidates:
-        raise LayerError("no division of the layer fits into the buffers")
-    return min(candidates, key=lambda found: found[0])[1]
-
-
-def _best_of(blocking: Blocking, config: AcceleratorConfig) -> tuple[float, Plan] | None:
-    """Cost and plan of the cheapest way for one algorithm, if there is any."""
-    shape = blocking.walk
+    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile)]
+    blockings = [Blocking.of(shape, config, tile) for tile in suited]
+    # The most promising first, so that what the others can cost at best often rules them out.
+    blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
     best: Plan | None = None
     least = math.inf
+    for blocking in blockings:
+        for estimated, plan in _improvements(blocking, config, least):
+            best, least = plan, estimated
+    if best is None and 0 not in tiles:
+        return best_plan(shape, config)
+    if best is None:
+        raise LayerError("no division of the layer fits into the buffers")
+    return best
+
+
+def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int) -> bool:
+    """Whether the accelerator has the algorithm, it suits the layer, and two raw kernels fit the weight buffer."""
+    fits = 2 * config.rows * KERNEL * KERNEL <= config.weight_buffer
+    return tile in config.tiles and Blocking.suits_winograd(shape) and fits
+
+
+def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -> Iterator[tuple[float, Plan]]:
+    """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
+    shape = blocking.walk
     beyond = 0
     for strips in divisions(shape.out_width):
+        if least_cost(blocking, config, shape.images * strips) >= least:
+            break
         stays = False
-        for plan in _plans(blocking, config, strips):
-            estimated = estimate(plan)
-            if estimated is None:
-                continue
-            if estimated.cost < least:
-                best, least = plan, estimated.cost
-            stays = stays or (plan.overlapped and len(plan.windows(plan.output_passes()[0]) or ()) == 1)
+        for tiles in _tile_counts(blocking, config, strips):
+            if least_cost(blocking, config, shape.images * strips * tiles) >= least:
+                break
+            for plan in _plans(blocking, config, strips, tiles):
+                estimated = estimate(plan)
+                if estimated is None:
+                    continue
+                if estimated.cost < least:
+                    least = estimated.cost
+                    yield least, plan
+                stays = stays or (plan.overlapped and len(plan.windows(plan.output_passes()[0]) or ()) == 1)
         beyond += stays
         if beyond > STEPS_BEYOND_FIT:
             break
-    return None if best is None else (least, best)
 
 
 def divisions(size: int) -> Iterator[int]:
@@ -71,29 +81,32 @@ def divisions(size: int) -> Iterator[int]:
     yield size
 
 
-def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int) -> Iterator[Plan]:
+def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
+    """Into how many tiles a strip may be cut, fewest first."""
     shape = blocking.walk
     pixels = math.ceil(shape.out_width / strips) * shape.out_height
     held = config.accumulators // blocking.positions
     if not held:
-        return
+        return []
     fewest = math.ceil(pixels / held)
-    tiles_tried = sorted({min(max(fewest, 1) * part, pixels) for part in divisions(pixels)} | {fewest + 1, fewest + 2})
+    counts = {min(fewest * part, pixels) for part in divisions(pixels)} | {fewest + 1, fewest + 2}
     smallest = (shape.out_width // strips) * shape.out_height
-    for tiles in tiles_tried:
-        if tiles > smallest:
-            continue
-        for passes in _passes(blocking, config):
-            for overlapped in (True, False):
-                plan = Plan(blocking, config, passes, strips, tiles, 1, overlapped)
-                yield plan
-                windows = plan.windows(plan.output_passes()[0])
-                if windows is None or len(windows) == 1:
-                    continue
-                most = min(held // plan.largest, math.ceil(blocking.output_blocks / passes))
-                for batch in sorted({2, 4, 8, 16, most}):
-                    if 1 < batch <= most:
-                        yield Plan(blocking, config, passes, strips, tiles, batch, overlapped)
+    return sorted(count for count in counts if count <= smallest)
+
+
+def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: int) -> Iterator[Plan]:
+    for passes in _passes(blocking, config):
+        for overlapped in (True, False):
+            plan = Plan(blocking, config, passes, strips, tiles, 1, overlapped)
+            yield plan
+            windows = plan.windows(plan.output_passes()[0])
+            if windows is None or len(windows) == 1:
+                continue
+            held = config.accumulators // blocking.positions
+            most = min(held // plan.largest, math.ceil(blocking.output_blocks / passes))
+            for batch in sorted({2, 4, 8, 16, most}):
+                if 1 < batch <= most:
+                    yield Plan(blocking, config, passes, strips, tiles, batch, overlapped)
 
 
 def _passes(blocking: Blocking, config: AcceleratorConfig) -> list[int]:

@@ -21,8 +21,8 @@ class Accumulators(wiring.Component):
 
     Each bank is one memory with one read and one write port, and takes one vector of sums per cycle: read
     in the cycle of the sum, added and written ``latency`` cycles later, modulo ``2**accumulator_bits``.
-    There is no forwarding: two sums for the same accumulator must be at least two cycles apart. They are,
-    because they belong to different weight tiles, which take ``rows`` >= 2 cycles each.
+    A read in the cycle of a write to the same accumulator gets what is being written, so sums for one
+    accumulator may follow each other in any cycles.
 
     The bank's read port belongs to the sums whenever one touches that bank; a drain of the same bank in the
     same cycle gets nothing useful and raises ``conflict``. Sums and drain of different banks are independent.
@@ -83,7 +83,8 @@ class Accumulators(wiring.Component):
         for bank in range(2):
             memory = Memory(shape=self._lanes, depth=self._config.accumulators, init=[])
             m.submodules[f"bank_{bank}"] = memory
-            read, write = memory.read_port(), memory.write_port()
+            write = memory.write_port()
+            read = memory.read_port(transparent_for=(write,))
             ports.append(read)
             touched = Signal(name=f"touched_{bank}")
             drained = Signal(name=f"drained_{bank}")

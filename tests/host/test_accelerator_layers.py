@@ -4,8 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from layer_cases import SQUARE, WIDE, random_case, random_layer, run_functional
+from layer_cases import RTL_CONFIGS, SQUARE, judged_case, random_case, random_layer, run_functional
+from random_convolutions import cases
 
+from host.algorithms import usable_tiles
 from host.compiler import compile_layer
 from host.layers import Convolution, Layer, Operands, fully_connected, matrix_product
 from host.reference import golden
@@ -13,12 +15,13 @@ from host.runtime import MachineFault, run_on_rtl
 from sim.memory import MemoryTiming
 from sim.rtl.simulator import RtlSimulator
 
-CONFIGS = {"4x4": SQUARE, "2x3": WIDE}
+JUDGED = list(cases(240, seed=2))[::8]
+"""A sample of the layers whose golden outputs onnxruntime confirms (see tests/sim)."""
 
 
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", RTL_CONFIGS)
 def test_random_layers_on_the_rtl_equal_golden(name: str) -> None:
-    config = CONFIGS[name]
+    config = RTL_CONFIGS[name]
     for seed in range(60):
         random = np.random.default_rng([seed, 99])
         layer = random_layer(random)
@@ -32,6 +35,27 @@ def test_random_layers_on_the_rtl_equal_golden(name: str) -> None:
         if seed % 10 == 0:
             _, traffic = run_functional(compiled, operands, x)
             assert measured.bytes == traffic, seed
+
+
+@pytest.mark.parametrize("name", RTL_CONFIGS)
+def test_layers_that_onnxruntime_judged_come_out_of_the_rtl_with_the_same_bits(name: str) -> None:
+    config = RTL_CONFIGS[name]
+    for case in JUDGED:
+        layer, operands, x = judged_case(case)
+        compiled = compile_layer(layer, config, tiles=usable_tiles(layer, operands, config))
+        run = run_on_rtl(compiled, operands, x, seed=case.seed % 1000 + 1)
+        assert np.array_equal(run.output[0], case.golden()), str(case)
+
+
+def test_the_judged_layers_are_of_many_kinds() -> None:
+    assert len(JUDGED) == 30
+    assert {1, 2, 3, 5, 11} <= {size for case in JUDGED for size in case.kernel}
+    assert (11, 11) in {case.kernel for case in JUDGED}
+    assert {1, 2, 3, 4} == {step for case in JUDGED for step in case.stride}
+    assert any(case.groups == case.channels > 1 for case in JUDGED)
+    assert any(1 < case.groups < case.channels for case in JUDGED)
+    assert any(case.dilation != (1, 1) for case in JUDGED)
+    assert any(case.kernel == (3, 3) and case.stride == (1, 1) and case.dilation == (1, 1) for case in JUDGED)
 
 
 @pytest.mark.parametrize(

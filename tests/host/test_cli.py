@@ -66,6 +66,11 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --config absent.toml", "cannot read configuration absent.toml: No such file or directory"),
         ("run vgg16 --set rows=1", "configuration field rows = 1 must lie between 2 and "),
         ("run vgg16 --set width=1", "unknown configuration field width in the settings; known are "),
+        ("run vgg16 --set algorithm=winograd8", "unknown algorithm 'winograd8'; there are direct, winograd2, winograd4"),
+        ("run vgg16 --set winograd=0 --set algorithm=winograd4", "algorithm winograd4 needs winograd = 4 or more, not 0"),
+        ("filter small.png -k box -o out.png --set algorithm=fft", "unknown algorithm 'fft'; there are direct, "),
+        ("matmul 2 2 2 --set algorithm=", "unknown algorithm ''; there are direct, winograd2, winograd4"),
+        ("verilog -o folder --set algorithm=direct", "configuration field algorithm = 'direct' must be a whole number"),
         ("run vgg16 --set rows", "setting 'rows' must have the form field=value"),
         ("filter small.png -k blur -o out.png", "unknown kernel 'blur'; there are box, gaussian, sobel-x, sobel-y"),
         ("filter small.png -k array.npy -o out.png", "kernel array.npy is no .npy file of numbers"),
@@ -124,6 +129,18 @@ def test_backends_agree(files: Path) -> None:
         assert call("filter", "small.png", "-k", "gaussian", "--stride", 2, "-o", f"{backend}.png",
                     "--backend", backend, *SMALL) == 0  # fmt: skip
     assert np.array_equal(np.array(Image.open("golden.png")), np.array(Image.open("rtl.png")))
+
+
+def test_the_report_names_the_algorithm_used(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = []
+    for name in ("direct", "winograd2", "winograd4"):
+        arguments = f"filter small.png -k sobel-x -o {name}.png --json - --set algorithm={name}"
+        assert call(*arguments.split(), *SMALL) == 0
+        [layer] = json.loads(capsys.readouterr().out)["layers"]
+        assert (layer["algorithm"], layer["exact"]) == (name, True)
+        pictures.append(np.array(Image.open(f"{name}.png")))
+    assert np.array_equal(pictures[0], pictures[1])
+    assert np.array_equal(pictures[0], pictures[2])
 
 
 def test_selected_layers_run_from_their_golden_input(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

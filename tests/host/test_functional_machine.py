@@ -69,10 +69,10 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
         (Load(source=8190), "LOAD from 0x1ffe leaves memory or is not aligned"),
         (Load(source=8192), "LOAD from 0x2000 leaves memory or is not aligned"),
         (Load(destination=256), "LOAD destination 256 is beyond the buffer's 256 entries"),
-        (Execute(accumulator_base=30, count=3), "EXECUTE ends beyond the 32 accumulators of a bank"),
+        (Execute(accumulator_base=126, count=3), "EXECUTE ends beyond the 128 accumulators of a bank"),
         (Execute(weight_base=128), "EXECUTE begins beyond the end of a buffer"),
-        (Store(accumulator_base=32), "STORE ends beyond the 32 accumulators or begins outside of its row"),
-        (Store(first=4, width=4), "STORE ends beyond the 32 accumulators or begins outside of its row"),
+        (Store(accumulator_base=128), "STORE ends beyond the 128 accumulators or begins outside of its row"),
+        (Store(first=4, width=4), "STORE ends beyond the 128 accumulators or begins outside of its row"),
         (Store(destination=8192), "STORE to 0x2000 leaves memory or is not aligned"),
     ):
         with pytest.raises(ProgramError) as caught:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from host.algorithms import algorithm_name
 from host.layers import Convolution, Layer, fully_connected
 from host.networks.vgg16 import VGG16_CONVOLUTIONS
 from host.report import Report, lower_bound_bytes
@@ -36,7 +37,8 @@ def report(backend: str = "rtl", images: int = 2) -> Report:
         layer = Layer(name, "conv", Convolution(16, 10, 10, 16, kernel=(3, 3)))
         output = np.zeros((1, 16, 8, 8), np.int8)
         if backend == "rtl":
-            results.append(LayerResult(layer, output, measurement=measured(number), seconds=0.5, exact=True))
+            algorithm = algorithm_name(2 * number)
+            results.append(LayerResult(layer, output, algorithm, measured(number), seconds=0.5, exact=True))
         else:
             results.append(LayerResult(layer, output))
     return Report("pair", machine, results, images, wall_seconds=1.25)
@@ -47,6 +49,7 @@ def test_json_has_the_documented_form() -> None:
     assert list(found) == ["wingrid", "network", "backend", "config", "memory", "layers", "total"]
     assert found["config"]["rows"] == 16
     assert {"multipliers", "on_chip_bytes"} <= set(found["config"])
+    assert [layer["algorithm"] for layer in found["layers"]] == ["winograd2", "winograd4"]
     assert found["memory"] == {"latency": 40, "bytes_per_cycle": 16}
     assert [list(layer) for layer in found["layers"]] == [LAYER_KEYS, LAYER_KEYS]
     assert list(found["layers"][0]["bytes"]) == BYTE_CLASSES
@@ -78,7 +81,7 @@ def test_stalls_are_named_as_the_hardware_names_them() -> None:
 def test_what_a_backend_cannot_know_is_null() -> None:
     found = report("golden").as_dict()
     layer, total = found["layers"][0], found["total"]
-    unknown = ("cycles", "macs_per_multiplier_cycle", "busy", "stalls", "bytes", "exact", "timing_equal")
+    unknown = ("algorithm", "cycles", "macs_per_multiplier_cycle", "busy", "stalls", "bytes", "exact", "timing_equal")
     assert all(layer[name] is None for name in unknown)
     unknown = ("cycles", "bytes", "dram_bytes", "images_per_second", "rtl_cycles_per_second")
     assert all(total[name] is None for name in unknown)
@@ -91,7 +94,7 @@ def test_some_layers_of_a_network_make_no_images() -> None:
 
 def test_csv_has_a_line_per_layer() -> None:
     lines = list(csv.DictReader(io.StringIO(report().as_csv())))
-    assert [line["name"] for line in lines] == ["one", "two"]
+    assert [(line["name"], line["algorithm"]) for line in lines] == [("one", "winograd2"), ("two", "winograd4")]
     assert lines[1]["cycles"] == "200"
     assert lines[1]["bytes.weights"] == str(2 * (100 + Counter.BYTES_WEIGHTS))
 
@@ -102,7 +105,7 @@ def test_the_table_shows_every_layer(backend: str) -> None:
     console.print(report(backend).as_table())
     text = console.file.getvalue()
     assert all(word in text for word in ("one", "two", "total", "16x16"))
-    assert ("yes" in text) == (backend == "rtl")
+    assert ("yes" in text) == ("winograd4" in text) == (backend == "rtl")
 
 
 def test_lower_bound_is_chens_formula_or_compulsory_traffic() -> None:

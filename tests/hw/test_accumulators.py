@@ -53,7 +53,7 @@ def test_the_tag_names_bank_address_and_what_to_do() -> None:
 
 @pytest.mark.parametrize("winograd", [0, 4])
 def test_random_runs_of_sums_leave_in_each_bank_what_was_added(winograd: int) -> None:
-    config = AcceleratorConfig(rows=2, cols=3, winograd=winograd, accumulators=8)
+    config = AcceleratorConfig(rows=2, cols=3, winograd=winograd, accumulators=128)
     dut = Accumulators(config)
     bits = config.accumulator_bits
     rng = np.random.default_rng(4)
@@ -98,6 +98,19 @@ def test_two_sums_for_one_accumulator_two_cycles_apart_both_count() -> None:
         await ctx.tick()
         assert await drained(ctx, dut, 1, 2) == [15, -15]
         assert await drained(ctx, dut, 1, 3) == [400, -400]
+
+    run(dut, testbench)
+
+
+def test_sums_for_one_accumulator_in_successive_cycles_all_count() -> None:
+    config = AcceleratorConfig(winograd=0, rows=2, cols=2, accumulators=4)
+    dut = Accumulators(config)
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        for step in range(6):
+            await add(ctx, dut, [1 << step, -(1 << step)], 0, 3, accumulate=int(step > 0))
+        await ctx.tick()
+        assert await drained(ctx, dut, 0, 3) == [63, -63]
 
     run(dut, testbench)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from random_convolutions import RandomConvolution
 
 from host.compiler import CompiledLayer
 from host.layers import Convolution, Layer, LayerError, Operands
@@ -10,26 +11,28 @@ from host.runtime import fill_memory, read_output
 from hw.config import AcceleratorConfig
 from sim.functional import FunctionalMachine
 
+# Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
+# have little more than what two tiles of F(4x4) need.
 SQUARE = AcceleratorConfig(
-    winograd=0,
+    winograd=4,
     rows=4,
     cols=4,
     input_buffer=256,
     weight_buffer=128,
-    accumulators=32,
+    accumulators=128,
     parameter_blocks=4,
-    output_buffer=16,
+    output_buffer=32,
     burst_beats=8,
 )
 WIDE = AcceleratorConfig(
-    winograd=0,
+    winograd=4,
     rows=2,
     cols=3,
     input_buffer=64,
-    weight_buffer=16,
-    accumulators=16,
+    weight_buffer=64,
+    accumulators=128,
     parameter_blocks=2,
-    output_buffer=16,
+    output_buffer=32,
     burst_beats=8,
 )
 TINY = AcceleratorConfig(
@@ -44,6 +47,7 @@ TINY = AcceleratorConfig(
     burst_beats=8,
 )
 CONFIGS = {"4x4": SQUARE, "2x3": WIDE, "3x2 with tiny buffers": TINY}
+RTL_CONFIGS = {"4x4": SQUARE, "2x3": WIDE}
 
 
 def random_convolution(random: np.random.Generator) -> Convolution:
@@ -68,6 +72,25 @@ def random_convolution(random: np.random.Generator) -> Convolution:
             continue
 
 
+def random_winograd_convolution(random: np.random.Generator) -> Convolution:
+    """A small 3x3 layer of stride 1: sizes that tiles don't divide, uneven padding, groups, batches."""
+    while True:
+        groups = int(random.choice([1, 1, 1, 2, 3]))
+        try:
+            return Convolution(
+                channels=groups * int(random.integers(1, 10)),
+                height=int(random.choice([7, 13, 15, *range(1, 18)])),
+                width=int(random.choice([7, 13, 15, *range(1, 18)])),
+                kernels=groups * int(random.integers(1, 10)),
+                kernel=(3, 3),
+                padding=tuple(int(margin) for margin in random.integers(0, 3, 4)),
+                groups=groups,
+                images=int(random.choice([1, 1, 2])),
+            )
+        except LayerError:
+            continue
+
+
 def random_layer(random: np.random.Generator, shape: Convolution | None = None) -> Layer:
     """The shape, or a random one, with zero points and a clamp."""
     x_zero_point, y_zero_point = (int(value) for value in random.integers(-128, 128, 2))
@@ -85,6 +108,23 @@ def random_case(random: np.random.Generator, layer: Layer) -> tuple[Operands, np
     scales = (random.uniform(0.2, 2, shape.kernels) * 60 / typical).astype(np.float32)
     x = random.integers(-128, 128, (shape.images, shape.channels, shape.height, shape.width), np.int8)
     return Operands(weights, bias, scales), x
+
+
+def judged_case(case: RandomConvolution) -> tuple[Layer, Operands, np.ndarray]:
+    """The layer, operands and input of a case whose golden output onnxruntime has confirmed."""
+    shape = Convolution(
+        case.channels,
+        case.height,
+        case.width,
+        case.kernels,
+        kernel=case.kernel,
+        stride=case.stride,
+        padding=case.padding,
+        dilation=case.dilation,
+        groups=case.groups,
+    )
+    layer = Layer("case", "conv", shape, case.x_zero_point, case.y_zero_point)
+    return layer, Operands(case.weights, case.bias, case.scales), case.x[None]
 
 
 def run_functional(
