@@ -82,7 +82,7 @@ class Fault(enum.IntEnum):
     DEADLOCK = 7
 
 
-def _bits(width: int, signed: bool = False, default: int = 0) -> Any:
+def _bits(width: int, signed: bool = False, default: int = 0) -> Any:  # noqa: ANN401 (what dataclasses.field claims to be)
     return dataclasses.field(default=default, metadata={"shape": Shape(width, signed)})
 
 

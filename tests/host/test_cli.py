@@ -66,8 +66,14 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --config absent.toml", "cannot read configuration absent.toml: No such file or directory"),
         ("run vgg16 --set rows=1", "configuration field rows = 1 must lie between 2 and "),
         ("run vgg16 --set width=1", "unknown configuration field width in the settings; known are "),
-        ("run vgg16 --set algorithm=winograd8", "unknown algorithm 'winograd8'; there are direct, winograd2, winograd4"),
-        ("run vgg16 --set winograd=0 --set algorithm=winograd4", "algorithm winograd4 needs winograd = 4 or more, not 0"),
+        (
+            "run vgg16 --set algorithm=winograd8",
+            "unknown algorithm 'winograd8'; there are direct, winograd2, winograd4",
+        ),
+        (
+            "run vgg16 --set winograd=0 --set algorithm=winograd4",
+            "algorithm winograd4 needs winograd = 4 or more, not 0",
+        ),
         ("filter small.png -k box -o out.png --set algorithm=fft", "unknown algorithm 'fft'; there are direct, "),
         ("matmul 2 2 2 --set algorithm=", "unknown algorithm ''; there are direct, winograd2, winograd4"),
         ("verilog -o folder --set algorithm=direct", "configuration field algorithm = 'direct' must be a whole number"),

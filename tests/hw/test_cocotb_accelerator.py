@@ -15,8 +15,8 @@ from sim import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = (
-    AcceleratorConfig(winograd=0, rows=4, cols=4, input_buffer=512, weight_buffer=1024, accumulators=256, output_buffer=64,
-                      burst_beats=16),
+    AcceleratorConfig(rows=4, cols=4, winograd=0, input_buffer=512, weight_buffer=1024, accumulators=256,
+                      output_buffer=64, burst_beats=16),
     AcceleratorConfig(rows=2, cols=3, winograd=4, input_buffer=512, weight_buffer=1024, accumulators=256,
                       output_buffer=64, burst_beats=32, reads_in_flight=2, writes_in_flight=1, fetch_ahead=2,
                       queue_depth=2),

@@ -59,7 +59,8 @@ def test_gives_every_answer_that_fits_one_vector_per_cycle(choice: int, bits: in
     width = TRANSFORMS[choice].answer_bits(bits)
     low, high = limits(width)
     # Around zero, both ends, and where the scaled number wraps.
-    corners = [low, low + 1, high, high - 1, *range(-12, 13), *(sign << k for k in range(width - 1) for sign in (1, -1))]
+    powers = [sign << k for k in range(width - 1) for sign in (1, -1)]
+    corners = [low, low + 1, high, high - 1, *range(-12, 13), *powers]
     corners += [low // 9, high // 9, (1 << bits) // 576, -(1 << bits) // 1152]
     corners += corners[: -len(corners) % LANES]
     random = extremes(np.random.default_rng(bits), width, (60, LANES))

@@ -187,7 +187,8 @@ def test_a_slow_writer_holds_segments_back_and_loses_nothing(size: int) -> None:
 def test_segments_that_fill_the_whole_ring() -> None:
     random = np.random.default_rng(4)
     whole = [
-        Segment(4, 2, 8, 4, 0x1000 * index, 0x100, index, random.integers(1, 1 << 24, 32).tolist()) for index in range(4)
+        Segment(4, 2, 8, 4, 0x1000 * index, 0x100, index, random.integers(1, 1 << 24, 32).tolist())
+        for index in range(4)
     ]
     run(whole)
     run(whole, result=coin(random, 0.5), beat=coin(random, 0.3))

@@ -60,9 +60,7 @@ def answers_to(tile: int, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int6
     return wrapped((products % (1 << BITS)).astype(np.int64), BITS)
 
 
-def check(
-    work: list[Work], gaps: np.random.Generator | None = None, config: AcceleratorConfig = CONFIG
-) -> None:
+def check(work: list[Work], gaps: np.random.Generator | None = None, config: AcceleratorConfig = CONFIG) -> None:
     dut = OutputPath(config)
 
     async def testbench(ctx: SimulatorContext) -> None:
@@ -73,8 +71,11 @@ def check(
             for name in ("zero_point", "minimum", "maximum"):
                 pins.set(getattr(dut, name), getattr(item, name))
             encoded = [encode_scale(scale) for scale in item.scales]
-            ctx.set(dut.parameters, [{"bias": int(bias), "mantissa": mantissa, "exponent": exponent}
-                                     for bias, (mantissa, exponent) in zip(item.bias, encoded, strict=True)])  # fmt: skip
+            parameters = [
+                {"bias": int(bias), "mantissa": mantissa, "exponent": exponent}
+                for bias, (mantissa, exponent) in zip(item.bias, encoded, strict=True)
+            ]
+            ctx.set(dut.parameters, parameters)
             due: list[int] = []
             results: list[list[int]] = []
             todo = [(vector, n == len(tile) - 1) for tile in item.vectors for n, vector in enumerate(tile)]

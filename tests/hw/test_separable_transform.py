@@ -161,7 +161,8 @@ def test_output_transform_wraps_around_the_accumulator(choice: int) -> None:
     n, (low, high) = size(choice), limits(M_BITS)
     matrix = np.array(winograd(list(POINTS)[choice]).output_matrix)
     signs = np.outer(matrix[-1], matrix[-1])
-    tiles = [np.full((n, n), low), np.full((n, n), high), np.where(signs > 0, low, high), np.where(signs > 0, high, low),
+    tiles = [np.full((n, n), low), np.full((n, n), high), np.where(signs > 0, low, high),
+             np.where(signs > 0, high, low),
              np.where(np.indices((n, n)).sum(axis=0) % 2, low, high), np.full((n, n), -1)]  # fmt: skip
     assert abs(both_sides(matrix, tiles[2])).max() > 2 * high
     check_outputs([(choice, np.array([first, second])) for first, second in itertools.product(tiles, repeat=2)][::2])
@@ -174,7 +175,8 @@ def test_input_then_output_transform_see_rows_and_columns_in_their_places() -> N
         transform = winograd(tile)
         patch = random.integers(-128, 128, (LANES, transform.patch, transform.patch))
         kernel = random.integers(-128, 128, (3, 3))
-        middle = stream(input_transform(), [winograd(t).input_matrix for t in POINTS], (8, V_BITS), [(choice, patch)])[0]
+        matrices = [winograd(t).input_matrix for t in POINTS]
+        middle = stream(input_transform(), matrices, (8, V_BITS), [(choice, patch)])[0]
         products = wrap(middle * both_sides(transform.kernel_matrix, kernel), M_BITS)
         scaled = stream(
             output_transform(),

@@ -99,8 +99,8 @@ def run(
     """Every vector must be that of the definition, in order, and none may follow.
 
     As the matrix unit does, ``vectors.ready`` is low only where ``first`` is set, and there for as many cycles as
-    ``wait_at_first`` says. ``grant`` says how many signals of each semaphore come in a cycle. With ``cycles`` the run ends then,
-    else when all vectors have come.
+    ``wait_at_first`` says. ``grant`` says how many signals of each semaphore come in a cycle. With ``cycles`` the
+    run ends then, else when all vectors have come.
     """
     random = np.random.default_rng(0)
     buffer = random.integers(-128, 128, (CONFIG.input_buffer, CONFIG.rows)) if buffer is None else buffer
@@ -175,9 +175,10 @@ def random_instruction(random: np.random.Generator) -> Execute:
     tile, columns = int(random.choice(CONFIG.tiles)), 1 + below(5)
     return execute(
         tile, 1 + below(9), 1 + below(3), first=tile * below(columns), last=tile * (columns - 1), top=-below(3),
-        left=-below(3), image_height=1 + below(20), image_width=1 + below(20), input_base=below(1024), row_pitch=below(1 << 32),
-        block_pitch=below(500), tap_row_pitch=below(90), zero_point=below(256) - 128, bank=below(2), accumulate=below(2),
-        accumulator_base=below(400), signal=below(2) << Semaphore.SUMS_READY,
+        left=-below(3), image_height=1 + below(20), image_width=1 + below(20), input_base=below(1024),
+        row_pitch=below(1 << 32),
+        block_pitch=below(500), tap_row_pitch=below(90), zero_point=below(256) - 128, bank=below(2),
+        accumulate=below(2), accumulator_base=below(400), signal=below(2) << Semaphore.SUMS_READY,
     )  # fmt: skip
 
 

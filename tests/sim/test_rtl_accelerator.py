@@ -15,8 +15,7 @@ from sim.memory import MemoryTiming
 from sim.rtl.simulator import RtlSimulator
 
 CONFIG = AcceleratorConfig(
-    winograd=0,
-    rows=4, cols=4, input_buffer=256, weight_buffer=1024, accumulators=128, output_buffer=64, burst_beats=16
+    winograd=0, rows=4, cols=4, input_buffer=256, weight_buffer=1024, accumulators=128, output_buffer=64, burst_beats=16
 )
 
 

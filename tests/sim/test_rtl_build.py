@@ -176,8 +176,8 @@ def test_unwritable_wave_file_is_refused(text: str, tmp_path: Path) -> None:
 def test_program_ends_cleanly_with_a_simulator_still_open(text: str) -> None:
     program = (
         "import sys\nfrom hw.config import AcceleratorConfig\nfrom sim.rtl.simulator import RtlSimulator\n"
-        f"simulator = RtlSimulator(AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes={BUS_BYTES}), memory_bytes=64, "
-        "verilog=sys.stdin.read())\nprint(simulator.cycles)\n"
+        f"config = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes={BUS_BYTES})\n"
+        "simulator = RtlSimulator(config, memory_bytes=64, verilog=sys.stdin.read())\nprint(simulator.cycles)\n"
     )
     root = Path(build.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", program], input=text, cwd=root, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""The three transforms with stalls on every stream: monitors feed the numpy twins, checkers take what leaves in order."""
+"""The three transforms with stalls on every stream: monitors feed the twins, checkers take what leaves in order."""
 
 from __future__ import annotations
 
@@ -184,7 +184,8 @@ class Bench:
         # Whatever should not come would come now.
         for _ in range(60):
             await RisingEdge(self.dut.clk)
-        assert not (self.weights or self.transformed or self.answers or self.patch or self.raw or self.sums)
+        surplus = (self.weights, self.transformed, self.answers, self.patch, self.raw, self.sums)
+        assert not any(surplus)
         assert self.dut.empty.value == 7
 
 
