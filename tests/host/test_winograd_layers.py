@@ -18,7 +18,7 @@ from sim.memory import MemoryTiming
 
 TILES = (2, 4)
 RANDOM_LAYERS = 100
-NO_BUFFERS_TO_SPEAK_OF = AcceleratorConfig(
+SMALLEST = AcceleratorConfig(
     winograd=2,
     rows=3,
     cols=2,
@@ -72,7 +72,7 @@ def test_random_layers_on_the_executable_specification_equal_golden(array: str, 
 def test_the_smallest_buffers_suffice() -> None:
     for seed in range(20):
         _, layer, operands, x = random_winograd_case(seed)
-        output, _ = run_functional(compiled_with(layer, NO_BUFFERS_TO_SPEAK_OF, 2), operands, x, seed)
+        output, _ = run_functional(compiled_with(layer, SMALLEST, 2), operands, x, seed)
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)
 
 

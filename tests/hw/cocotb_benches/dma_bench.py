@@ -17,7 +17,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.task import Task
 from cocotb.triggers import ClockCycles, FallingEdge, RisingEdge
 from cocotbext.axi import AxiBus, AxiSlave
-from dma_checkers import Reading, Writing
+from dma_reading import Reading
 from dma_work import (
     MEMORY_BYTES,
     SOURCE_BYTES,
@@ -28,6 +28,7 @@ from dma_work import (
     random_segment,
     unpack_fields,
 )
+from dma_writing import Writing
 
 from hw.config import AcceleratorConfig
 from hw.isa import Load, Semaphore, mask
@@ -297,7 +298,13 @@ async def error_responses_to_fetches_go_with_their_beats(dut: HierarchyObject) -
 async def halt_lets_bursts_under_way_complete_and_no_other_start(dut: HierarchyObject, probability: float) -> None:
     bench = await fresh(dut, seed=40)
     stall(bench.slave, 4, probability)
+    # Nothing begins in a halted device.
+    dut.halt.value = 1
     bench.random_work(loads=24, segments=40)
+    await ClockCycles(dut.clk, 150)
+    assert not bench.reading.started
+    assert bench.reading.open == bench.writing.open == 0
+    dut.halt.value = 0
     interrupted = {"reading": 0, "writing": 0}
     for cycles in (15, 60, 33, 150, 71, 20):
         await ClockCycles(dut.clk, cycles)
