@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from host.blocking import Blocking
 from host.errors import UserError
 from host.layers import Layer, Operands
 from hw.config import AcceleratorConfig
@@ -30,10 +31,12 @@ def usable_tiles(
     """Tiles that are sure to give exact results with these weights, 0 (direct) if no other.
 
     A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
-    some int8 input, its tile is left out. ``algorithm`` leaves no choice but one and direct.
+    some int8 input, its tile is left out, and so it is for layers that are no convolution for Winograd.
+    ``algorithm`` leaves no choice but one and direct.
     """
     wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
-    return tuple(tile for tile in wanted if not tile or _fits(operands, tile, config)) or (0,)
+    suited = Blocking.suits_winograd(layer.shape, layer.pool)
+    return tuple(tile for tile in wanted if not tile or (suited and _fits(operands, tile, config))) or (0,)
 
 
 def _fits(operands: Operands, tile: int, config: AcceleratorConfig) -> bool:

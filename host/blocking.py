@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from host.layers import LARGEST_POSITION, Convolution, LayerError
+from host.layers import LARGEST_POSITION, Convolution, LayerError, Pair, Pool, output_size
 from hw.config import AcceleratorConfig
 from hw.winograd import KERNEL, winograd
 
 LARGEST_BYTE = 255
-"""Largest kernel size, stride and dilation that an EXECUTE expresses."""
+"""Largest kernel size, stride and dilation that an EXECUTE expresses, and pooling stride of a STORE."""
 
 LARGEST_BLOCKS = (1 << 16) - 1
 """Most channel blocks that an EXECUTE expresses."""
@@ -102,12 +102,24 @@ class Blocking:
     cols: int
     tile: int = 0
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
+    pool: Pool | None = None
+    """Max pooling behind the convolution."""
 
     @classmethod
-    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0) -> Blocking:
+    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0, pool: Pool | None = None) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
-        if tile and not cls.suits_winograd(shape):
-            raise LayerError("only 3x3 convolutions at stride and dilation 1 can take a Winograd algorithm")
+        if tile and not cls.suits_winograd(shape, pool):
+            raise LayerError(
+                "only 3x3 convolutions at stride and dilation 1, pooled 2x2 at stride 2 or not at all, "
+                "can take a Winograd algorithm"
+            )
+        output_size(shape, pool)
+        if pool and pool.stride > LARGEST_BYTE:
+            raise LayerError(f"pooling stride {pool.stride} is more than the {LARGEST_BYTE} that hardware steps")
+        if pool and not tile and pool.side**2 > config.accumulators:
+            raise LayerError(
+                f"a pooling window of {pool.side}x{pool.side} does not fit into {config.accumulators} accumulators"
+            )
         for axis, stride, outputs in zip("yx", shape.stride, (shape.out_height, shape.out_width), strict=True):
             if stride > LARGEST_BYTE and outputs > 1:
                 raise LayerError(f"stride {stride} along {axis} is more than the {LARGEST_BYTE} that hardware steps")
@@ -124,11 +136,35 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile)
+        return cls(shape, config.rows, config.cols, tile, pool)
 
     @staticmethod
-    def suits_winograd(shape: Convolution) -> bool:
-        return shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
+    def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:
+        """Whether it is a convolution that Winograd tiles compute, and no pooling window spans two of them."""
+        convolves = shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
+        return convolves and pool in (None, Pool(2, 2))
+
+    @property
+    def gathered(self) -> Pool | None:
+        """The pooling whose windows are gathered from separate accumulators, not found within a Winograd tile."""
+        return None if self.tile else self.pool
+
+    @cached_property
+    def output_size(self) -> Pair:
+        """Height and width of what leaves the accelerator, in pixels."""
+        return output_size(self.shape, self.pool)
+
+    @cached_property
+    def grid(self) -> Pair:
+        """Height and width of what is divided into groups: gathered pooling windows, else outputs of the walk.
+
+        Outputs that no pooling window needs are left out.
+        """
+        if not self.tile:
+            return self.output_size
+        height, width = self.output_size
+        size = self.tile // self.pool.stride if self.pool else self.tile
+        return math.ceil(height / size), math.ceil(width / size)
 
     @cached_property
     def walk(self) -> Convolution:

@@ -6,6 +6,7 @@ Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usa
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ import numpy as np
 import typer
 
 from host.cli_options import (
+    CORES,
     Backend,
     BytesPerCycle,
     Clock,
@@ -30,8 +32,9 @@ from host.deliverables import ChecksFailed, Deliverables, run_all
 from host.errors import UserError
 from host.filters import extended, filter_layer, find_filter
 from host.layers import Layer, matrix_product
+from host.network_chain import run_chain
 from host.network_list import list_networks
-from host.network_run import network_input, network_jobs, network_output, select_layers
+from host.network_run import by_image, network_input, network_jobs, select_layers
 from host.networks import find
 from host.networks.operands import seeded_operands
 from host.outputs import require_folder, require_writable, write_array
@@ -62,7 +65,7 @@ def run(
     output: Annotated[Path | None, typer.Option("--output", metavar="FILE.npy", help="Last layer's output.")] = None,
     layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
     batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
-    jobs: Jobs = 1,
+    jobs: Jobs = CORES,
     waves: Waves = None,
     config: ConfigFile = None,
     set_: Settings = None,
@@ -72,7 +75,11 @@ def run(
     json: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
-    """Run a network's layers, each from its golden input, and compare them with golden."""
+    """Run a network's layers and compare them with golden.
+
+    Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
+    from the results of the one before.
+    """
     on = machine(
         backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, jobs=jobs, waves=waves
     )
@@ -86,10 +93,12 @@ def run(
         require_writable(output)
     deliverables = Deliverables(json, csv)
     x = network_input(chosen, input, batch)
-    results, seconds = run_all(network_jobs(chosen, x, selected), on, network)
-    if output is not None:
-        write_array(output, network_output(chosen, results[-1].layer, results[-1].output, batch))
     whole = len(selected) == len(chosen.layers())
+    chained = whole and len(selected) > 1 and on.backend == "rtl" and on.jobs == 1
+    runner = partial(run_chain, images=batch) if chained else None
+    results, seconds = run_all(network_jobs(chosen, x, selected), on, network, runner)
+    if output is not None:
+        write_array(output, by_image(results[-1].layer, results[-1].output, batch))
     deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds))
 
 

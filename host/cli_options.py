@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -24,7 +25,10 @@ BytesPerCycle = Annotated[
     int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
 ]
 Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
-Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Layers to run side by side.")]
+CORES = os.cpu_count() or 1
+Jobs = Annotated[
+    int, typer.Option("--jobs", metavar="N", help="Layers to run side by side; 1 runs a whole network in one memory.")
+]
 Waves = Annotated[Path | None, typer.Option("--waves", metavar="FILE.fst", help="Write waveforms; one layer only.")]
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from host.layers import Layer, LayerError
 from host.lowering import Lowering
-from host.memory_map import MemoryMap
+from host.memory_map import MemoryMap, Place
 from host.plan import Plan
 from host.synchronise import synchronise
 from host.tiler import best_plan
@@ -35,15 +35,21 @@ class CompiledLayer:
 
 
 def compile_layer(
-    layer: Layer, config: AcceleratorConfig, plan: Plan | None = None, *, tiles: tuple[int, ...] = (0,)
+    layer: Layer,
+    config: AcceleratorConfig,
+    plan: Plan | None = None,
+    *,
+    tiles: tuple[int, ...] = (0,),
+    place: Place | None = None,
 ) -> CompiledLayer:
     """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``host.tiler``).
 
+    ``place`` is where in a memory that it shares with others; without one it has a memory to itself.
     Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
     """
     if plan is None:
-        plan = best_plan(layer.shape, config, tiles)
-    memory = MemoryMap.of(plan.blocking, config)
+        plan = best_plan(layer.shape, config, tiles, layer.pool)
+    memory = MemoryMap.of(plan.blocking, config, place)
     schedule = Lowering(layer, plan, memory).emit()
     synchronise(schedule.instructions, schedule.dependencies)
     if len(schedule.instructions) >= 1 << PC_BITS:

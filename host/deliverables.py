@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -12,10 +12,13 @@ from rich.console import Console
 from host.outputs import require_writable, write_whole
 from host.progress import Bar
 from host.report import Report
-from host.runner import Job, LayerResult, Machine, run_layers
+from host.runner import Job, LayerResult, Listener, Machine, run_layers
 
 PIPE_WIDTH = 160
 """Width of a table that does not go to a terminal."""
+
+
+Runner = Callable[[Iterable[Job], Machine, Listener | None], Iterator[LayerResult]]
 
 
 class ChecksFailed(Exception):
@@ -47,9 +50,11 @@ class Deliverables:
             raise ChecksFailed("\n".join(failed))
 
 
-def run_all(jobs: Iterable[Job], on: Machine, what: str) -> tuple[list[LayerResult], float]:
-    """Run jobs under a progress bar; results and wall seconds."""
+def run_all(
+    jobs: Iterable[Job], on: Machine, what: str, runner: Runner | None = None
+) -> tuple[list[LayerResult], float]:
+    """Run jobs under a progress bar, each from its golden input or as ``runner`` does; results and wall seconds."""
     started = time.perf_counter()
     with Bar(what) as bar:
-        results = list(run_layers(jobs, on, bar))
+        results = list((runner or run_layers)(jobs, on, bar))
     return results, time.perf_counter() - started

@@ -33,7 +33,7 @@ class Estimate:
 def least_cost(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> float:
     """A cost that no plan with so many tiles, over all images and strips, stays below."""
     compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
-    execute, store = _engines(blocking, config, tiles)
+    execute, store = _engines(blocking, config, tiles, blocking.shape.images * math.prod(blocking.grid))
     return max(execute, store, compulsory) + compulsory * CYCLES_PER_BEAT
 
 
@@ -64,7 +64,7 @@ def estimate(plan: Plan) -> Estimate | None:
 
     instructions += blocking.output_blocks * tiles
     beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
-    execute, store = _engines(blocking, config, tiles)
+    execute, store = _engines(blocking, config, tiles, plan.vectors)
     sums = plan.largest * blocking.positions
     start = opening + 3 * MEMORY_LATENCY + sums * plan.batch
     # Patches are transformed before the first of them reaches the mesh.
@@ -125,15 +125,17 @@ class _Pass:
         return cls(beats, pixels, instructions, exposed, opening, slides, stays)
 
 
-def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> tuple[int, int]:
+def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int, vectors: int) -> tuple[int, int]:
     """Cycles that the mesh works, and that the store engine does, on a layer cut into so many tiles."""
-    vectors = blocking.walk.images * blocking.walk.out_height * blocking.walk.out_width
     execute = blocking.taps * max(vectors, tiles * config.rows)
     # The next STORE starts when the last result of the one before has left.
     drain = PARAMETER_BYTES + OutputPath.latency(blocking.tile) + max(blocking.tile**2, 1) + 6
-    return execute, blocking.output_blocks * (vectors * blocking.positions + tiles * drain)
+    # Each gathered pooling window reads all of its accumulators.
+    pool = blocking.gathered
+    windows = blocking.shape.images * math.prod(blocking.output_size)
+    drained = windows * pool.side**2 if pool else vectors * blocking.positions
+    return execute, blocking.output_blocks * (drained + tiles * drain)
 
 
 def _result_beats(blocking: Blocking) -> int:
-    shape = blocking.shape
-    return blocking.output_blocks * shape.images * shape.out_height * shape.out_width
+    return blocking.output_blocks * blocking.shape.images * math.prod(blocking.output_size)

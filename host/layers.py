@@ -79,17 +79,53 @@ class Convolution:
         return self.images * self.channels * self.height * self.width
 
     @property
-    def output_bytes(self) -> int:
-        return self.images * self.kernels * self.out_height * self.out_width
-
-    @property
     def weight_bytes(self) -> int:
         return self.kernels * (self.channels // self.groups) * self.kernel[0] * self.kernel[1]
 
 
 @dataclass(frozen=True)
+class Pool:
+    """Max pooling over ``side`` x ``side`` pixels, ``stride`` apart; no padding, windows that overhang are left out."""
+
+    side: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if self.side < 2 or self.stride < 1:
+            raise LayerError(f"a pooling window's side {self.side} must be at least 2, its stride {self.stride} 1")
+
+    def __str__(self) -> str:
+        return f"{self.side}x{self.side}/{self.stride}"
+
+    def outputs(self, pixels: int) -> int:
+        """Windows along an axis."""
+        return (pixels - self.side) // self.stride + 1
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """Pixels along an axis, from start to stop, under the windows from start to stop."""
+        return start * self.stride, (stop - 1) * self.stride + self.side
+
+
+def output_size(shape: Convolution, pool: Pool | None) -> Pair:
+    """Height and width of what a convolution with max pooling behind it leaves.
+
+    Raises ``LayerError`` if no pooling window fits into the convolution's output.
+    """
+    if pool is None:
+        return shape.out_height, shape.out_width
+    if pool.side > min(shape.out_height, shape.out_width):
+        raise LayerError(
+            f"a pooling window of {pool.side}x{pool.side} does not fit into {shape.out_height}x{shape.out_width} pixels"
+        )
+    return pool.outputs(shape.out_height), pool.outputs(shape.out_width)
+
+
+@dataclass(frozen=True)
 class Layer:
-    """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point."""
+    """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
+
+    Where there is a ``pool``, max pooling follows the requantisation.
+    """
 
     name: str
     operator: str
@@ -99,6 +135,19 @@ class Layer:
     y_zero_point: int = 0
     minimum: int = -128
     maximum: int = 127
+    pool: Pool | None = None
+
+    def __post_init__(self) -> None:
+        output_size(self.shape, self.pool)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """[images, kernels, height, width] of what the layer leaves, pooled if it pools."""
+        return (self.shape.images, self.shape.kernels, *output_size(self.shape, self.pool))
+
+    @property
+    def output_bytes(self) -> int:
+        return math.prod(self.output_shape)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from host.pixel_loader import PixelLoader
 from host.plan import Plan
 from host.residency import NOBODY
 from host.schedule import Schedule
+from host.stored_part import StoredPart
 from host.window import Columns, Rows, Tile
 from hw.isa import Execute, Store
 
@@ -113,14 +114,13 @@ class Lowering:
         return index
 
     def _store(self, tile: Tile, block: int, slot: int, after: int) -> int:
-        shape, bus = self._layer.shape, self._memory.bus_bytes
-        size = self._blocking.tile or 1
+        bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size
         parameter_block, parameters_loaded = self._parameters.request(block)
+        part = StoredPart.of(self._blocking, tile)
         plane = tile.strip.image * self._blocking.output_blocks + block
-        row, column = tile.first_row * size, tile.strip.start * size
-        first, width = tile.first % tile.strip.width * size, min(tile.strip.width * size, shape.out_width - column)
-        pixel = (plane * shape.out_height + row) * shape.out_width + column
-        if size == 1 and width == shape.out_width:
+        pixel = (plane * out_height + part.row) * out_width + part.column
+        first, width = part.first, part.width
+        if self._blocking.tile == 0 and not part.pooling and width == out_width:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel, first, width = pixel + first, 0, tile.count
         store = Store(
@@ -129,14 +129,15 @@ class Lowering:
             zero_point=self._layer.y_zero_point,
             minimum=self._layer.minimum,
             maximum=self._layer.maximum,
-            count=tile.count,
+            count=part.count,
             accumulator_base=self._accumulator_base(slot),
             parameter_block=parameter_block,
             first=first,
             width=width,
-            lines=shape.out_height - row,
+            lines=out_height - part.row,
             destination=self._memory.outputs + pixel * bus,
-            row_pitch=shape.out_width * bus,
+            row_pitch=out_width * bus,
+            **part.pooling,
         )
         index = self.schedule.add(store, parameters_loaded, after)
         self._parameters.use(block, index)

@@ -9,12 +9,11 @@ import numpy.typing as npt
 
 from host.errors import UserError
 from host.layers import Layer
-from host.networks.network import Network, Pooling
+from host.networks.network import Network
 from host.networks.operands import seeded_operands
 from host.pictures import fitted, load_picture, sample_batch, to_activations
 from host.reference import golden
 from host.runner import Job
-from sim.golden.pooling import max_pool
 
 
 def select_layers(network: Network, names: Sequence[str] | None) -> list[str]:
@@ -63,35 +62,16 @@ def network_input(network: Network, source: str | None, images: int) -> npt.NDAr
 def network_jobs(network: Network, x: npt.NDArray[np.int8], selected: Sequence[str]) -> Iterator[Job]:
     """The selected layers, each with its golden input and output, in order."""
     images, left = len(x), set(selected)
-    for step in network.steps(images):
+    for layer in network.layers(images):
         if not left:
             return
-        if isinstance(step, Pooling):
-            x = pooled(step, x)
-            continue
-        operands = seeded_operands(step)
-        x = for_layer(step, x)
-        expected = golden(step, operands, x)
-        if step.name in left:
-            left.remove(step.name)
-            yield Job(step, operands, x, expected)
-        x = by_image(step, expected, images)
-
-
-def network_output(network: Network, last: Layer, output: npt.NDArray[np.int8], images: int) -> npt.NDArray[np.int8]:
-    """The layer's output image by image, int8 [images, K, OH, OW]; pooled if nothing but poolings follow it."""
-    result = by_image(last, output, images)
-    steps = network.steps(images)
-    following = steps[steps.index(last) + 1 :]
-    poolings = [step for step in following if isinstance(step, Pooling)]
-    for step in poolings if len(poolings) == len(following) else ():
-        result = pooled(step, result)
-    return result
-
-
-def pooled(step: Pooling, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """Max pooling of every image of a batch."""
-    return np.stack([max_pool(image, window=step.kernel, stride=step.stride) for image in x])
+        operands = seeded_operands(layer)
+        x = for_layer(layer, x)
+        expected = golden(layer, operands, x)
+        if layer.name in left:
+            left.remove(layer.name)
+            yield Job(layer, operands, x, expected)
+        x = by_image(layer, expected, images)
 
 
 def for_layer(layer: Layer, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

@@ -12,6 +12,7 @@ The order of work, outermost first:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,8 @@ class Plan:
     """One way to compute a layer; ``Tiler`` finds the best.
 
     ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size;
-    ``batch`` is a number of output blocks.
+    ``batch`` is a number of output blocks. Where pooling windows are gathered from accumulators, a tile is
+    made of whole rows of windows of a strip, and neighbours compute what their windows share twice.
     """
 
     blocking: Blocking
@@ -49,27 +51,52 @@ class Plan:
 
     def image_tiles(self) -> Iterator[Tile]:
         """The tiles of one pass in order."""
-        shape = self.blocking.walk
-        for image in range(shape.images):
-            for start, stop in balanced(shape.out_width, self.strips):
-                strip = Strip(image, start, stop)
-                for first, last in balanced(strip.width * shape.out_height, self.tiles):
-                    yield Tile(strip, first, last - first)
+        (height, width), pool = self.blocking.grid, self.blocking.gathered
+        for image in range(self.blocking.shape.images):
+            for start, stop in balanced(width, self.strips):
+                if pool:
+                    strip = Strip(image, *pool.span(start, stop))
+                    for top, bottom in itertools.starmap(pool.span, balanced(height, self.tiles)):
+                        yield Tile(strip, top * strip.width, (bottom - top) * strip.width)
+                else:
+                    strip = Strip(image, start, stop)
+                    for first, last in balanced(strip.width * height, self.tiles):
+                        yield Tile(strip, first, last - first)
 
     @cached_property
     def widest(self) -> int:
         """Output columns of the widest strip."""
-        return math.ceil(self.blocking.walk.out_width / self.strips)
+        return self._reach(math.ceil(self.blocking.grid[1] / self.strips))
 
     @cached_property
     def largest(self) -> int:
         """Vectors, that is output pixels or Winograd tiles, of the largest tile."""
-        return math.ceil(self.widest * self.blocking.walk.out_height / self.tiles)
+        if self.blocking.gathered:
+            return self.widest * self.tile_rows
+        return math.ceil(self.widest * self.blocking.grid[0] / self.tiles)
 
     @cached_property
     def tile_rows(self) -> int:
         """Output rows that the largest tile touches at most."""
-        return min((self.largest + self.widest - 2) // self.widest + 1, self.blocking.walk.out_height)
+        height = self.blocking.grid[0]
+        if self.blocking.gathered:
+            return self._reach(math.ceil(height / self.tiles))
+        return min((self.largest + self.widest - 2) // self.widest + 1, height)
+
+    @cached_property
+    def vectors(self) -> int:
+        """Vectors of all tiles together, those counted twice that two tiles' pooling windows share."""
+        blocking = self.blocking
+        (height, width), pool = blocking.grid, blocking.gathered
+        if pool:
+            height = height * pool.stride + self.tiles * (pool.side - pool.stride)
+            width = width * pool.stride + self.strips * (pool.side - pool.stride)
+        return blocking.shape.images * height * width
+
+    def _reach(self, successive: int) -> int:
+        """Outputs along an axis under so many successive elements of the grid."""
+        pool = self.blocking.gathered
+        return pool.span(0, successive)[1] if pool else successive
 
     def window_entries(self, box: Box) -> int:
         """Entries of the input buffer that the largest tile needs at most for these taps."""
@@ -111,8 +138,11 @@ class Plan:
 
     def new_entries(self, box: Box) -> int:
         """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
-        shape = self.blocking.walk
-        advance = math.ceil(self.largest / self.widest)
+        shape, pool = self.blocking.walk, self.blocking.gathered
+        if pool:
+            advance = math.ceil(self.blocking.grid[0] / self.tiles) * pool.stride
+        else:
+            advance = math.ceil(self.largest / self.widest)
         rows = min(most_rows(shape, box, advance + 1), most_rows(shape, box, self.tile_rows))
         if box.row_count > 1:
             rows = min(rows, advance * shape.stride[0])
@@ -121,5 +151,5 @@ class Plan:
     def image_entries(self, box: Box) -> int:
         """Entries that all images of the batch would take, for these taps."""
         shape = self.blocking.walk
-        rows = most_rows(shape, box, shape.out_height)
+        rows = most_rows(shape, box, self._reach(self.blocking.grid[0]))
         return shape.images * self.strips * box.block_count * rows * most_columns(shape, box, self.widest)

@@ -7,11 +7,12 @@ import numpy.typing as npt
 
 from host.layers import Layer, Operands
 from sim.golden.convolution import convolve
+from sim.golden.pooling import max_pool
 from sim.golden.requantise import requantise
 
 
 def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """The layer's output, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
+    """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
     shape = layer.shape
     results = []
     for image in x:
@@ -24,13 +25,14 @@ def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDA
             dilation=shape.dilation,
             groups=shape.groups,
         )
-        results.append(
-            requantise(
-                sums + operands.bias.astype(np.int64)[:, None, None],
-                operands.scales,
-                zero_point=layer.y_zero_point,
-                minimum=layer.minimum,
-                maximum=layer.maximum,
-            )
+        y = requantise(
+            sums + operands.bias.astype(np.int64)[:, None, None],
+            operands.scales,
+            zero_point=layer.y_zero_point,
+            minimum=layer.minimum,
+            maximum=layer.maximum,
         )
+        if pool := layer.pool:
+            y = max_pool(y, window=(pool.side, pool.side), stride=(pool.stride, pool.stride))
+        results.append(y)
     return np.stack(results)

@@ -12,20 +12,22 @@ from typing import Any
 
 from rich.table import Table
 
-from host.layers import Convolution, Layer
+from host.layers import Layer
 from host.runner import LayerResult, Machine
 from hw.verilog import version
 
 
-def lower_bound_bytes(shape: Convolution, on_chip_bytes: int) -> int:
+def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
     """Least DRAM traffic of a layer, by Chen et al. (HPCA 2020): any order of work, S bytes on chip.
 
     The larger of compulsory traffic (everything once) and 2 * MACs / sqrt(R * S) plus the outputs, where R is how
-    often neighbouring windows reuse an input: taps over strides, 9 for a 3x3 convolution.
+    often neighbouring windows reuse an input: taps over strides, 9 for a 3x3 convolution. Of a layer that
+    pools, the pooled outputs count.
     """
+    shape = layer.shape
     reuse = max(1.0, shape.kernel[0] * shape.kernel[1] / (shape.stride[0] * shape.stride[1]))
-    compulsory = shape.input_bytes + shape.weight_bytes + shape.output_bytes
-    return max(compulsory, math.ceil(2 * shape.macs / math.sqrt(reuse * on_chip_bytes)) + shape.output_bytes)
+    compulsory = shape.input_bytes + shape.weight_bytes + layer.output_bytes
+    return max(compulsory, math.ceil(2 * shape.macs / math.sqrt(reuse * on_chip_bytes)) + layer.output_bytes)
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Report:
         return {
             "name": layer.name,
             "operator": layer.operator,
+            "pool": str(layer.pool) if layer.pool else None,
             "algorithm": result.algorithm,
             "macs": layer.shape.macs,
             "cycles": measurement.cycles if measurement else None,
@@ -118,9 +121,7 @@ class Report:
             "macs_per_multiplier_cycle": None,
             "bytes": None,
             "dram_bytes": None,
-            "lower_bound_bytes": sum(
-                lower_bound_bytes(layer.shape, self.machine.config.on_chip_bytes) for layer in layers
-            ),
+            "lower_bound_bytes": sum(lower_bound_bytes(layer, self.machine.config.on_chip_bytes) for layer in layers),
             "images_per_second": None,
             "rtl_cycles_per_second": None,
             "wall_seconds": round(self.wall_seconds, 3),

@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from host.algorithms import algorithm_name, require_algorithm, usable_tiles
-from host.compiler import compile_layer
+from host.compiler import CompiledLayer, compile_layer
 from host.errors import UserError
 from host.estimate import estimate
 from host.layers import Layer, Operands
+from host.memory_map import Place
 from host.reference import golden
-from host.runtime import Measurement, run_on_rtl
+from host.runtime import Measurement, RtlRun, run_on_rtl
 from hw.config import AcceleratorConfig
 from sim.memory import MemoryTiming
 from sim.rtl import build
@@ -151,10 +152,8 @@ def run_layer(
         output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
         listener.done(layer.name)
         return LayerResult(layer, output)
-    tiles = usable_tiles(layer, job.operands, machine.config, machine.algorithm)
-    compiled = compile_layer(layer, machine.config, tiles=tiles)
-    if estimated := estimate(compiled.plan):
-        listener.expect(estimated.cycles)
+    compiled = compile_job(job, machine)
+    listener.expect(expected_cycles(compiled))
     run = run_on_rtl(
         compiled,
         job.operands,
@@ -163,9 +162,28 @@ def run_layer(
         waves=machine.waves,
         progress=progress,
     )
+    result = checked(job, compiled, run)
+    listener.done(layer.name)
+    return result
+
+
+def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
+    """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
+    tiles = usable_tiles(job.layer, job.operands, machine.config, machine.algorithm)
+    return compile_layer(job.layer, machine.config, tiles=tiles, place=place)
+
+
+def expected_cycles(compiled: CompiledLayer) -> float:
+    """Cycles that the layer should take, about."""
+    estimated = estimate(compiled.plan)
+    return estimated.cycles if estimated else 0.0
+
+
+def checked(job: Job, compiled: CompiledLayer, run: RtlRun) -> LayerResult:
+    """The run compared with golden."""
+    layer = job.layer
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
-    listener.done(layer.name)
     algorithm = algorithm_name(compiled.plan.blocking.tile)
     return LayerResult(layer, run.output, algorithm, run.measurement, run.seconds, mismatch is None, mismatch)
 

@@ -61,24 +61,35 @@ def fill_memory(
 
     Raises ``LayerError`` if sums could leave 32 bits.
     """
-    layer, config, regions = compiled.layer, compiled.config, compiled.memory
+    load_program(memory, compiled, operands)
+    load_input(memory, compiled, x)
+
+
+def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands) -> None:
+    """Put all but the input in its place. Raises ``LayerError`` if sums could leave 32 bits."""
+    config, regions = compiled.config, compiled.memory
     for address, content in (
         (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
-        (regions.parameters, pack_parameters(layer, operands, config)),
-        (regions.inputs, pack_activations(x, config, layer.x_zero_point)),
+        (regions.parameters, pack_parameters(compiled.layer, operands, config)),
         (regions.program, np.frombuffer(compiled.encoded(), np.uint8)),
     ):
         memory[address : address + len(content)] = content
 
 
+def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.NDArray[np.int8]) -> None:
+    """Put the input, int8 [images, C, H, W], in its place."""
+    content = pack_activations(x, compiled.config, compiled.layer.x_zero_point)
+    memory[compiled.memory.inputs : compiled.memory.inputs + len(content)] = content
+
+
 def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
     """The layer's output from memory, int8 [images, K, OH, OW]."""
-    shape, blocking = compiled.layer.shape, compiled.plan.blocking
-    pixels = shape.images * blocking.output_blocks * shape.out_height * shape.out_width
+    images, kernels, height, width = compiled.layer.output_shape
+    pixels = images * compiled.plan.blocking.output_blocks * height * width
     start = compiled.memory.outputs
     return unpack_activations(
         memory[start : start + pixels * compiled.config.bus_bytes],
-        (shape.images, shape.kernels, shape.out_height, shape.out_width),
+        (images, kernels, height, width),
         compiled.config,
     )
 
@@ -130,9 +141,14 @@ def run_on_rtl(
         compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
     ) as device:
         fill_memory(device.memory, compiled, operands, x)
-        start(device, compiled)
-        began = time.perf_counter()
-        device.run_until_interrupt(progress)
-        seconds = time.perf_counter() - began
-        measurement = finish(device)
-        return RtlRun(read_output(device.memory, compiled), measurement, seconds)
+        return run_program(device, compiled, progress)
+
+
+def run_program(device: RtlSimulator, compiled: CompiledLayer, progress: Callable[[int], None] | None = None) -> RtlRun:
+    """Run a layer that is in the device's memory. Raises ``MachineFault`` or the simulator's errors."""
+    start(device, compiled)
+    began = time.perf_counter()
+    device.run_until_interrupt(progress)
+    seconds = time.perf_counter() - began
+    measurement = finish(device)
+    return RtlRun(read_output(device.memory, compiled), measurement, seconds)

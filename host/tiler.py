@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from host.blocking import Blocking
 from host.estimate import estimate, least_cost
-from host.layers import Convolution, LayerError
+from host.layers import Convolution, LayerError, Pool
 from host.plan import Plan
 from hw.config import AcceleratorConfig
 from hw.winograd import KERNEL
@@ -18,14 +18,17 @@ STEPS_BEYOND_FIT = 2
 
 
 @lru_cache(maxsize=256)
-def best_plan(shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,)) -> Plan:
+def best_plan(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
-    of the others can. Raises ``LayerError`` if the layer cannot be expressed on this accelerator at all.
+    of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
+    layer cannot be expressed on this accelerator at all.
     """
-    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile)]
-    blockings = [Blocking.of(shape, config, tile) for tile in suited]
+    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
+    blockings = [Blocking.of(shape, config, tile, pool) for tile in suited]
     # The most promising first, so that what the others can cost at best often rules them out.
     blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
     best: Plan | None = None
@@ -34,28 +37,28 @@ def best_plan(shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, .
         for estimated, plan in _improvements(blocking, config, least):
             best, least = plan, estimated
     if best is None and 0 not in tiles:
-        return best_plan(shape, config)
+        return best_plan(shape, config, pool=pool)
     if best is None:
         raise LayerError("no division of the layer fits into the buffers")
     return best
 
 
-def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int) -> bool:
+def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:
     """Whether the accelerator has the algorithm, it suits the layer, and two raw kernels fit the weight buffer."""
     fits = 2 * config.rows * KERNEL * KERNEL <= config.weight_buffer
-    return tile in config.tiles and Blocking.suits_winograd(shape) and fits
+    return tile in config.tiles and Blocking.suits_winograd(shape, pool) and fits
 
 
 def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -> Iterator[tuple[float, Plan]]:
     """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
-    shape = blocking.walk
     beyond = 0
-    for strips in divisions(shape.out_width):
-        if least_cost(blocking, config, shape.images * strips) >= least:
+    images = blocking.shape.images
+    for strips in divisions(blocking.grid[1]):
+        if least_cost(blocking, config, images * strips) >= least:
             break
         stays = False
         for tiles in _tile_counts(blocking, config, strips):
-            if least_cost(blocking, config, shape.images * strips * tiles) >= least:
+            if least_cost(blocking, config, images * strips * tiles) >= least:
                 break
             for plan in _plans(blocking, config, strips, tiles):
                 estimated = estimate(plan)
@@ -83,14 +86,20 @@ def divisions(size: int) -> Iterator[int]:
 
 def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
     """Into how many tiles a strip may be cut, fewest first."""
-    shape = blocking.walk
-    pixels = math.ceil(shape.out_width / strips) * shape.out_height
+    height, width = blocking.grid
     held = config.accumulators // blocking.positions
-    if not held:
+    if pool := blocking.gathered:
+        rows_held = held // pool.span(0, math.ceil(width / strips))[1]
+        if rows_held < pool.side:
+            return []
+        parts = smallest = height
+        fewest = math.ceil(height / pool.outputs(rows_held))
+    elif held:
+        parts, smallest = math.ceil(width / strips) * height, (width // strips) * height
+        fewest = math.ceil(parts / held)
+    else:
         return []
-    fewest = math.ceil(pixels / held)
-    counts = {min(fewest * part, pixels) for part in divisions(pixels)} | {fewest + 1, fewest + 2}
-    smallest = (shape.out_width // strips) * shape.out_height
+    counts = {min(fewest * part, parts) for part in divisions(parts)} | {fewest + 1, fewest + 2}
     return sorted(count for count in counts if count <= smallest)
 
 

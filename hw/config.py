@@ -81,6 +81,8 @@ class AcceleratorConfig:
             object.__setattr__(self, "burst_beats", AXI_PAGE_BYTES // self.bus_bytes)
         if self.winograd and self.accumulators < 2 * winograd(self.winograd).patch ** 2:
             self._refuse("accumulators", "must hold two Winograd tiles of n * n positions")
+        if self.winograd and self.output_buffer < 2 * self.winograd**2:
+            self._refuse("output_buffer", "must hold two Winograd tiles, that is 2 * winograd**2 entries")
         if self.output_buffer < 2 * self.burst_beats:
             self._refuse("output_buffer", "must hold two bursts, that is 2 * burst_beats entries")
 

@@ -119,6 +119,7 @@ class Core(wiring.Component):
             accumulators.read_address.eq(store.drain_address),
             output_path.sums.lanes.eq(accumulators.read_lanes),
             output_path.tile.eq(store.tile),
+            output_path.pool.eq(store.pool),
             output_path.parameters.eq(store.parameters),
             output_path.zero_point.eq(store.zero_point),
             output_path.minimum.eq(store.minimum),

@@ -97,6 +97,9 @@ class Decoder(wiring.Component):
             store.first >= store.width,
             store.lines == 0,
             self._unknown_tile(store.tile),
+            store.pool == 1,
+            (store.tile == 0) & (store.pool != 0) & (store.first != 0),
+            (store.tile != 0) & (store.pool != 0) & ((store.pool != 2) | (store.pool_stride != 2)),
             self._unaligned(store.destination),
             self._unaligned(store.row_pitch),
         )

@@ -213,6 +213,13 @@ class Store(Instruction):
     and pixels beyond ``width`` or beyond ``lines`` rows are dropped. Rows of pixels lie ``row_pitch`` bytes
     apart; ``destination`` is the byte address of row 0, column 0. Parameters come from block
     ``parameter_block`` of the parameter buffer.
+
+    Max pooling, after requantisation, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
+    are then pooled ones throughout: ``first``, ``width`` and ``lines`` count them. With ``tile`` 0, ``count``
+    windows at stride ``pool_stride`` are walked over, and ``first`` is 0; the window in row j, column i of the
+    walk is the maximum over accumulators ``accumulator_base`` + j*``sum_row_pitch`` + i*``pool_stride`` +
+    y*``sum_pitch`` + x for x and y below ``pool``. With a tile, ``pool`` and ``pool_stride`` are 2: each tile
+    becomes tile/2 x tile/2 pixels.
     """
 
     opcode = Opcode.STORE
@@ -232,6 +239,10 @@ class Store(Instruction):
     lines: int = _bits(16, default=1)
     destination: int = _bits(32)
     row_pitch: int = _bits(32)
+    pool: int = _bits(8)
+    pool_stride: int = _bits(8)
+    sum_pitch: int = _bits(16)
+    sum_row_pitch: int = _bits(16)
 
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from hw.config import AcceleratorConfig
 from hw.exact_division import ExactDivision
 from hw.isa import PARAMETER_LAYOUT
+from hw.pooler import Pooler
 from hw.requantiser import STAGES, Requantiser, results_layout
 from hw.separable_transform import SeparableTransform, vector_layout
 from hw.winograd import winograd
@@ -19,8 +20,9 @@ class OutputPath(wiring.Component):
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
     positions, become tile x tile results in raster order, one per cycle from ``latency(tile)`` cycles after the
-    tile's last vector on. One vector per cycle, gaps do no harm, and there is no back-pressure. ``tile``
-    and all parameters must be stable from the first vector of an instruction to its last result.
+    tile's last vector on. Then they are pooled, see ``Pooler``. One vector per cycle, gaps do no harm, and
+    there is no back-pressure. ``tile``, ``pool`` and all parameters must be stable from the first vector of an
+    instruction to its last result.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -29,6 +31,7 @@ class OutputPath(wiring.Component):
             {
                 "sums": In(vector_layout(config.accumulator_bits, config.cols)),
                 "tile": In(8),
+                "pool": In(8),
                 "parameters": In(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
                 "zero_point": In(signed(8)),
                 "minimum": In(signed(8)),
@@ -41,12 +44,13 @@ class OutputPath(wiring.Component):
     def latency(tile: int) -> int:
         """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
         transform = SeparableTransform.latency(tile) + ExactDivision.latency if tile else 0
-        return transform + STAGES
+        return transform + STAGES + Pooler.latency
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
         m.submodules.requantiser = requantiser = Requantiser(config)
+        m.submodules.pooler = pooler = Pooler(config)
         m.d.comb += [
             requantiser.sums.valid.eq(self.sums.valid & (self.tile == 0)),
             requantiser.sums.lanes.eq(self.sums.lanes),
@@ -54,7 +58,10 @@ class OutputPath(wiring.Component):
             requantiser.zero_point.eq(self.zero_point),
             requantiser.minimum.eq(self.minimum),
             requantiser.maximum.eq(self.maximum),
-            self.results.eq(requantiser.results),
+            pooler.window.eq(self.pool),
+            pooler.tile.eq(self.tile),
+            pooler.input.eq(requantiser.results),
+            self.results.eq(pooler.output),
         ]
         if config.tiles:
             transforms = [winograd(tile) for tile in config.tiles]

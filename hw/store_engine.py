@@ -19,9 +19,10 @@ class StoreEngine(wiring.Component):
 
     A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES``
     cycles. A segment takes a cycle to measure, one or more to hand to the output buffer (until it has
-    room for all of it), and one for each accumulator to read (``drain_*``, position fastest). The last read signals
-    the semaphores. The next instruction may change ``tile`` and ``parameters`` once ``placed`` says
-    that every result has left the output path. ``idle`` is high when there is nothing to do.
+    room for all of it), and one for each accumulator to read (``drain_*``, positions of a tile or of a pooling
+    window fastest). The last read signals the semaphores. The next instruction may change ``tile`` and
+    ``parameters`` once ``placed`` says that every result has left the output path. ``idle`` is high when there
+    is nothing to do.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -36,6 +37,7 @@ class StoreEngine(wiring.Component):
                 "parameter_data": In(8 * config.cols),
                 "parameters": Out(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
                 "tile": Out(8),
+                "pool": Out(8),
                 "zero_point": Out(signed(8)),
                 "minimum": Out(signed(8)),
                 "maximum": Out(signed(8)),
@@ -51,9 +53,18 @@ class StoreEngine(wiring.Component):
         )
 
     @property
-    def _sizes(self) -> list[tuple[int, int, int]]:
-        """Tile field, its size in pixels and positions along an axis; a pixel of direct convolution is one of each."""
-        return [(0, 1, 1), *((tile, tile, winograd(tile).patch) for tile in self._config.tiles)]
+    def _sizes(self) -> list[tuple[int, int, int, int]]:
+        """For each tile, as it is and pooled: its size along an axis in pixels that leave, and in accumulators.
+
+        A pixel of direct convolution is one of each; its pooling windows are counted apart.
+        """
+        tiles = self._config.tiles
+        return [
+            (0, 0, 1, 1),
+            (0, 1, 1, 1),
+            *((tile, 0, tile, winograd(tile).patch) for tile in tiles),
+            *((tile, 1, tile // 2, winograd(tile).patch) for tile in tiles),
+        ]
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -67,6 +78,7 @@ class StoreEngine(wiring.Component):
 
         m.d.comb += [
             self.tile.eq(current.tile),
+            self.pool.eq(current.pool),
             self.zero_point.eq(current.zero_point),
             self.minimum.eq(current.minimum),
             self.maximum.eq(current.maximum),
@@ -80,19 +92,21 @@ class StoreEngine(wiring.Component):
                 byte = self.parameter_data.word_select(channel, 8)
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
-        # What depends on the tile's size.
-        last_offset, last_position = Signal(2), Signal(range(max(n * n for _, _, n in self._sizes)))
+        # What depends on the tile's size, in pixels that leave.
+        last_offset, last_position = Signal(2), Signal(8)
         columns_left, row_tiles, most_tiles = Signal(16), Signal(16), Signal(16)
         tiles, pixels, high = Signal(16), Signal(16), Signal(3)
         row_step = Signal(ADDRESS_BITS)
         m.d.comb += columns_left.eq(current.width - column)
-        with m.Switch(current.tile):
-            for field, size, positions in self._sizes:
+        pools = Signal()
+        m.d.comb += pools.eq(current.pool > 1)
+        with m.Switch(Cat(current.tile, pools)):
+            for field, pooled, size, positions in self._sizes:
                 places = size.bit_length() - 1
-                with m.Case(field):
+                with m.Case(field | pooled << len(current.tile)):
                     m.d.comb += [
                         last_offset.eq(size - 1),
-                        last_position.eq(positions * positions - 1),
+                        last_position.eq(positions - 1 if field or not pooled else current.pool - 1),
                         row_tiles.eq((columns_left + (size - 1)) >> places),
                         most_tiles.eq(config.segment_tiles(field)),
                         pixels.eq(tiles << places),
@@ -107,10 +121,24 @@ class StoreEngine(wiring.Component):
         ]
 
         segment = self.segment.payload
-        tile, position = Signal(16), Signal.like(last_position)
-        tile_address = Signal(range(config.accumulators))
-        ends_row = Signal()
+        sums = range(config.accumulators)
+        tile, x, y = Signal(16), Signal.like(last_position), Signal.like(last_position)
+        tile_address, row_sums = Signal(sums), Signal(sums)
+        ends_row, row_ended = Signal(), Signal()
         m.d.comb += ends_row.eq(segment.columns == columns_left)
+        # From accumulator to accumulator: neighbours in a pooling window, positions of a tile.
+        windows = Signal()
+        next_sum, next_tile = Signal(sums), Signal(sums)
+        m.d.comb += windows.eq(pools & (current.tile == 0))
+        with m.If(windows):
+            m.d.comb += [
+                next_sum.eq(self.drain_address + Mux(x == last_position, current.sum_pitch - last_position, 1)),
+                next_tile.eq(
+                    Mux((tile == 1) & row_ended, row_sums + current.sum_row_pitch, tile_address + current.pool_stride)
+                ),
+            ]
+        with m.Else():
+            m.d.comb += [next_sum.eq(self.drain_address + current.count), next_tile.eq(tile_address + 1)]
         with m.FSM():
             with m.State("IDLE"):
                 start = Signal()
@@ -131,6 +159,7 @@ class StoreEngine(wiring.Component):
                         current.eq(store),
                         plane.eq(0),
                         tile_address.eq(store.accumulator_base),
+                        row_sums.eq(store.accumulator_base),
                         row_address.eq(store.destination),
                         column.eq(store.first),
                         lines_left.eq(store.lines),
@@ -154,7 +183,8 @@ class StoreEngine(wiring.Component):
                 m.next = "RESERVE"
             with m.State("RESERVE"):
                 m.d.comb += self.segment.valid.eq(~self.halt)
-                m.d.sync += [tile.eq(segment.tiles), position.eq(0), self.drain_address.eq(tile_address)]
+                m.d.sync += [tile.eq(segment.tiles), x.eq(0), y.eq(0), self.drain_address.eq(tile_address)]
+                m.d.sync += row_ended.eq(ends_row)
                 with m.If(self.segment.valid & self.segment.ready):
                     m.d.sync += [tiles_left.eq(tiles_left - segment.tiles), column.eq(column + segment.columns)]
                     with m.If(ends_row):
@@ -166,15 +196,19 @@ class StoreEngine(wiring.Component):
                     m.next = "DRAIN"
             with m.State("DRAIN"):
                 m.d.comb += self.drain_enable.eq(1)
-                m.d.sync += [position.eq(position + 1), self.drain_address.eq(self.drain_address + current.count)]
-                with m.If(position == last_position):
+                m.d.sync += [x.eq(x + 1), self.drain_address.eq(next_sum)]
+                with m.If(x == last_position):
+                    m.d.sync += [x.eq(0), y.eq(y + 1)]
+                with m.If((x == last_position) & (y == last_position)):
                     m.d.sync += [
-                        position.eq(0),
+                        y.eq(0),
                         tile.eq(tile - 1),
-                        tile_address.eq(tile_address + 1),
-                        self.drain_address.eq(tile_address + 1),
+                        tile_address.eq(next_tile),
+                        self.drain_address.eq(next_tile),
                     ]
                     with m.If(tile == 1):
+                        with m.If(row_ended):
+                            m.d.sync += row_sums.eq(next_tile)
                         with m.If(tiles_left == 0):
                             m.d.comb += self.signal.eq(current.signal)
                             m.next = "IDLE"

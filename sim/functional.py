@@ -225,28 +225,34 @@ class FunctionalMachine:
 
     def _store(self, store: Store) -> None:
         config, bus = self.config, self.config.bus_bytes
-        size = store.tile or 1
-        positions = winograd(store.tile).patch ** 2 if store.tile else 1
-        if store.accumulator_base + store.count * positions > config.accumulators or store.first >= store.width:
+        if store.pool and (store.first if not store.tile else (store.pool, store.pool_stride) != (2, 2)):
+            raise ProgramError(
+                f"STORE cannot pool {store.pool}x{store.pool} at stride {store.pool_stride} "
+                f"from column {store.first} on with tile {store.tile}"
+            )
+        accumulators = _drained(store)
+        if accumulators.max() >= config.accumulators or store.first >= store.width:
             raise ProgramError(f"STORE ends beyond the {config.accumulators} accumulators or begins outside of its row")
         planes = self._buffers[Buffer.PARAMETERS].reshape(-1, PARAMETER_BYTES, bus)[store.parameter_block]
         bias, scales = _parameters(planes[:, : config.cols].view(np.uint8))
-        acc = self._banks[store.bank, store.accumulator_base : store.accumulator_base + store.count * positions].T
+        acc = self._banks[store.bank, accumulators].T
         if store.tile:
             patch = winograd(store.tile).patch
             blocks = acc.reshape(config.cols, patch, patch, store.count).transpose(0, 3, 2, 1)
             acc = transform_outputs(blocks, store.tile, config.accumulator_bits).reshape(config.cols, -1)
-        results = requantise(
+        pixels = requantise(
             _wrap(acc + bias[:, None], 32),
             scales,
             zero_point=store.zero_point,
             minimum=store.minimum,
             maximum=store.maximum,
         )
+        results = _pooled(store, pixels)
+        size = (store.tile // 2 if store.pool else store.tile) or 1
         tile_row, tile_column = np.divmod(store.first // size + np.arange(store.count), -(-store.width // size))
         row = (tile_row[:, None, None] * size + np.arange(size)[:, None] + np.zeros((size, size), np.int64)).reshape(-1)
         column = (tile_column[:, None, None] * size + np.zeros((size, size), np.int64) + np.arange(size)).reshape(-1)
-        counts = (column < store.width) & ((row < store.lines) | (size == 1))
+        counts = (column < store.width) & ((row < store.lines) | (store.tile == 0))
         addresses = (store.destination + row * store.row_pitch + column * bus)[counts]
         if store.destination % bus or store.row_pitch % bus or addresses.max() + bus > len(self.memory):
             raise ProgramError(f"STORE to {store.destination:#x} leaves memory or is not aligned")
@@ -257,6 +263,27 @@ class FunctionalMachine:
 
     def _noise(self, entries: int) -> npt.NDArray[np.int8]:
         return self._random.integers(-128, 128, (entries, self.config.bus_bytes), np.int8)
+
+
+def _drained(store: Store) -> npt.NDArray[np.int64]:
+    """The accumulators that a STORE reads, one or more for each pixel; those of a pooling window successively."""
+    if store.pool and not store.tile:
+        j, i = (axis.reshape(-1, 1, 1) for axis in np.divmod(np.arange(store.count), store.width))
+        y, x = np.arange(store.pool)[:, None], np.arange(store.pool)
+        offsets = j * store.sum_row_pitch + i * store.pool_stride + y * store.sum_pitch + x
+    else:
+        offsets = np.arange(store.count * (winograd(store.tile).patch ** 2 if store.tile else 1))
+    return store.accumulator_base + offsets.reshape(-1)
+
+
+def _pooled(store: Store, pixels: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """What leaves for the pixels [cols, ...] of ``_drained`` or of tiles: the maximum of each window if it pools."""
+    if not store.pool:
+        return pixels
+    lanes, half = len(pixels), store.tile // 2
+    if not store.tile:
+        return pixels.reshape(lanes, store.count, -1).max(axis=2)
+    return pixels.reshape(lanes, store.count, half, 2, half, 2).max(axis=(3, 5)).reshape(lanes, -1)
 
 
 def _raster_walk(first: int, step: int, last: int, count: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:

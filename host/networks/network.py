@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from host.layers import Convolution, Layer, Pair, fully_connected
+from host.layers import Convolution, Layer, LayerError, Pool, fully_connected
 
 RELU_ZERO = -128
 """Zero point of what a ReLU leaves: all 256 values are for positive numbers, and saturation is the ReLU."""
@@ -24,7 +25,10 @@ class Convolve:
 
 @dataclass(frozen=True)
 class MaxPool:
-    """Max pooling without padding; windows that overhang the image are left out."""
+    """Max pooling without padding; windows that overhang the image are left out.
+
+    It becomes part of the layer of the convolution before it, as the accelerator pools what it stores.
+    """
 
     name: str
     kernel: int = 2
@@ -43,18 +47,6 @@ Node = Convolve | MaxPool | Connect
 
 
 @dataclass(frozen=True)
-class Pooling:
-    """A max pooling step with its sizes."""
-
-    name: str
-    kernel: Pair
-    stride: Pair
-
-
-Step = Layer | Pooling
-
-
-@dataclass(frozen=True)
 class Network:
     """A chain of nodes over images of ``channels`` x ``height`` x ``width``."""
 
@@ -66,16 +58,20 @@ class Network:
     width: int
     nodes: tuple[Node, ...]
 
-    def steps(self, images: int = 1) -> list[Step]:
-        """The nodes with their sizes for a batch, each from the output of the one before."""
-        steps: list[Step] = []
+    def layers(self, images: int = 1) -> list[Layer]:
+        """The layers with their sizes for a batch, each from the output of the one before.
+
+        Raises ``LayerError`` for a pooling that does not follow a convolution.
+        """
+        layers: list[Layer] = []
         channels, height, width = self.channels, self.height, self.width
         zero_point = 0
         for position, node in enumerate(self.nodes):
             if isinstance(node, MaxPool):
-                steps.append(Pooling(node.name, (node.kernel, node.kernel), (node.stride, node.stride)))
-                height = (height - node.kernel) // node.stride + 1
-                width = (width - node.kernel) // node.stride + 1
+                if position == 0 or not isinstance(self.nodes[position - 1], Convolve):
+                    raise LayerError(f"pooling {node.name} of network {self.name} does not follow a convolution")
+                layers[-1] = dataclasses.replace(layers[-1], pool=Pool(node.kernel, node.stride))
+                _, _, height, width = layers[-1].output_shape
                 continue
             if isinstance(node, Convolve):
                 shape = Convolution(
@@ -95,10 +91,6 @@ class Network:
                 channels, height, width = node.outputs, 1, 1
             operator = "conv" if isinstance(node, Convolve) else "fc"
             y_zero_point = RELU_ZERO if position < len(self.nodes) - 1 else 0
-            steps.append(Layer(node.name, operator, shape, zero_point, y_zero_point))
+            layers.append(Layer(node.name, operator, shape, zero_point, y_zero_point))
             zero_point = y_zero_point
-        return steps
-
-    def layers(self, images: int = 1) -> list[Layer]:
-        """The steps that the accelerator's mesh works on."""
-        return [step for step in self.steps(images) if isinstance(step, Layer)]
+        return layers

@@ -9,8 +9,10 @@ import pytest
 from layer_cases import SQUARE
 from PIL import Image
 
+import host.cli
 import host.deliverables
 from host.cli import main
+from host.layers import Convolution, Layer
 from host.runner import LayerResult, Mismatch, run_layers
 
 SMALL = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name != "bus_bytes"]
@@ -155,7 +157,7 @@ def test_selected_layers_run_from_their_golden_input(files: Path, capsys: pytest
     found = json.loads(capsys.readouterr().out)
     assert [layer["name"] for layer in found["layers"]] == ["conv1", "conv2"]
     assert found["total"]["images_per_second"] is None
-    assert np.load("last.npy").shape == (1, 256, 27, 27)
+    assert np.load("last.npy").shape == (1, 256, 13, 13)
 
 
 def test_a_difference_from_golden_ends_with_status_1(
@@ -188,3 +190,32 @@ def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFix
     assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
     assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]
     assert "made/here/wingrid.v" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "runner"),
+    [
+        ("--jobs 1 --batch 2", "chain of 2"),
+        ("--jobs 2", "side by side"),
+        ("--jobs 1 --layers conv1,conv2", "side by side"),
+        ("--jobs 1 --backend golden", "side by side"),
+    ],
+)
+def test_a_whole_network_runs_in_one_memory_if_layers_run_one_by_one(
+    options: str, runner: str, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called = []
+    layer = Layer("conv1", "conv", Convolution(1, 1, 1, 1))
+
+    def chain(jobs: object, machine: object, listener: object, *, images: int) -> list[LayerResult]:
+        called.append(f"chain of {images}")
+        return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
+
+    def apart(jobs: object, machine: object, listener: object) -> list[LayerResult]:
+        called.append("side by side")
+        return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
+
+    monkeypatch.setattr(host.cli, "run_chain", chain)
+    monkeypatch.setattr(host.deliverables, "run_layers", apart)
+    assert call("run", "alexnet", *options.split()) == 0
+    assert called == [runner]

@@ -94,3 +94,25 @@ def test_bytes_are_counted_by_class() -> None:
         "parameters": 8 * 4,
         "results": 7 * 4,
     }
+
+
+def test_pooling_that_a_store_cannot_do_is_refused() -> None:
+    for instruction, message in (
+        (
+            Store(pool=2, pool_stride=2, sum_pitch=4, first=1, width=2),
+            "STORE cannot pool 2x2 at stride 2 from column 1 on with tile 0",
+        ),
+        (
+            Store(pool=3, pool_stride=2, tile=2, width=2),
+            "STORE cannot pool 3x3 at stride 2 from column 0 on with tile 2",
+        ),
+        (
+            Store(pool=2, pool_stride=1, tile=4, width=2),
+            "STORE cannot pool 2x2 at stride 1 from column 0 on with tile 4",
+        ),
+    ):
+        with pytest.raises(ProgramError) as caught:
+            run(instruction)
+        assert str(caught.value) == message
+    with pytest.raises(ProgramError, match=r"^STORE ends beyond the 128 accumulators or begins outside of its row$"):
+        run(Store(pool=3, pool_stride=3, sum_pitch=62, count=2, width=4))

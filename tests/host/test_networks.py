@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from host.errors import UserError
-from host.layers import Layer
+from host.layers import LayerError, Pool
 from host.network_run import (
     by_image,
     for_layer,
     network_input,
     network_jobs,
-    network_output,
     select_layers,
 )
 from host.networks import BUILT_IN, find
@@ -123,13 +122,19 @@ def test_images_of_a_fully_connected_layer_stand_below_each_other() -> None:
     assert np.array_equal(tall[0, :, 4:], x[1])
 
 
-def test_output_is_pooled_if_poolings_follow() -> None:
-    network = find("vgg16-conv")
-    last = network.layers()[-1]
-    assert isinstance(last, Layer)
-    output = np.arange(512 * 14 * 14).reshape(1, 512, 14, 14).astype(np.int8)
-    assert network_output(network, last, output, 1).shape == (1, 512, 7, 7)
-    assert network_output(VGG16, VGG16.layers()[0], np.zeros((1, 64, 224, 224), np.int8), 1).shape == (1, 64, 224, 224)
+def test_poolings_are_part_of_the_convolutions_before_them() -> None:
+    pools = {layer.name: layer.pool for layer in VGG16.layers() if layer.pool}
+    assert pools == dict.fromkeys(("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"), Pool(2, 2))
+    assert find("vgg16-conv").layers()[-1].output_shape == (1, 512, 7, 7)
+    overlapping = {layer.name: layer.output_shape for layer in find("alexnet").layers() if layer.pool == Pool(3, 2)}
+    assert overlapping == {"conv1": (1, 96, 27, 27), "conv2": (1, 256, 13, 13), "conv5": (1, 256, 6, 6)}
+
+
+@pytest.mark.parametrize("before", [(), (Connect("fc", 3),), (Convolve("conv", 3, 3), MaxPool("pool"))])
+def test_a_pooling_that_follows_no_convolution_is_refused(before: tuple) -> None:
+    network = Network("odd", "for tests", 3, 9, 9, (*before, MaxPool("late")))
+    with pytest.raises(LayerError, match=r"^pooling late of network odd does not follow a convolution$"):
+        network.layers()
 
 
 def test_an_unknown_layer_is_refused() -> None:

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from host.algorithms import algorithm_name
-from host.layers import Convolution, Layer, fully_connected
+from host.layers import Convolution, Layer, Pool, fully_connected
 from host.networks.vgg16 import VGG16_CONVOLUTIONS
 from host.report import Report, lower_bound_bytes
 from host.runner import LayerResult, Machine
@@ -19,7 +19,7 @@ from hw.config import AcceleratorConfig
 from hw.registers import Counter
 from sim.memory import MemoryTiming
 
-LAYER_KEYS = ["name", "operator", "algorithm", "macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls"]
+LAYER_KEYS = ["name", "operator", "pool", "algorithm", "macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls"]
 LAYER_KEYS += ["bytes", "exact", "timing_equal"]
 TOTAL_KEYS = ["macs", "cycles", "macs_per_multiplier_cycle", "bytes", "dram_bytes", "lower_bound_bytes"]
 TOTAL_KEYS += ["images_per_second", "rtl_cycles_per_second", "wall_seconds"]
@@ -112,19 +112,27 @@ def test_lower_bound_is_chens_formula_or_compulsory_traffic() -> None:
     deep = Convolution(512, 28, 28, 512, kernel=(3, 3), padding=(1, 1, 1, 1))
     size = 16 * 1024
     outputs = 512 * 28 * 28
-    assert lower_bound_bytes(deep, size) == math.ceil(2 * deep.macs / math.sqrt(9 * size)) + outputs
+    bound = lower_bound_bytes(Layer("deep", "conv", deep), size)
+    assert bound == math.ceil(2 * deep.macs / math.sqrt(9 * size)) + outputs
     single = fully_connected(512, 7, 7, 4096)
-    assert lower_bound_bytes(single, size) == max(
+    assert lower_bound_bytes(Layer("single", "fc", single), size) == max(
         512 * 49 + 512 * 49 * 4096 + 4096, math.ceil(2 * single.macs / math.sqrt(49 * size)) + 4096
     )
 
 
 def test_lower_bound_of_vgg16_is_of_the_published_size() -> None:
-    # About 34 MB with pooling fused; unfused, the larger outputs in front of the five poolings come on top.
-    total = sum(lower_bound_bytes(layer.shape, 512 * 1024) for layer in VGG16_CONVOLUTIONS.layers())
-    pooled = sum(
-        layer.shape.output_bytes * 3 // 4
-        for layer in VGG16_CONVOLUTIONS.layers()
-        if layer.name in ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
-    )
-    assert 33e6 < total - pooled < 36e6
+    # About 34 MB with pooling fused.
+    total = sum(lower_bound_bytes(layer, 512 * 1024) for layer in VGG16_CONVOLUTIONS.layers())
+    assert 33e6 < total < 36e6
+
+
+def test_pooling_is_named_and_its_outputs_count() -> None:
+    shape = Convolution(16, 10, 10, 16, kernel=(3, 3))
+    plain, pooled = Layer("plain", "conv", shape), Layer("pooled", "conv", shape, pool=Pool(3, 2))
+    machine = Machine("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    results = [LayerResult(layer, np.zeros(layer.output_shape, np.int8)) for layer in (plain, pooled)]
+    found = Report("pair", machine, results, 1, wall_seconds=1.0).as_dict()["layers"]
+    assert [layer["pool"] for layer in found] == [None, "3x3/2"]
+    assert found[0]["macs"] == found[1]["macs"]
+    assert pooled.output_shape == (1, 16, 3, 3)
+    assert lower_bound_bytes(plain, 1 << 20) - lower_bound_bytes(pooled, 1 << 20) == 16 * (8 * 8 - 3 * 3)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 from random_convolutions import RandomConvolution
 
 from host.compiler import CompiledLayer
-from host.layers import Convolution, Layer, LayerError, Operands
+from host.layers import Convolution, Layer, LayerError, Operands, Pool
 from host.runtime import fill_memory, read_output
 from hw.config import AcceleratorConfig
 from sim.functional import FunctionalMachine
@@ -97,6 +99,16 @@ def random_layer(random: np.random.Generator, shape: Convolution | None = None) 
     minimum, maximum = sorted(int(value) for value in random.integers(-128, 128, 2))
     shape = shape or random_convolution(random)
     return Layer("case", "conv", shape, x_zero_point, y_zero_point, min(minimum, -1), max(maximum, 1))
+
+
+def pooled_layer(random: np.random.Generator) -> Layer:
+    """A random layer with max pooling behind it, windows of 2 or 3 at strides to 3."""
+    while True:
+        pool = Pool(int(random.integers(2, 4)), int(random.integers(1, 4)))
+        try:
+            return dataclasses.replace(random_layer(random), pool=pool)
+        except LayerError:
+            continue
 
 
 def random_case(random: np.random.Generator, layer: Layer) -> tuple[Operands, np.ndarray]:

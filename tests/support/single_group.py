@@ -54,9 +54,12 @@ def build(
     x_zero_point: int = -3,
     y_zero_point: int = 5,
     tile: int = 0,
+    pool: int = 0,
+    pool_stride: int = 2,
     alternating: tuple[int, int] | None = None,
 ) -> SingleGroup:
-    """A stride-1 convolution whose operands and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd.
+    """A stride-1 convolution whose operands and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd,
+    ``pool`` the side of max pooling windows or 0 for none.
 
     Pixels and weights are random, or go from one of two values to the other and back along every axis.
     """
@@ -72,7 +75,6 @@ def build(
         # The largest sums come near the ends of int8, and not all of them beyond.
         scales = (random.uniform(0.5, 1.0, filters) * 128 / (channels * kernel**2 * 128 * 128)).astype(np.float32)
     out_height, out_width = height + 2 * padding - kernel + 1, width + 2 * padding - kernel + 1
-    pixels = out_height * out_width
     surrounded = np.pad(x.astype(np.int64) - x_zero_point, ((0, 0), (padding, padding), (padding, padding)))
     sums = np.zeros((filters, out_height, out_width), np.int64)
     for ky, kx in np.ndindex(kernel, kernel):
@@ -80,6 +82,12 @@ def build(
         sums += np.einsum("kc,chw->khw", weights[:, :, ky, kx].astype(np.int64), window)
     scaled = (sums + bias[:, None, None]).astype(np.float32) * scales[:, None, None]
     y = np.clip(np.rint(scaled) + y_zero_point, -128, 127).astype(np.int8)
+    stored_height, stored_width = out_height, out_width
+    if pool:
+        stored_height, stored_width = ((size - pool) // pool_stride + 1 for size in (out_height, out_width))
+        windows = np.lib.stride_tricks.sliding_window_view(y, (pool, pool), axis=(1, 2))
+        y = windows[:, ::pool_stride, ::pool_stride].max(axis=(3, 4))
+    stored = stored_height * stored_width
 
     blocks, out_blocks = -(-channels // config.rows), -(-filters // config.cols)
     folded_bias = bias - x_zero_point * weights.sum(axis=(1, 2, 3), dtype=np.int64)
@@ -113,10 +121,10 @@ def build(
     _put(memory, PARAMETERS, image)
 
     # Lanes beyond the filters have a bias, a mantissa and hence a result of zero.
-    expected = np.full((out_blocks * config.cols, pixels), y_zero_point, np.int8)
-    expected[:filters] = y.reshape(filters, pixels)
-    image = np.zeros((out_blocks, pixels, config.bus_bytes), np.int8)
-    image[..., : config.cols] = expected.reshape(out_blocks, config.cols, pixels).transpose(0, 2, 1)
+    expected = np.full((out_blocks * config.cols, stored), y_zero_point, np.int8)
+    expected[:filters] = y.reshape(filters, stored)
+    image = np.zeros((out_blocks, stored, config.bus_bytes), np.int8)
+    image[..., : config.cols] = expected.reshape(out_blocks, config.cols, stored).transpose(0, 2, 1)
 
     step, taps = tile or 1, tile + kernel - 1 if tile else kernel
     columns, lines = -(-out_width // step), -(-out_height // step)
@@ -153,9 +161,10 @@ def build(
             Store(
                 wait=mask([Semaphore.SUMS_READY, *([Semaphore.PARAMETERS_LOADED] if block == 0 else [])]),
                 signal=mask([Semaphore.BANK_RELEASED] if block + 2 < out_blocks else []), bank=block % 2,
-                tile=tile, zero_point=y_zero_point, count=columns * lines, parameter_block=block, width=out_width,
-                lines=out_height, row_pitch=out_width * config.bus_bytes,
-                destination=RESULTS + block * pixels * config.bus_bytes,
+                tile=tile, zero_point=y_zero_point, count=stored if pool and not tile else columns * lines,
+                parameter_block=block, width=stored_width, lines=stored_height, pool=pool, pool_stride=pool_stride,
+                sum_pitch=out_width, sum_row_pitch=pool_stride * out_width,
+                row_pitch=stored_width * config.bus_bytes, destination=RESULTS + block * stored * config.bus_bytes,
             )
         )  # fmt: skip
     _put(memory, PROGRAM, np.frombuffer(encode_program(instructions), np.uint8))

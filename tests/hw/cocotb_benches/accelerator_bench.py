@@ -202,6 +202,20 @@ async def winograd_is_exact_on_extreme_operands(dut: HierarchyObject, values: tu
 
 
 @cocotb.test()
+@cocotb.parametrize(probability=[0.0, 0.5])
+async def pooling_is_exact_under_random_stalls(dut: HierarchyObject, probability: float) -> None:
+    bench = await fresh(dut)
+    bench.stall(5, probability)
+    pools = ((2, 2), (3, 2), (2, 1), (3, 3))
+    for seed, (window, stride) in enumerate(pools):
+        size = {"height": 6 + seed, "width": 9 - seed}
+        await bench.expect_exact(single_group.build(CONFIG, seed=seed, pool=window, pool_stride=stride, **size))
+    for tile in CONFIG.tiles:
+        for size in ({"height": 8, "width": 8}, {"height": 7, "width": 6}, {"height": 5, "width": 11, "padding": 0}):
+            await bench.expect_exact(single_group.build(CONFIG, seed=tile, tile=tile, pool=2, **size))
+
+
+@cocotb.test()
 async def same_program_takes_the_same_cycles_twice(dut: HierarchyObject) -> None:
     bench = await fresh(dut)
     group = single_group.build(CONFIG)
@@ -225,6 +239,8 @@ async def illegal_instructions_stop_the_machine(dut: HierarchyObject) -> None:
         Execute(count=0).encode(),
         Execute(bank=2).encode(),
         Store(first=1, width=1).encode(),
+        Store(pool=1).encode(),
+        Store(pool=2, pool_stride=2, first=1, width=2).encode(),
         Store(signal=mask([Semaphore.WEIGHTS_LOADED])).encode(),
     )
     for code in illegal:
