@@ -148,6 +148,13 @@ def test_a_mesh_that_pauses_never_waits(probability: float) -> None:
         assert trace.valid == list(range(trace.valid[0], trace.valid[-1] + 1))
 
 
+def test_the_first_row_does_not_wait_for_the_mesh() -> None:
+    waits = iter([False] * 100)
+    trace = stream(CONFIG, random_work(9, [4]), take=lambda: next(waits, True))
+    assert trace.valid[0] == 9 * CONFIG.rows - 1 + LATENCY
+    assert trace.taken[0] == 100
+
+
 def test_mesh_may_stop_for_long() -> None:
     waits = iter([*[True] * 40, *[False] * 300, *[True] * 20, *[False] * 300])
     trace = stream(CONFIG, random_work(6, [4, 4, 4]), take=lambda: next(waits, True))

@@ -71,7 +71,9 @@ class Bench:
         self.reading = Reading(self.dut, CONFIG, self.memory)
         self.writing = Writing(self.dut, CONFIG, self.memory)
         self.drivers: list[Task[None]] = []
-        self.tasks = [cocotb.start_soon(self.monitor()), cocotb.start_soon(self.semaphores())]
+        self.result_pace = 1.0
+        always = (self.monitor(), self.semaphores(), self.results())
+        self.tasks = [cocotb.start_soon(task) for task in always]
 
     async def monitor(self) -> None:
         while True:
@@ -110,10 +112,10 @@ class Bench:
                         await RisingEdge(self.dut.clk)
                     self.reading.available[semaphore] += 1
 
-    async def results(self, pace: float) -> None:
+    async def results(self) -> None:
         """A result whenever one is wanted and the coin agrees, rubbish that is not valid otherwise."""
         while True:
-            valid = self.writing.wanted > 0 and self.random.random() < pace
+            valid = self.writing.wanted > 0 and self.random.random() < self.result_pace
             self.writing.wanted -= valid
             self.dut.results.value = self.random.getrandbits(8 * CONFIG.cols) << 1 | valid
             await RisingEdge(self.dut.clk)
@@ -132,8 +134,8 @@ class Bench:
         )
 
     def write(self, segments: Sequence[int], pace: float = 1.0) -> None:
+        self.result_pace = pace
         self.drive(self.offer("segment", segments, pace))
-        self.tasks.append(cocotb.start_soon(self.results(pace)))
 
     def random_work(self, loads: int = 0, segments: int = 0, pace: float = 1.0) -> None:
         """That much for each half, and a fetch for each LOAD."""
@@ -333,10 +335,15 @@ async def halt_lets_bursts_under_way_complete_and_no_other_start(dut: HierarchyO
 async def reset_in_the_middle_of_work_leaves_a_usable_device(dut: HierarchyObject, probability: float) -> None:
     bench = await fresh(dut, seed=41)
     stall(bench.slave, 5, probability)
-    for cycles in (5, 9, 30, 47, 111, 250):
-        bench.random_work(loads=12, segments=20)
+    interrupted = {"reading": 0, "writing": 0, "sending": 0}
+    for cycles in (5, 30, 75, 111, 180, 260, 333):
+        bench.random_work(loads=16, segments=20)
         await ClockCycles(dut.clk, cycles)
         assert not bench.done
+        interrupted["reading"] += bench.reading.open > 0
+        interrupted["writing"] += bench.writing.open > 0
+        interrupted["sending"] += int(dut.m_axi_wvalid.value)
         await bench.reset()
         bench.random_work(loads=3, segments=4)
         await bench.finish()
+    assert min(interrupted.values()) >= 3, interrupted
