@@ -4,47 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 
 import pytest
-from amaranth.lib import wiring
-from cocotb_test.simulator import run
+from component_bench import run_bench
 
-from hw import verilog
 from hw.accumulators import accumulator_tag
 from hw.config import AcceleratorConfig
 from hw.matrix_unit import MatrixUnit
 from hw.requantiser import Requantiser
-from sim import verilator
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def run_bench(
-    component: wiring.Component,
-    bench: str,
-    folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    settings: dict[str, str],
-) -> None:
-    source = folder / "wingrid.v"
-    source.write_text(verilog.convert(component, header=[]))
-    for name, value in verilator.environment().items():
-        monkeypatch.setenv(name, value)
-    # For a few thousand cycles, compiling takes longer than running.
-    monkeypatch.setenv("MAKEFLAGS", f"{os.environ['MAKEFLAGS']} OPT_FAST=-O0 OPT_SLOW=-O0 OPT_GLOBAL=-O0")
-    run(
-        simulator="verilator",
-        verilog_sources=[str(source)],
-        toplevel="wingrid",
-        module=bench,
-        python_search=[str(ROOT), str(ROOT / "tests/support"), str(ROOT / "tests/hw/cocotb_benches")],
-        sim_build=str(folder / "build"),
-        compile_args=["-Wno-fatal"],
-        extra_env=settings,
-        seed=1,
-    )
 
 
 @pytest.mark.parametrize(("rows", "cols", "winograd"), [(2, 3, 4), (4, 4, 0)])
