@@ -5,6 +5,7 @@ from __future__ import annotations
 from host.blocking import Blocking
 from host.errors import UserError
 from host.layers import Layer, Operands
+from host.unfolding import Unfolding
 from hw.config import AcceleratorConfig
 from sim.golden.winograd import require_fitting_answers
 
@@ -37,6 +38,11 @@ def usable_tiles(
     wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
     suited = Blocking.suits_winograd(layer.shape, layer.pool)
     return tuple(tile for tile in wanted if not tile or (suited and _fits(operands, tile, config))) or (0,)
+
+
+def possible_unfoldings(layer: Layer, config: AcceleratorConfig) -> list[Unfolding]:
+    """Ways to unfold taps into channels: none unless the host prepares the layer's input anyway."""
+    return Unfolding.candidates(layer.shape, config.rows) if layer.prepared else []
 
 
 def _fits(operands: Operands, tile: int, config: AcceleratorConfig) -> bool:

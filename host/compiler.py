@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from host.estimate import estimate
 from host.layers import Layer, LayerError
 from host.lowering import Lowering
 from host.memory_map import MemoryMap, Place
 from host.plan import Plan
 from host.synchronise import synchronise
 from host.tiler import best_plan
+from host.unfolding import Unfolding
 from hw.config import AcceleratorConfig
 from hw.isa import PC_BITS, Instruction, encode_program
 
@@ -23,6 +27,8 @@ class CompiledLayer:
     plan: Plan
     memory: MemoryMap
     instructions: list[Instruction]
+    unfolding: Unfolding | None = None
+    """Which of the kernel's taps the program takes for channels, if any."""
 
     @property
     def memory_bytes(self) -> int:
@@ -40,19 +46,43 @@ def compile_layer(
     plan: Plan | None = None,
     *,
     tiles: tuple[int, ...] = (0,),
+    unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
     place: Place | None = None,
 ) -> CompiledLayer:
     """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``host.tiler``).
 
-    ``place`` is where in a memory that it shares with others; without one it has a memory to itself.
+    ``unfoldings`` may serve in place of the layer as it is, each with the tiles that it allows. ``place`` is
+    where in a memory that it shares with others; without one it has a memory to itself.
     Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
     """
+    unfolding = None
     if plan is None:
-        plan = best_plan(layer.shape, config, tiles, layer.pool)
+        plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
     memory = MemoryMap.of(plan.blocking, config, place)
     schedule = Lowering(layer, plan, memory).emit()
     synchronise(schedule.instructions, schedule.dependencies)
     if len(schedule.instructions) >= 1 << PC_BITS:
         raise LayerError(f"the layer takes {len(schedule.instructions)} instructions, more than a program may have")
     memory.size(len(schedule.instructions))
-    return CompiledLayer(layer, config, plan, memory, schedule.instructions)
+    return CompiledLayer(layer, config, plan, memory, schedule.instructions, unfolding)
+
+
+def _cheapest(
+    layer: Layer, config: AcceleratorConfig, ways: Sequence[tuple[Unfolding | None, tuple[int, ...]]]
+) -> tuple[Plan, Unfolding | None]:
+    """The plan of least cost over all ways to compute the layer; the layer as it is goes first and must be possible."""
+    best: tuple[Plan, Unfolding | None] | None = None
+    least = math.inf
+    for unfolding, tiles in ways:
+        shape = unfolding.unfolded if unfolding else layer.shape
+        try:
+            plan = best_plan(shape, config, tiles, layer.pool)
+        except LayerError:
+            if unfolding is None:
+                raise
+            continue
+        estimated = estimate(plan)
+        if estimated is not None and estimated.cost < least:
+            best, least = (plan, unfolding), estimated.cost
+    assert best is not None, "the layer as it is has a plan"
+    return best

@@ -55,12 +55,13 @@ def estimate(plan: Plan) -> Estimate | None:
         if cost is None:
             return None
         beats += cost.beats
-        if not (cost.image_stays and held == union):
+        if not (cost.stays and held == union):
             beats += cost.pixels
-        held = union if cost.slides else None
+            exposed += cost.exposed
+        held = union if cost.stays else None
         instructions += cost.instructions
-        exposed += cost.exposed
         opening = opening or cost.opening
+    beats -= _weights_kept(plan) * (plan.regions - 1)
 
     instructions += blocking.output_blocks * tiles
     beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
@@ -83,13 +84,11 @@ class _Pass:
     instructions: int
     """LOADs and EXECUTEs."""
     exposed: int
-    """Cycles in which the mesh waits for pixels."""
+    """Cycles in which the mesh waits for these pixels."""
     opening: int
     """Beats before work can start."""
-    slides: bool
-    """Whether one window slides over the image."""
-    image_stays: bool
-    """Whether the window is the whole image, and stays for the next pass."""
+    stays: bool
+    """Whether a region's pixels stay for the next pass."""
 
     @classmethod
     def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, tiles: int) -> _Pass | None:
@@ -100,20 +99,28 @@ class _Pass:
         count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
         pieces = math.ceil(weights / max(config.weight_buffer // 4, plan.smallest_piece))
         pieces = max(pieces, count * len(windows))
-        repeats = 1 if weights <= config.weight_buffer else tiles
-        beats = weights * repeats + count * PARAMETER_BYTES * (1 if count <= config.parameter_blocks else tiles)
+        repeats = plan.regions if weights <= config.weight_buffer else tiles
+        parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
+        beats = weights * repeats + count * PARAMETER_BYTES * parameters
         instructions = pieces * (tiles + repeats)
 
         whole = windows[0]
         opening_pieces = plan.pieces(whole, opening=True)
         first_piece = opening_pieces[0]
         opening = plan.window_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
-        exposed, slides = 0, len(windows) == 1
-        if slides:
-            pixels = plan.image_entries(whole)
+        exposed, stays = 0, len(windows) == 1 and plan.stays(whole)
+        if len(windows) == 1:
+            again = not stays and plan.regions > 1
+            pixels = plan.regions * plan.region_entries(whole) if again else plan.image_entries(whole)
             instructions += tiles * (1 if plan.strips == 1 else whole.block_count)
+            new = plan.new_entries(whole)
             if not plan.overlaps(whole):
-                exposed = (tiles - 1) * (plan.new_entries(whole) // len(opening_pieces) + MEMORY_LATENCY)
+                exposed = (tiles - 1) * (new // len(opening_pieces) + MEMORY_LATENCY)
+            elif stays and plan.region_entries(whole) + new > config.input_buffer:
+                # The first tile's rows can be replaced while the others of its region are worked on.
+                others = tiles // plan.regions - 1
+                hidden = others * plan.largest * math.ceil(blocking.taps / blocking.output_blocks) * count
+                exposed = (plan.regions - 1) * max(new // len(opening_pieces) + MEMORY_LATENCY - hidden, 0)
         else:
             repeats = math.ceil(count / plan.batch) * tiles
             entries = sum(plan.window_entries(box) for box in windows)
@@ -121,8 +128,15 @@ class _Pass:
             instructions += len(windows) * repeats
             if not plan.overlapped:
                 exposed = repeats * (entries + len(windows) * MEMORY_LATENCY)
-        stays = slides and pixels <= config.input_buffer
-        return cls(beats, pixels, instructions, exposed, opening, slides, stays)
+        return cls(beats, pixels, instructions, exposed, opening, stays)
+
+
+def _weights_kept(plan: Plan) -> int:
+    """Entries of weights that are still on chip when a region ends, and serve the next one first."""
+    tiles = plan.blocking.first_tile
+    sizes = [(tiles[stop] - tiles[start]) * plan.config.rows for start, stop in plan.output_passes()]
+    largest = max(sizes)
+    return min(plan.config.weight_buffer // largest * largest, sum(sizes))
 
 
 def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int, vectors: int) -> tuple[int, int]:

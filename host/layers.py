@@ -136,6 +136,8 @@ class Layer:
     minimum: int = -128
     maximum: int = 127
     pool: Pool | None = None
+    prepared: bool = False
+    """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 
     def __post_init__(self) -> None:
         output_size(self.shape, self.pool)

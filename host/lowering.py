@@ -34,15 +34,35 @@ class Lowering:
 
     def emit(self) -> Schedule:
         """Write out the whole layer."""
-        for blocks in self._plan.output_passes():
-            windows = self._plan.windows(blocks)
-            assert windows is not None, "the tiler only returns plans that fit"
-            parts = -(-(blocks[1] - blocks[0]) // (self._plan.batch if len(windows) > 1 else 1))
-            batches = [(blocks[0] + a, blocks[0] + b) for a, b in balanced(blocks[1] - blocks[0], parts)]
-            for tile in self._plan.image_tiles():
-                for batch in batches:
-                    self._batch(tile, batch, windows)
+        for region in self._plan.region_tiles():
+            # What is still there is used before anything takes its place.
+            for blocks in sorted(self._plan.output_passes(), key=self._weights_to_come):
+                self._pass(region, blocks)
         return self.schedule
+
+    def _pass(self, region: list[Tile], blocks: tuple[int, int]) -> None:
+        windows = self._windows(blocks)
+        count = blocks[1] - blocks[0]
+        parts = -(-count // (self._plan.batch if len(windows) > 1 else 1))
+        batches = [(blocks[0] + a, blocks[0] + b) for a, b in balanced(count, parts)]
+        for tile in region:
+            for batch in batches:
+                self._batch(tile, batch, windows)
+
+    def _windows(self, blocks: tuple[int, int]) -> list[Box]:
+        windows = self._plan.windows(blocks)
+        assert windows is not None, "the tiler only returns plans that fit"
+        return windows
+
+    def _weights_to_come(self, blocks: tuple[int, int]) -> bool:
+        """Whether any weights of these output blocks are not on chip."""
+        return not all(
+            self._weights.resident(block, piece)
+            for window in self._windows(blocks)
+            for block in range(*blocks)
+            if (box := window.within(self._blocking.visited(block)))
+            for piece in self._plan.pieces(box, opening=False)
+        )
 
     def _batch(self, tile: Tile, batch: tuple[int, int], windows: list[Box]) -> None:
         """One tile of several output blocks, summed up side by side in an accumulator bank."""

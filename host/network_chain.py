@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from host.algorithms import possible_unfoldings
 from host.compiler import CompiledLayer
 from host.layers import Layer
 from host.memory_map import Place, activation_bytes, page_after
@@ -52,7 +53,10 @@ def run_chain(
 def compile_chain(jobs: Sequence[Job], machine: Machine) -> list[CompiledLayer]:
     """The layers compiled to work on one memory, two regions of which hold inputs and outputs in turn."""
     config = machine.config
-    sizes = [activation_bytes(jobs[0].x.shape, config.rows, config)]
+    first, shape = jobs[0], jobs[0].layer.shape
+    inputs = [shape, *(unfolding.unfolded for unfolding in possible_unfoldings(first.layer, config))]
+    taken = ((shape.images, shape.channels, shape.height, shape.width) for shape in inputs)
+    sizes = [max(activation_bytes(size, config.rows, config) for size in taken)]
     for job, following in itertools.pairwise(jobs):
         written = activation_bytes(job.layer.output_shape, config.cols, config)
         sizes.append(max(written, activation_bytes(following.x.shape, config.rows, config)))

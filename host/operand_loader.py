@@ -39,6 +39,10 @@ class WeightLoader:
             region.record(end, self._schedule.add(load, region.evicted_user))
         return self._residency.ring.address(region.position + offset * rows), region.loader(end)
 
+    def resident(self, output_block: int, piece: Box) -> bool:
+        """Whether all weights of the piece are in the buffer."""
+        return self._residency.resident((output_block, piece))
+
     def use(self, output_block: int, piece: Box, user: int) -> None:
         """Note that EXECUTE ``user`` reads the piece, which was just requested."""
         entries = self._blocking.weight_tiles(piece) * self._config.rows

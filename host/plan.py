@@ -2,12 +2,13 @@
 
 The order of work, outermost first:
 
-    passes over output blocks        (their weights may stay while the image goes by)
-      strips and tiles of the image  (their pixels may stay while output blocks go by)
-        batches of output blocks     (that share an accumulator bank)
-          windows                    (input blocks and taps whose pixels are in the input buffer together)
-            output blocks
-              pieces                 (weights that are loaded, and pixels that are waited for, together)
+    regions of the image             (their pixels may stay while passes go by)
+      passes over output blocks      (their weights may stay while the region goes by)
+        tiles of the region
+          batches of output blocks   (that share an accumulator bank)
+            windows                  (input blocks and taps whose pixels are in the input buffer together)
+              output blocks
+                pieces               (weights that are loaded, and pixels that are waited for, together)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from host.blocking import Blocking, Box, balanced
 from host.window import Strip, Tile, most_columns, most_rows
@@ -26,18 +27,23 @@ from hw.winograd import KERNEL
 OPENING_PIECES = 8
 """Into how many pieces work is cut at most that starts as soon as its first input blocks are there."""
 
+COUNTED_PARTS = 1024
+"""Up to so many parts are looked at one by one to learn how large they are; of more, only a bound is known."""
+
 
 @dataclass(frozen=True)
 class Plan:
     """One way to compute a layer; ``Tiler`` finds the best.
 
-    ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size;
-    ``batch`` is a number of output blocks. Where pooling windows are gathered from accumulators, a tile is
+    ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size, and
+    so is ``regions``, each a run of successive tiles, of whole strips or within one. ``batch`` is a number of
+    output blocks. Where pooling windows are gathered from accumulators, a tile is
     made of whole rows of windows of a strip, and neighbours compute what their windows share twice.
     """
 
     blocking: Blocking
     config: AcceleratorConfig
+    regions: int
     passes: int
     strips: int
     tiles: int
@@ -49,8 +55,13 @@ class Plan:
         """Output blocks, start to stop, of each pass."""
         return balanced(self.blocking.output_blocks, self.passes)
 
-    def image_tiles(self) -> Iterator[Tile]:
-        """The tiles of one pass in order."""
+    def region_tiles(self) -> Iterator[list[Tile]]:
+        """The tiles of each region in order."""
+        tiles = list(self._image_tiles())
+        for start, stop in balanced(len(tiles), self.regions):
+            yield tiles[start:stop]
+
+    def _image_tiles(self) -> Iterator[Tile]:
         (height, width), pool = self.blocking.grid, self.blocking.gathered
         for image in range(self.blocking.shape.images):
             for start, stop in balanced(width, self.strips):
@@ -77,11 +88,16 @@ class Plan:
 
     @cached_property
     def tile_rows(self) -> int:
-        """Output rows that the largest tile touches at most."""
-        height = self.blocking.grid[0]
+        """Output rows that a tile touches at most."""
+        return self._rows_touched(self.tiles)
+
+    def _rows_touched(self, parts: int) -> int:
+        """Output rows that each of so many parts of a strip, runs of its tiles, touches at most."""
+        height, width = self.blocking.grid
         if self.blocking.gathered:
-            return self._reach(math.ceil(height / self.tiles))
-        return min((self.largest + self.widest - 2) // self.widest + 1, height)
+            return self._reach(_longest(height, self.tiles, parts))
+        widths = {width // self.strips, math.ceil(width / self.strips)}
+        return max(_most_lines(strip, height, self.tiles, parts) for strip in widths)
 
     @cached_property
     def vectors(self) -> int:
@@ -132,9 +148,7 @@ class Plan:
 
     def overlaps(self, whole: Box) -> bool:
         """Whether the buffer holds a window, and besides the rows by which the next one is ahead."""
-        window = self.window_entries(whole)
-        depth = self.config.input_buffer
-        return window + self.new_entries(whole) <= depth or self.image_entries(whole) <= depth
+        return self.window_entries(whole) + self.new_entries(whole) <= self.config.input_buffer or self.stays(whole)
 
     def new_entries(self, box: Box) -> int:
         """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
@@ -148,8 +162,44 @@ class Plan:
             rows = min(rows, advance * shape.stride[0])
         return box.block_count * rows * most_columns(shape, box, self.widest)
 
+    def stays(self, box: Box) -> bool:
+        """Whether the input buffer holds all that a region needs for these taps."""
+        return self.region_entries(box) <= self.config.input_buffer
+
+    @cached_property
+    def strips_in_all(self) -> int:
+        """Strips of all images of the batch."""
+        return self.blocking.shape.images * self.strips
+
+    def region_entries(self, box: Box) -> int:
+        """Entries that the largest region needs at most, for these taps."""
+        shape = self.blocking.walk
+        whole_strips = math.ceil(self.strips_in_all / self.regions)
+        rows = most_rows(shape, box, self._rows_touched(max(self.regions // self.strips_in_all, 1)))
+        return whole_strips * box.block_count * rows * most_columns(shape, box, self.widest)
+
     def image_entries(self, box: Box) -> int:
         """Entries that all images of the batch would take, for these taps."""
         shape = self.blocking.walk
         rows = most_rows(shape, box, self._reach(self.blocking.grid[0]))
-        return shape.images * self.strips * box.block_count * rows * most_columns(shape, box, self.widest)
+        return self.strips_in_all * box.block_count * rows * most_columns(shape, box, self.widest)
+
+
+def _longest(total: int, tiles: int, parts: int) -> int:
+    """Elements of the longest of ``parts`` runs of tiles at most, where ``tiles`` divide ``total``."""
+    if parts > COUNTED_PARTS:
+        return math.ceil(total / tiles) * math.ceil(tiles / parts)
+    return max(stop - start for start, stop in _runs(total, tiles, parts))
+
+
+@lru_cache(maxsize=4096)
+def _most_lines(width: int, height: int, tiles: int, parts: int) -> int:
+    """Rows of ``width`` elements that the runs of ``_longest`` touch at most, laid out in raster order."""
+    if parts > COUNTED_PARTS:
+        return min((_longest(width * height, tiles, parts) + width - 2) // width + 1, height)
+    return max((stop - 1) // width - start // width + 1 for start, stop in _runs(width * height, tiles, parts))
+
+
+def _runs(total: int, tiles: int, parts: int) -> list[tuple[int, int]]:
+    edges = [total * tile // tiles for tile, _ in [*balanced(tiles, parts), (tiles, tiles)]]
+    return list(itertools.pairwise(edges))

@@ -96,7 +96,11 @@ class Residency:
 
     def request(self, key: Hashable, entries: int) -> Region:
         """The region that holds ``key``: as it is if still resident, else a new and empty one."""
+        if not self.resident(key):
+            self._regions[key] = self.ring.allocate(entries)
+        return self._regions[key]
+
+    def resident(self, key: Hashable) -> bool:
+        """Whether the region that was requested for ``key`` is still there."""
         region = self._regions.get(key)
-        if region is None or not self.ring.resident(region.position):
-            region = self._regions[key] = self.ring.allocate(entries)
-        return region
+        return region is not None and self.ring.resident(region.position)

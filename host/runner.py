@@ -13,7 +13,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from host.algorithms import algorithm_name, require_algorithm, usable_tiles
+from host.algorithms import algorithm_name, possible_unfoldings, require_algorithm, usable_tiles
 from host.compiler import CompiledLayer, compile_layer
 from host.errors import UserError
 from host.estimate import estimate
@@ -169,8 +169,13 @@ def run_layer(
 
 def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
-    tiles = usable_tiles(job.layer, job.operands, machine.config, machine.algorithm)
-    return compile_layer(job.layer, machine.config, tiles=tiles, place=place)
+    layer, operands, config = job.layer, job.operands, machine.config
+    tiles = usable_tiles(layer, operands, config, machine.algorithm)
+    unfoldings = {
+        unfolding: usable_tiles(unfolding.layer(layer), unfolding.operands(operands), config, machine.algorithm)
+        for unfolding in possible_unfoldings(layer, config)
+    }
+    return compile_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
 
 
 def expected_cycles(compiled: CompiledLayer) -> float:

@@ -67,7 +67,8 @@ def fill_memory(
 
 def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands) -> None:
     """Put all but the input in its place. Raises ``LayerError`` if sums could leave 32 bits."""
-    config, regions = compiled.config, compiled.memory
+    config, regions, unfolding = compiled.config, compiled.memory, compiled.unfolding
+    operands = unfolding.operands(operands) if unfolding else operands
     for address, content in (
         (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
@@ -78,7 +79,9 @@ def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operand
 
 def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.NDArray[np.int8]) -> None:
     """Put the input, int8 [images, C, H, W], in its place."""
-    content = pack_activations(x, compiled.config, compiled.layer.x_zero_point)
+    zero_point = compiled.layer.x_zero_point
+    x = compiled.unfolding.pixels(x, zero_point) if compiled.unfolding else x
+    content = pack_activations(x, compiled.config, zero_point)
     memory[compiled.memory.inputs : compiled.memory.inputs + len(content)] = content
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator
 from functools import lru_cache
 
-from host.blocking import Blocking
+from host.blocking import Blocking, Box
 from host.estimate import estimate, least_cost
 from host.layers import Convolution, LayerError, Pool
 from host.plan import Plan
@@ -106,16 +107,38 @@ def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> 
 def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: int) -> Iterator[Plan]:
     for passes in _passes(blocking, config):
         for overlapped in (True, False):
-            plan = Plan(blocking, config, passes, strips, tiles, 1, overlapped)
+            plan = Plan(blocking, config, 1, passes, strips, tiles, 1, overlapped)
             yield plan
             windows = plan.windows(plan.output_passes()[0])
-            if windows is None or len(windows) == 1:
+            if windows is None:
+                continue
+            if len(windows) == 1:
+                for regions in _regions(plan, windows[0]):
+                    yield dataclasses.replace(plan, regions=regions)
                 continue
             held = config.accumulators // blocking.positions
             most = min(held // plan.largest, math.ceil(blocking.output_blocks / passes))
             for batch in sorted({2, 4, 8, 16, most}):
                 if 1 < batch <= most:
-                    yield Plan(blocking, config, passes, strips, tiles, batch, overlapped)
+                    yield dataclasses.replace(plan, batch=batch)
+
+
+def _regions(plan: Plan, window: Box) -> list[int]:
+    """Numbers of regions, besides 1, that let the pixels of each stay on chip: the fewest, and every tile apart.
+
+    Only worth while if there are several passes for the pixels to stay for.
+    """
+    if plan.passes == 1 or plan.stays(window):
+        return []
+    fewest = next(
+        (
+            plan.strips_in_all * parts
+            for parts in range(1, plan.tiles + 1)
+            if dataclasses.replace(plan, regions=plan.strips_in_all * parts).stays(window)
+        ),
+        None,
+    )
+    return [] if fewest is None else sorted({fewest, plan.strips_in_all * plan.tiles})
 
 
 def _passes(blocking: Blocking, config: AcceleratorConfig) -> list[int]:

@@ -40,10 +40,10 @@ class AcceleratorConfig:
     winograd: int = 4
     bus_bytes: int = 0
     input_buffer: int = 16384
-    weight_buffer: int = 2048
-    accumulators: int = 1024
-    parameter_blocks: int = 64
-    output_buffer: int = 1024
+    weight_buffer: int = 3072
+    accumulators: int = 1008
+    parameter_blocks: int = 32
+    output_buffer: int = 512
     queue_depth: int = 8
     fetch_ahead: int = 16
     burst_beats: int = 128
@@ -66,8 +66,8 @@ class AcceleratorConfig:
         if self.bus_bytes < max(self.rows, self.cols):
             self._refuse("bus_bytes", "must be at least rows and cols: a beat carries a channel block")
         self._power_of_two("input_buffer", 16, 1 << 20)
-        self._power_of_two("weight_buffer", 16, 1 << 20)
-        self._power_of_two("accumulators", 4, 1 << 15)
+        self._between("weight_buffer", 16, 1 << 20)
+        self._between("accumulators", 4, 1 << 15)
         self._power_of_two("parameter_blocks", 2, 1 << 12)
         self._power_of_two("output_buffer", 16, 1 << 14)
         self._power_of_two("queue_depth", 2, 64)

@@ -12,6 +12,7 @@ from hw.fetch_engine import dispatched
 from hw.isa import PC_BITS, Buffer, Load, Semaphore
 from hw.queue import Queue
 from hw.read_master import READ_REQUEST, read_beat
+from hw.ring import next_entry
 from hw.semaphores import satisfied
 
 BUFFER_ADDRESS_BITS = 20
@@ -151,6 +152,12 @@ class LoadEngine(wiring.Component):
             rows_left.eq(Mux(fresh, head.rows, saved_rows_left)),
         ]
         done = self.beat.valid & self.beat.last & self.beat.final
+        # The depths of the other buffers are powers of two, and their memories ignore the bits above.
+        following = Mux(
+            head.buffer == Buffer.WEIGHTS.value,
+            next_entry(self.write_address, self._config.weight_buffer),
+            self.write_address + 1,
+        )
         m.d.comb += [
             self.write_data.eq(self.beat.data),
             self.write_enable.eq(Mux(self.beat.valid, 1 << head.buffer, 0)),
@@ -163,7 +170,7 @@ class LoadEngine(wiring.Component):
             m.d.sync += fresh.eq(done)
             with m.If(beats_left != 1):
                 m.d.sync += [
-                    next_address.eq(self.write_address + 1),
+                    next_address.eq(following),
                     saved_row.eq(row),
                     saved_block.eq(block),
                     saved_beats_left.eq(beats_left - 1),

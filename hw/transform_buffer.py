@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
 from amaranth.lib.wiring import In, Out
@@ -98,7 +98,7 @@ class TransformBuffer(wiring.Component):
         ends_tile, filled = Signal(), Signal()
         m.d.comb += [
             write.en.eq(self.transformed.valid),
-            write.addr.eq(Cat(address, half)),
+            write.addr.eq(self._entry(address, half)),
             write.data.eq(self.transformed.lanes.as_value()),
             ends_tile.eq(position == block.last_position),
             filled.eq(self.transformed.valid & ends_tile & (tile == block.count - 1)),
@@ -111,6 +111,10 @@ class TransformBuffer(wiring.Component):
             with m.If(filled):
                 m.d.sync += [tile.eq(0), address.eq(0), half.eq(~half)]
         return filled
+
+    def _entry(self, address: Value, half: Value) -> Value:
+        """Where an address of one half lies in the memory."""
+        return address + Mux(half, self._config.accumulators, 0)
 
     def _stream(self, m: Module, queue: Queue, read: ReadPort, filled: Signal, released: Signal) -> None:
         """Stream full halves, instruction after instruction; ``released`` pulses when one may take another block."""
@@ -140,7 +144,7 @@ class TransformBuffer(wiring.Component):
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
             read.en.eq(step),
-            read.addr.eq(Cat(address, half)),
+            read.addr.eq(self._entry(address, half)),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         m.d.sync += full.eq(full + filled - (step & last_vector))

@@ -10,6 +10,7 @@ from hw.config import AcceleratorConfig
 from hw.isa import Execute, Semaphore
 from hw.matrix_unit import weights_layout
 from hw.queue import Queue
+from hw.ring import next_entry
 from hw.weight_transform import WeightTransform
 from hw.winograd import KERNEL
 
@@ -113,7 +114,7 @@ class WeightFeeder(wiring.Component):
         with m.If(advance):
             m.d.sync += valid.eq(active)
         with m.If(active & advance):
-            m.d.sync += [address.eq(address + 1), row.eq(Mux(ends_tile, 0, row + 1))]
+            m.d.sync += [address.eq(next_entry(address, config.weight_buffer)), row.eq(Mux(ends_tile, 0, row + 1))]
             with m.If(ends_tile):
                 m.d.sync += taps_x.eq(taps_x - 1)
                 with m.If(taps_x == 1):

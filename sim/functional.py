@@ -168,7 +168,10 @@ class FunctionalMachine:
         depth = len(self._buffers[Buffer(load.buffer)])
         if load.destination >= depth:
             raise ProgramError(f"LOAD destination {load.destination} is beyond the buffer's {depth} entries")
-        row, column = np.divmod(np.arange(load.runs * load.run_beats), load.row_beats)
+        beats = load.runs * load.run_beats
+        if beats > load.row_beats and depth & (depth - 1):
+            raise ProgramError(f"LOAD fills several rows of a buffer whose depth of {depth} is no power of two")
+        row, column = np.divmod(np.arange(beats), load.row_beats)
         block, row = np.divmod(row, load.rows)
         return (load.destination + block * load.block_pitch + row * load.row_pitch + column) % depth
 

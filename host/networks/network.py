@@ -91,6 +91,6 @@ class Network:
                 channels, height, width = node.outputs, 1, 1
             operator = "conv" if isinstance(node, Convolve) else "fc"
             y_zero_point = RELU_ZERO if position < len(self.nodes) - 1 else 0
-            layers.append(Layer(node.name, operator, shape, zero_point, y_zero_point))
+            layers.append(Layer(node.name, operator, shape, zero_point, y_zero_point, prepared=not layers))
             zero_point = y_zero_point
         return layers

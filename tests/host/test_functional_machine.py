@@ -69,10 +69,10 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
         (Load(source=8190), "LOAD from 0x1ffe leaves memory or is not aligned"),
         (Load(source=8192), "LOAD from 0x2000 leaves memory or is not aligned"),
         (Load(destination=256), "LOAD destination 256 is beyond the buffer's 256 entries"),
-        (Execute(accumulator_base=126, count=3), "EXECUTE ends beyond the 128 accumulators of a bank"),
-        (Execute(weight_base=128), "EXECUTE begins beyond the end of a buffer"),
-        (Store(accumulator_base=128), "STORE ends beyond the 128 accumulators or begins outside of its row"),
-        (Store(first=4, width=4), "STORE ends beyond the 128 accumulators or begins outside of its row"),
+        (Execute(accumulator_base=115, count=3), "EXECUTE ends beyond the 117 accumulators of a bank"),
+        (Execute(weight_base=120), "EXECUTE begins beyond the end of a buffer"),
+        (Store(accumulator_base=117), "STORE ends beyond the 117 accumulators or begins outside of its row"),
+        (Store(first=4, width=4), "STORE ends beyond the 117 accumulators or begins outside of its row"),
         (Store(destination=8192), "STORE to 0x2000 leaves memory or is not aligned"),
     ):
         with pytest.raises(ProgramError) as caught:
@@ -83,7 +83,7 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
 def test_bytes_are_counted_by_class() -> None:
     machine = run(
         Load(buffer=Buffer.INPUTS.value, run_beats=3, runs=2),
-        Load(buffer=Buffer.WEIGHTS.value, run_beats=5),
+        Load(buffer=Buffer.WEIGHTS.value, run_beats=5, row_beats=5),
         Load(buffer=Buffer.PARAMETERS.value, run_beats=8),
         Store(count=7, width=7, bank=1),
     )
@@ -114,5 +114,5 @@ def test_pooling_that_a_store_cannot_do_is_refused() -> None:
         with pytest.raises(ProgramError) as caught:
             run(instruction)
         assert str(caught.value) == message
-    with pytest.raises(ProgramError, match=r"^STORE ends beyond the 128 accumulators or begins outside of its row$"):
+    with pytest.raises(ProgramError, match=r"^STORE ends beyond the 117 accumulators or begins outside of its row$"):
         run(Store(pool=3, pool_stride=3, sum_pitch=62, count=2, width=4))

@@ -1,8 +1,10 @@
 """Plans fit the buffers, load no more than they must, and keep every multiplier busy."""
 
 import dataclasses
+import itertools
 import math
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ from host.layers import Convolution, Layer, fully_connected
 from host.networks.alexnet import ALEXNET
 from host.networks.vgg16 import VGG16
 from host.plan import Plan
+from host.report import lower_bound_bytes
 from host.tiler import best_plan, divisions
+from host.window import Tile
 from hw.config import AcceleratorConfig
 from hw.isa import Buffer, Execute, Load, Store
 
@@ -25,6 +29,10 @@ LAYERS = [*VGG16.layers(), *ALEXNET.layers()]
 def loaded(compiled: CompiledLayer, buffer: Buffer) -> int:
     loads = [instruction for instruction in compiled.instructions if isinstance(instruction, Load)]
     return sum(load.runs * load.run_beats for load in loads if load.buffer == buffer.value)
+
+
+def all_tiles(plan: Plan) -> list[Tile]:
+    return list(itertools.chain.from_iterable(plan.region_tiles()))
 
 
 def execute_cycles(compiled: CompiledLayer) -> int:
@@ -68,7 +76,7 @@ def test_every_multiplication_is_scheduled_once() -> None:
         compiled = compile_layer(layer, CONFIG)
         blocking = compiled.plan.blocking
         tiles = sum(blocking.tap_box(block).taps for block in range(blocking.output_blocks))
-        pixels = sum(tile.count for tile in compiled.plan.image_tiles())
+        pixels = sum(tile.count for tile in all_tiles(compiled.plan))
         if layer.pool is None:
             assert pixels == layer.shape.images * layer.shape.out_height * layer.shape.out_width
         else:
@@ -89,11 +97,13 @@ def test_tile_groups_are_of_even_size() -> None:
     # 49 tiles where accumulators hold 28: two groups of 28 and 21 would serve as well here, but with 15 tiles
     # beside 16, say, the mesh would wait for weights.
     assert CONFIG.accumulators // 36 == 28
-    assert [tile.count for tile in compiled.plan.image_tiles()] == [24, 25]
-    assert {i.count for i in compiled.instructions if isinstance(i, Execute)} == {24, 25}
+    counts = [tile.count for tile in all_tiles(compiled.plan)]
+    assert sum(counts) == 49
+    assert max(counts) - min(counts) <= 1
+    assert {i.count for i in compiled.instructions if isinstance(i, Execute)} == set(counts)
     for layer in VGG16.layers()[:13]:
         plan = best_plan(layer.shape, CONFIG, (4,))
-        assert min(tile.count for tile in plan.image_tiles()) >= CONFIG.rows, layer.name
+        assert min(tile.count for tile in all_tiles(plan)) >= CONFIG.rows, layer.name
 
 
 def same_size(channels: int, size: int, kernels: int, kernel: int = 3) -> Convolution:
@@ -143,7 +153,8 @@ def random_plan(random: np.random.Generator, blocking: Blocking) -> Plan:
     most = max(fewest, min(3 * fewest, walk.out_width // strips * walk.out_height))
     tiles = int(random.integers(fewest, most, endpoint=True))
     passes = int(random.integers(1, blocking.output_blocks, endpoint=True))
-    plan = Plan(blocking, CONFIG, passes, strips, tiles, 1, bool(random.integers(2)))
+    regions = int(random.choice([1, strips, strips * tiles]))
+    plan = Plan(blocking, CONFIG, regions, passes, strips, tiles, 1, bool(random.integers(2)))
     most = max(1, min(held // plan.largest, math.ceil(blocking.output_blocks / passes)))
     return dataclasses.replace(plan, batch=int(random.integers(1, most, endpoint=True)))
 
@@ -173,6 +184,35 @@ def test_pixels_of_a_sliding_window_are_loaded_once() -> None:
 def test_weights_that_fit_are_loaded_once() -> None:
     compiled = compile_layer(Layer("conv", "conv", Convolution(64, 200, 200, 48, kernel=(3, 3))), CONFIG)
     assert loaded(compiled, Buffer.WEIGHTS) == 4 * 3 * 9 * 16 < CONFIG.weight_buffer
+
+
+def test_weights_on_chip_serve_the_next_region_first() -> None:
+    shape = Convolution(256, 56, 56, 256, kernel=(3, 3), padding=(1, 1, 1, 1))
+    compiled = compile_layer(Layer("conv3_2", "conv", shape), CONFIG, tiles=(4,))
+    plan = compiled.plan
+    assert plan.regions > 1
+    assert plan.passes > 1
+    weights = compiled.plan.blocking.first_tile[-1] * CONFIG.rows
+    held = CONFIG.weight_buffer // (weights // plan.passes) * (weights // plan.passes)
+    assert loaded(compiled, Buffer.WEIGHTS) == plan.regions * weights - (plan.regions - 1) * held
+    # No row of pixels comes twice, except that strips of the image overlap.
+    again = 1.0 if plan.strips == 1 else 1.0 + 2 * (plan.strips - 1) / shape.width
+    assert loaded(compiled, Buffer.INPUTS) <= 16 * 56 * 56 * again
+
+
+@pytest.mark.parametrize(("file", "on_chip", "ratio"), [("default", 512 << 10, 1.4), ("one-megabyte", 1 << 20, 1.1)])
+def test_traffic_of_vgg_convolutions_is_near_its_lower_bound(file: str, on_chip: int, ratio: float) -> None:
+    config = AcceleratorConfig.load(Path(__file__).parents[2] / "configs" / f"{file}.toml")
+    assert config.on_chip_bytes <= on_chip
+    moved = bound = 0
+    for layer in VGG16.layers()[:13]:
+        compiled = compile_layer(layer, config, tiles=(0, *config.tiles))
+        beats = sum(loaded(compiled, buffer) for buffer in Buffer)
+        _, _, height, width = layer.output_shape
+        beats += layer.shape.images * compiled.plan.blocking.output_blocks * height * width
+        moved += beats * config.bus_bytes + len(compiled.encoded())
+        bound += lower_bound_bytes(layer, config.on_chip_bytes)
+    assert moved <= ratio * bound
 
 
 def test_a_strided_point_convolution_skips_the_rows_between() -> None:

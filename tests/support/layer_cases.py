@@ -14,14 +14,14 @@ from hw.config import AcceleratorConfig
 from sim.functional import FunctionalMachine
 
 # Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
-# have little more than what two tiles of F(4x4) need.
+# have little more than what two tiles of F(4x4) need, and no powers of two where none are asked for.
 SQUARE = AcceleratorConfig(
     winograd=4,
     rows=4,
     cols=4,
     input_buffer=256,
-    weight_buffer=128,
-    accumulators=128,
+    weight_buffer=120,
+    accumulators=117,
     parameter_blocks=4,
     output_buffer=32,
     burst_beats=8,
@@ -31,8 +31,8 @@ WIDE = AcceleratorConfig(
     rows=2,
     cols=3,
     input_buffer=64,
-    weight_buffer=64,
-    accumulators=128,
+    weight_buffer=50,
+    accumulators=100,
     parameter_blocks=2,
     output_buffer=32,
     burst_beats=8,
