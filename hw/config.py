@@ -40,7 +40,7 @@ class AcceleratorConfig:
     winograd: int = 4
     bus_bytes: int = 0
     input_buffer: int = 16384
-    weight_buffer: int = 3072
+    weight_buffer: int = 3136
     accumulators: int = 1008
     parameter_blocks: int = 32
     output_buffer: int = 512
