@@ -222,8 +222,12 @@ class Blocking:
 
     def visited(self, output_block: int) -> tuple[int, int]:
         """Input blocks from start to stop that hold ``input_channels(output_block)``."""
-        start, stop = self.input_channels(output_block)
-        return start // self.rows, math.ceil(stop / self.rows)
+        return self._visited[output_block]
+
+    @cached_property
+    def _visited(self) -> list[Pair]:
+        channels = map(self.input_channels, range(self.output_blocks))
+        return [(start // self.rows, math.ceil(stop / self.rows)) for start, stop in channels]
 
     def union(self, output_blocks: tuple[int, int]) -> tuple[int, int]:
         """Input blocks that any of these output blocks reads."""

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
 from host.blocking import LARGEST_BYTE, Box, balanced
 from host.layers import Layer
 from host.memory_map import MemoryMap
-from host.operand_loader import ParameterLoader, WeightLoader
-from host.pixel_loader import PixelLoader
+from host.operand_loader import ParameterLoader, WeightLoader, WeightPiece
+from host.pixel_loader import PixelLoader, TilePixels
 from host.plan import Plan
 from host.residency import NOBODY
 from host.schedule import Schedule
 from host.stored_part import StoredPart
-from host.window import Columns, Rows, Tile
+from host.window import Rows, Tile
 from hw.isa import Execute, Store
 
 BANKS = 2
@@ -29,6 +31,8 @@ class Lowering:
         self._parameters = ParameterLoader(*context)
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
+        self._box = functools.cache(self._window_box)
+        self._pieces = functools.cache(plan.pieces)
         self._bank = 0
         self._bank_user = [NOBODY] * BANKS
 
@@ -54,14 +58,18 @@ class Lowering:
         assert windows is not None, "the tiler only returns plans that fit"
         return windows
 
+    def _window_box(self, window: Box, block: int) -> Box | None:
+        """The window's taps that an output block has, if any."""
+        return window.within(self._blocking.visited(block))
+
     def _weights_to_come(self, blocks: tuple[int, int]) -> bool:
         """Whether any weights of these output blocks are not on chip."""
         return not all(
             self._weights.resident(block, piece)
             for window in self._windows(blocks)
             for block in range(*blocks)
-            if (box := window.within(self._blocking.visited(block)))
-            for piece in self._plan.pieces(box, opening=False)
+            if (box := self._box(window, block))
+            for piece in self._pieces(box, False)
         )
 
     def _batch(self, tile: Tile, batch: tuple[int, int], windows: list[Box]) -> None:
@@ -69,68 +77,78 @@ class Lowering:
         begun: set[int] = set()
         last = NOBODY
         for window in windows:
+            pixels = self._pixels.place(tile, window)
+            walk = self._raster(pixels)
             for slot, block in enumerate(range(*batch)):
-                box = window.within(self._blocking.visited(block))
-                for piece in self._plan.pieces(box, opening=False) if box else ():
+                box = self._box(window, block)
+                for piece in self._pieces(box, False) if box else ():
+                    weights = self._weights.request(block, piece)
                     # Where pixels have still to come, work starts with the first few blocks of them.
-                    missing = self._pixels.missing(tile, window, piece.blocks[1])
-                    for part in self._plan.pieces(piece, opening=True) if missing else [piece]:
-                        last = self._execute(tile, block, slot, window, piece, part, block in begun)
+                    for part in self._pieces(piece, True) if pixels.missing(piece.blocks[1]) else (piece,):
+                        last = self._execute(walk, slot, pixels, weights, part, block in begun)
                         begun.add(block)
-                    self._weights.use(block, piece, last)
+                    weights.use(last)
         for slot, block in enumerate(range(*batch)):
             self._bank_user[self._bank] = self._store(tile, block, slot, last)
         self._bank = (self._bank + 1) % BANKS
 
-    def _execute(self, tile: Tile, block: int, slot: int, window: Box, piece: Box, part: Box, accumulate: bool) -> int:
-        shape = self._walk
-        position, pixels_loaded = self._pixels.request(tile, window, part.blocks[1])
-        weight_base, weights_loaded = self._weights.request(block, piece, part)
-        window_rows = Rows.of(shape, tile, window)
-        window_columns = Columns.of(shape, tile.strip, window)
-        width = window_columns.width
-        row_entries = window.block_count * width
+    def _raster(self, pixels: TilePixels) -> dict[str, int]:
+        """Fields of an EXECUTE that are the same for all parts of a window."""
+        shape, tile, window, view = self._walk, pixels.tile, pixels.window, pixels.view
+        stride_y, stride_x = (step if step <= LARGEST_BYTE else 1 for step in shape.stride)
+        return {
+            "bank": self._bank,
+            "tile": self._blocking.tile,
+            "zero_point": self._layer.x_zero_point,
+            "stride_y": stride_y,
+            "stride_x": stride_x,
+            "count": tile.count,
+            "first": tile.first % tile.strip.width * stride_x,
+            "last": (tile.strip.width - 1) * stride_x,
+            "image_height": shape.height,
+            "image_width": shape.width,
+            "row_pitch": shape.stride[0] // view.rows.step * view.row_entries % self._depth,
+            "block_pitch": view.columns.width % self._depth,
+            "tap_row_pitch": self._tap_rows(window, view.rows) * view.row_entries % self._depth,
+        }
+
+    def _tap_rows(self, window: Box, rows: Rows) -> int:
+        """Rows of the buffer from one kernel row to the next."""
+        return self._walk.dilation[0] // rows.step if window.row_count > 1 else 0
+
+    def _execute(
+        self, raster: dict[str, int], slot: int, pixels: TilePixels, weights: WeightPiece, part: Box, accumulate: bool
+    ) -> int:
+        shape, window = self._walk, pixels.window
+        rows, columns, row_entries = pixels.view.rows, pixels.view.columns, pixels.view.row_entries
+        pixels_loaded = pixels.request(part.blocks[1])
+        weight_base, weights_loaded = weights.request(part)
         # Kernel rows and columns of the part, as steps down and right from the window's first tap.
         down, right = part.rows[0] - window.rows[0], part.columns[0] - window.columns[0]
-        tap_rows = shape.dilation[0] // window_rows.step if window.row_count > 1 else 0
         base = (
-            position
-            + (window_rows.top + down * tap_rows) * row_entries
-            + (part.blocks[0] - window.blocks[0]) * width
-            + window_columns.left
-            - window_columns.start
+            pixels.position
+            + (rows.top + down * self._tap_rows(window, rows)) * row_entries
+            + (part.blocks[0] - window.blocks[0]) * columns.width
+            + columns.left
+            - columns.start
             + right * shape.dilation[1]
         )
-        stride_y, stride_x = (step if step <= LARGEST_BYTE else 1 for step in shape.stride)
         execute = Execute(
-            bank=self._bank,
+            **raster,
             accumulate=int(accumulate),
-            tile=self._blocking.tile,
-            zero_point=self._layer.x_zero_point,
             kernel_height=part.row_count,
             kernel_width=part.column_count,
-            stride_y=stride_y,
-            stride_x=stride_x,
             dilation_y=shape.dilation[0] if part.row_count > 1 else 1,
             tap_pitch=shape.dilation[1] if part.column_count > 1 else 1,
-            count=tile.count,
             blocks=part.block_count,
-            first=tile.first % tile.strip.width * stride_x,
-            last=(tile.strip.width - 1) * stride_x,
-            top=window_rows.phase + window_rows.top * window_rows.step + down * shape.dilation[0],
-            left=window_columns.left + right * shape.dilation[1],
-            image_height=shape.height,
-            image_width=shape.width,
+            top=rows.phase + rows.top * rows.step + down * shape.dilation[0],
+            left=columns.left + right * shape.dilation[1],
             accumulator_base=self._accumulator_base(slot),
             input_base=self._pixels.address(base),
-            row_pitch=shape.stride[0] // window_rows.step * row_entries % self._depth,
-            block_pitch=width % self._depth,
-            tap_row_pitch=tap_rows * row_entries % self._depth,
             weight_base=weight_base,
         )
-        bank_released = self._bank_user[self._bank]
-        index = self.schedule.add(execute, weights_loaded, *pixels_loaded, bank_released)
-        self._pixels.use(tile, window, index)
+        index = self.schedule.add(execute, weights_loaded, *pixels_loaded, self._bank_user[self._bank])
+        pixels.use(index)
         return index
 
     def _store(self, tile: Tile, block: int, slot: int, after: int) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from host.blocking import Blocking, Box
 from host.memory_map import MemoryMap
-from host.residency import Region, Residency
+from host.residency import Region, Residency, Ring
 from host.schedule import Schedule
 from hw.config import AcceleratorConfig
 from hw.isa import PARAMETER_BYTES, Buffer, Load
@@ -19,40 +21,65 @@ class WeightLoader:
     """Keeps pieces of weights in the weight buffer."""
 
     def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
-        self._schedule, self._blocking, self._config, self._memory = schedule, blocking, config, memory
+        self.blocking, self.config = blocking, config
+        self._schedule, self._memory = schedule, memory
         self._residency = Residency(config.weight_buffer)
 
-    def request(self, output_block: int, piece: Box, part: Box) -> tuple[int, int]:
-        """Entry where the weights of ``part`` begin, and the LOAD that brings the last of them.
-
-        ``piece`` is what is kept together; parts of it are asked for in the order of memory.
-        """
-        rows = self._config.rows
-        region = self._residency.request((output_block, piece), self._blocking.weight_tiles(piece) * rows)
-        offset = self._tile(output_block, part) - self._tile(output_block, piece)
-        end = offset + self._blocking.weight_tiles(part)
-        if region.loaded < end:
-            start = region.loaded
-            source = self._memory.weights + (self._tile(output_block, piece) + start) * rows * self._memory.bus_bytes
-            destination = self._residency.ring.address(region.position + start * rows)
-            load = linear_load(Buffer.WEIGHTS, source, (end - start) * rows, destination)
-            region.record(end, self._schedule.add(load, region.evicted_user))
-        return self._residency.ring.address(region.position + offset * rows), region.loader(end)
+    def request(self, output_block: int, piece: Box) -> WeightPiece:
+        """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
+        entries = self.blocking.weight_tiles(piece) * self.config.rows
+        return WeightPiece(self, output_block, piece, self._residency.request((output_block, piece), entries))
 
     def resident(self, output_block: int, piece: Box) -> bool:
         """Whether all weights of the piece are in the buffer."""
         return self._residency.resident((output_block, piece))
 
-    def use(self, output_block: int, piece: Box, user: int) -> None:
-        """Note that EXECUTE ``user`` reads the piece, which was just requested."""
-        entries = self._blocking.weight_tiles(piece) * self._config.rows
-        region = self._residency.request((output_block, piece), entries)
-        self._residency.ring.use(region.position, region.entries, user)
+    def load(self, region: Region, first_tile: int, end: int) -> None:
+        """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first_tile`` on."""
+        start, rows = region.loaded, self.config.rows
+        source = self._memory.weights + (first_tile + start) * rows * self._memory.bus_bytes
+        destination = self.ring.address(region.position + start * rows)
+        load = linear_load(Buffer.WEIGHTS, source, (end - start) * rows, destination)
+        region.record(end, self._schedule.add(load, region.evicted_user))
 
-    def _tile(self, output_block: int, box: Box) -> int:
-        height, width = self._blocking.shape.kernel
-        block = box.blocks[0] - self._blocking.visited(output_block)[0]
-        return self._blocking.first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
+    def tile(self, output_block: int, box: Box) -> int:
+        """Index in memory of the first weight tile of a box."""
+        height, width = self.blocking.shape.kernel
+        block = box.blocks[0] - self.blocking.visited(output_block)[0]
+        return self.blocking.first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
+
+    @property
+    def ring(self) -> Ring:
+        return self._residency.ring
+
+
+@dataclass(frozen=True)
+class WeightPiece:
+    """Weights that are kept together."""
+
+    loader: WeightLoader
+    output_block: int
+    piece: Box
+    region: Region
+
+    def request(self, part: Box) -> tuple[int, int]:
+        """Entry where the weights of ``part`` begin, and the LOAD that brings the last of them.
+
+        Parts are asked for in the order of memory.
+        """
+        loader, region, rows = self.loader, self.region, self.loader.config.rows
+        offset = 0
+        if part is not self.piece or region.loaded == 0:
+            first = loader.tile(self.output_block, self.piece)
+            offset = loader.tile(self.output_block, part) - first
+        end = offset + loader.blocking.weight_tiles(part)
+        if region.loaded < end:
+            loader.load(region, first, end)
+        return loader.ring.address(region.position + offset * rows), region.loader(end)
+
+    def use(self, user: int) -> None:
+        """Note that EXECUTE ``user`` reads the piece."""
+        self.loader.ring.use(self.region.position, self.region.entries, user)
 
 
 class ParameterLoader:

@@ -24,7 +24,7 @@ class _Band:
 
 @dataclass(frozen=True)
 class _View:
-    """What a tile reads of a window."""
+    """What a tile reads of a window: rows and columns of the image, and entries from a row to the next."""
 
     rows: Rows
     columns: Columns
@@ -51,32 +51,13 @@ class PixelLoader:
         self._ring = Ring(config.input_buffer)
         self._bands: dict[tuple[Strip, Box], list[_Band]] = {}
 
-    def missing(self, tile: Tile, window: Box, up_to_block: int) -> bool:
-        """Whether any of the tile's rows has still to be loaded for blocks below ``up_to_block``."""
-        _, bands = self._view(tile, window)
-        return any(band.region.loaded < up_to_block - window.blocks[0] for band in bands)
-
-    def request(self, tile: Tile, window: Box, up_to_block: int) -> tuple[int, list[int]]:
-        """Position of row 0 of the window's stream, and the LOADs that bring the tile's rows.
-
-        Only blocks below ``up_to_block`` are brought, and what else is already there.
-        """
+    def place(self, tile: Tile, window: Box) -> TilePixels:
+        """Where the tile's pixels of the window lie; room for those not there yet is allocated."""
         view, bands = self._view(tile, window)
-        if not bands:
-            return 0, []
-        end = up_to_block - window.blocks[0]
-        for band in bands:
-            if band.region.loaded < end:
-                self._load(tile.strip.image, window, band, view, end)
-        return view.origin(bands[0]), [band.region.loader(end) for band in bands]
+        return TilePixels(self, tile, window, view, bands)
 
-    def use(self, tile: Tile, window: Box, user: int) -> None:
-        """Note that EXECUTE ``user`` reads the tile's rows, which were just requested."""
-        view, bands = self._view(tile, window)
-        if bands:
-            rows = view.rows
-            start = view.origin(bands[0]) + rows.start * view.row_entries
-            self._ring.use(start, (rows.stop - rows.start) * view.row_entries, user)
+    def note_use(self, start: int, entries: int, user: int) -> None:
+        self._ring.use(start, entries, user)
 
     def address(self, position: int) -> int:
         """The entry at a position, which may lie outside of what is loaded if only padding is read there."""
@@ -118,7 +99,8 @@ class PixelLoader:
             band.region.loaded == blocks or band.region.position >= oldest for band in view.used(bands)
         )
 
-    def _load(self, image: int, window: Box, band: _Band, view: _View, end: int) -> None:
+    def load(self, image: int, window: Box, band: _Band, view: _View, end: int) -> None:
+        """Bring the band's blocks of the window below ``end``."""
         shape, bus = self._blocking.shape, self._memory.bus_bytes
         rows, columns = view.rows, view.columns
         start, count = band.region.loaded, band.stop - band.start
@@ -164,3 +146,39 @@ class PixelLoader:
                     band.region.evicted_user,
                 )
         band.region.record(end, last)
+
+
+@dataclass(frozen=True)
+class TilePixels:
+    """The pixels that a tile reads of a window."""
+
+    loader: PixelLoader
+    tile: Tile
+    window: Box
+    view: _View
+    bands: list[_Band]
+
+    def missing(self, up_to_block: int) -> bool:
+        """Whether any row has still to be loaded for blocks below ``up_to_block``."""
+        end = up_to_block - self.window.blocks[0]
+        return any(band.region.loaded < end for band in self.bands)
+
+    def request(self, up_to_block: int) -> list[int]:
+        """The LOADs that bring the rows, of blocks below ``up_to_block``; what is there already stays."""
+        end = up_to_block - self.window.blocks[0]
+        for band in self.bands:
+            if band.region.loaded < end:
+                self.loader.load(self.tile.strip.image, self.window, band, self.view, end)
+        return [band.region.loader(end) for band in self.bands]
+
+    @property
+    def position(self) -> int:
+        """Position of row 0 of the window's stream."""
+        return self.view.origin(self.bands[0]) if self.bands else 0
+
+    def use(self, user: int) -> None:
+        """Note that EXECUTE ``user`` reads them."""
+        if self.bands:
+            rows, view = self.view.rows, self.view
+            start = self.position + rows.start * view.row_entries
+            self.loader.note_use(start, (rows.stop - rows.start) * view.row_entries, user)

@@ -6,8 +6,6 @@ from bisect import bisect_left
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 
-import numpy as np
-
 NOBODY = -1
 """In place of an instruction's index: nothing has used it."""
 
@@ -17,30 +15,32 @@ class Ring:
 
     Positions count up for ever; a position's entry is its remainder by the buffer's depth, so an
     allocation may wrap around the end. It stays resident until ``depth`` younger entries are handed
-    out. For each entry the last instruction that reads it is remembered: a LOAD may overwrite it when
+    out. The last instruction that reads each run of entries is remembered: a LOAD may overwrite them when
     that instruction is done.
     """
 
     def __init__(self, depth: int) -> None:
         self.depth = depth
         self.head = 0
-        self._last_user = np.full(depth, NOBODY, np.int64)
+        self._users: dict[tuple[int, int], int] = {}
 
     def allocate(self, entries: int) -> Region:
         """``entries`` new entries, in place of the oldest ones."""
         if not 1 <= entries <= self.depth:
             raise ValueError(f"{entries} entries do not fit into a buffer of {self.depth}")
         position = self.head
-        evicted_user = max(int(part.max()) for part in self._parts(position, entries))
-        for part in self._parts(position, entries):
-            part[:] = NOBODY
         self.head += entries
-        return Region(position, entries, evicted_user)
+        oldest = self.head - self.depth
+        evicted = [run for run in self._users if run[0] < oldest]
+        user = max((self._users[run] for run in evicted), default=NOBODY)
+        for run in evicted:
+            if run[1] <= oldest:
+                del self._users[run]
+        return Region(position, entries, user)
 
     def use(self, position: int, entries: int, user: int) -> None:
         """Remember that instruction ``user``, later than all before, reads these entries."""
-        for part in self._parts(position, entries):
-            part[:] = user
+        self._users[position, position + entries] = user
 
     def resident(self, position: int) -> bool:
         """Whether the data placed at ``position`` are still there."""
@@ -48,13 +48,6 @@ class Ring:
 
     def address(self, position: int) -> int:
         return position % self.depth
-
-    def _parts(self, position: int, entries: int) -> list[np.ndarray]:
-        start = position % self.depth
-        parts = [self._last_user[start : start + entries]]
-        if start + entries > self.depth:
-            parts.append(self._last_user[: start + entries - self.depth])
-        return parts
 
 
 @dataclass
@@ -96,9 +89,10 @@ class Residency:
 
     def request(self, key: Hashable, entries: int) -> Region:
         """The region that holds ``key``: as it is if still resident, else a new and empty one."""
-        if not self.resident(key):
-            self._regions[key] = self.ring.allocate(entries)
-        return self._regions[key]
+        region = self._regions.get(key)
+        if region is None or not self.ring.resident(region.position):
+            region = self._regions[key] = self.ring.allocate(entries)
+        return region
 
     def resident(self, key: Hashable) -> bool:
         """Whether the region that was requested for ``key`` is still there."""

@@ -59,11 +59,16 @@ def synchronise(instructions: Sequence[Instruction], dependencies: Sequence[Sequ
     ``dependencies[i]`` are indices of instructions, all below i, of other engines than instruction i's.
     """
     needs: dict[Semaphore, list[tuple[int, int]]] = {semaphore: [] for semaphore in Semaphore}
+    kinds = [(type(i), i.buffer if isinstance(i, Load) else None) for i in instructions]
+    meeting: dict[object, list[tuple[int, int]]] = {}
     for consumer, producers in enumerate(dependencies):
         for producer in sorted(producers):
             if not 0 <= producer < consumer:
                 raise ValueError(f"instruction {consumer} cannot depend on instruction {producer}")
-            pairs = needs[semaphore_between(instructions[producer], instructions[consumer])]
+            kind = kinds[producer], kinds[consumer]
+            if kind not in meeting:
+                meeting[kind] = needs[semaphore_between(instructions[producer], instructions[consumer])]
+            pairs = meeting[kind]
             if pairs and pairs[-1][1] >= producer:
                 continue
             if pairs and pairs[-1][0] == consumer:

@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable
+import functools
+import operator
+import struct
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -86,7 +89,7 @@ def _bits(width: int, signed: bool = False, default: int = 0) -> Any:  # noqa: A
     return dataclasses.field(default=default, metadata={"shape": Shape(width, signed)})
 
 
-@dataclass
+@dataclass(slots=True)
 class Instruction:
     """Fields that every instruction begins with, and the packing that all share.
 
@@ -116,19 +119,36 @@ class Instruction:
 
         Raises ``ValueError`` naming the field whose value does not fit.
         """
-        word, position = int(self.opcode), OPCODE_BITS
+        packing, values = _packing(type(self))
+        try:
+            return packing.pack(self.opcode, *values(self))
+        except struct.error:
+            raise ValueError(self._misfit()) from None
+
+    def _misfit(self) -> str:
+        """A sentence about the first field whose value does not fit."""
         for field in dataclasses.fields(self):
-            shape, value = field.metadata["shape"], int(getattr(self, field.name))
+            shape, value = field.metadata["shape"], getattr(self, field.name)
             low = -(1 << shape.width - 1) if shape.signed else 0
             high = (1 << (shape.width - 1 if shape.signed else shape.width)) - 1
             if not low <= value <= high:
-                raise ValueError(f"{self.opcode.name} field {field.name} = {value} must lie between {low} and {high}")
-            word |= (value & ((1 << shape.width) - 1)) << position
-            position += shape.width
-        return word.to_bytes(INSTRUCTION_BYTES, "little")
+                return f"{self.opcode.name} field {field.name} = {value} must lie between {low} and {high}"
+        raise AssertionError("a field that could not be packed must be out of its range")
 
 
-@dataclass
+@functools.cache
+def _packing(kind: type[Any]) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
+    """How the fields of a kind of instruction, all of whole bytes, are packed, and what gets their values."""
+    fields = dataclasses.fields(kind)
+    codes = {OPCODE_BITS: "B", 16: "H", 32: "I"}
+    shapes = [field.metadata["shape"] for field in fields]
+    form = "".join(codes[shape.width].lower() if shape.signed else codes[shape.width] for shape in shapes)
+    size = struct.calcsize(f"<B{form}")
+    packing = struct.Struct(f"<B{form}{INSTRUCTION_BYTES - size}x")
+    return packing, operator.attrgetter(*(field.name for field in fields))
+
+
+@dataclass(slots=True)
 class Load(Instruction):
     """Copy contiguous runs of memory into a buffer.
 
@@ -155,7 +175,7 @@ class Load(Instruction):
     block_pitch: int = _bits(32)
 
 
-@dataclass
+@dataclass(slots=True)
 class Execute(Instruction):
     """Multiply a run of vectors by consecutive weight tiles and add them up in an accumulator bank.
 
@@ -202,7 +222,7 @@ class Execute(Instruction):
     weight_base: int = _bits(32)
 
 
-@dataclass
+@dataclass(slots=True)
 class Store(Instruction):
     """Drain accumulators through bias, requantisation and clamp to memory.
 
