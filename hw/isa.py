@@ -119,7 +119,7 @@ class Instruction:
 
         Raises ``ValueError`` naming the field whose value does not fit.
         """
-        packing, values = _packing(type(self))
+        packing, values = _packing(self.opcode)
         try:
             return packing.pack(self.opcode, *values(self))
         except struct.error:
@@ -137,9 +137,9 @@ class Instruction:
 
 
 @functools.cache
-def _packing(kind: type[Any]) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
-    """How the fields of a kind of instruction, all of whole bytes, are packed, and what gets their values."""
-    fields = dataclasses.fields(kind)
+def _packing(opcode: Opcode) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
+    """How the fields of an instruction, all of whole bytes, are packed, and what gets their values."""
+    fields = dataclasses.fields(next(kind for kind in INSTRUCTIONS if kind.opcode == opcode))
     codes = {OPCODE_BITS: "B", 16: "H", 32: "I"}
     shapes = [field.metadata["shape"] for field in fields]
     form = "".join(codes[shape.width].lower() if shape.signed else codes[shape.width] for shape in shapes)
