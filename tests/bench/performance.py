@@ -21,14 +21,19 @@ from rich.table import Table
 
 from host.network_run import network_input, network_jobs
 from host.networks.vgg16 import VGG16
+from host.report import lower_bound_bytes
 from host.runner import LayerResult, Machine, run_layers
 from hw.config import AcceleratorConfig
 from sim.memory import MemoryTiming
 from sim.rtl import build
 
-DIRECT = AcceleratorConfig(winograd=0, weight_buffer=4096, output_buffer=512)
-WINOGRAD = AcceleratorConfig()
-TIMING = MemoryTiming(latency=40, bytes_per_cycle=16)
+CONFIGS = Path(__file__).parents[2] / "configs"
+DIRECT = AcceleratorConfig.load(CONFIGS / "direct-16x16.toml")
+WINOGRAD = AcceleratorConfig.load(CONFIGS / "default.toml")
+ONE_MEGABYTE = AcceleratorConfig.load(CONFIGS / "one-megabyte.toml")
+LARGE = AcceleratorConfig.load(CONFIGS / "32x32.toml")
+SMALL = AcceleratorConfig.load(CONFIGS / "8x8.toml")
+LATENCY = 40
 FULLY_CONNECTED = ("fc6", "fc7", "fc8")
 CONVOLUTIONS = tuple(layer.name for layer in VGG16.layers() if layer.operator == "conv")
 
@@ -48,9 +53,14 @@ class Figure:
         return self.value <= self.target if self.at_most else self.value >= self.target
 
 
+def memory_of(config: AcceleratorConfig) -> MemoryTiming:
+    """A memory that keeps the bus of this configuration busy: 16 bytes per cycle at 16x16."""
+    return MemoryTiming(LATENCY, config.bus_bytes)
+
+
 def run(config: AcceleratorConfig, layers: Iterable[str], algorithm: str | None, jobs: int) -> dict[str, LayerResult]:
     """The layers' results by name; ends the program if one of them is not exact."""
-    machine = Machine("rtl", config, TIMING, 200.0, jobs, algorithm=algorithm)
+    machine = Machine("rtl", config, memory_of(config), 200.0, jobs, algorithm=algorithm)
     work = network_jobs(VGG16, network_input(VGG16, None, 1), list(layers))
     results = {result.layer.name: result for result in run_layers(work, machine)}
     for result in results.values():
@@ -66,11 +76,22 @@ def efficiency(results: Iterable[LayerResult], config: AcceleratorConfig) -> flo
     return macs / (config.multipliers * sum(result.measurement.cycles for result in results if result.measurement))
 
 
-def bandwidth(results: Iterable[LayerResult]) -> float:
+def moved_bytes(results: Iterable[LayerResult]) -> int:
+    """Bytes of every class that crossed the bus."""
+    return sum(sum(result.measurement.bytes.values()) for result in results if result.measurement)
+
+
+def bandwidth(results: Iterable[LayerResult], config: AcceleratorConfig) -> float:
     """Share of the bus that carried data."""
-    measured = [result.measurement for result in results if result.measurement]
-    moved = sum(sum(measurement.bytes.values()) for measurement in measured)
-    return moved / (TIMING.bytes_per_cycle * sum(measurement.cycles for measurement in measured))
+    results = list(results)
+    cycles = sum(result.measurement.cycles for result in results if result.measurement)
+    return moved_bytes(results) / (memory_of(config).bytes_per_cycle * cycles)
+
+
+def traffic(results: Iterable[LayerResult], config: AcceleratorConfig) -> float:
+    """Bytes moved over the lower bound for that much memory on chip."""
+    results = list(results)
+    return moved_bytes(results) / sum(lower_bound_bytes(result.layer, config.on_chip_bytes) for result in results)
 
 
 def direct_figures(jobs: int) -> list[Figure]:
@@ -79,7 +100,7 @@ def direct_figures(jobs: int) -> list[Figure]:
     convolutions = [results[name] for name in from_conv2]
     figures = [Figure("direct, conv2_1 to conv5_3", efficiency(convolutions, DIRECT), 0.95, "MACs/mult./cycle")]
     figures += [
-        Figure(f"{name}, bus bandwidth", bandwidth([results[name]]), 0.9, "of 16 bytes/cycle")
+        Figure(f"{name}, bus bandwidth", bandwidth([results[name]], DIRECT), 0.9, "of 16 bytes/cycle")
         for name in FULLY_CONNECTED
     ]
     return figures
@@ -97,6 +118,40 @@ def winograd_figures(jobs: int) -> list[Figure]:
         target = 2.15 if name != "conv1_1" else 0.0
         figures.append(Figure(f"F(2x2), {name}", efficiency([small[name]], WINOGRAD), target, "MACs/mult./cycle"))
     return figures
+
+
+def network_figures(jobs: int) -> list[Figure]:
+    """VGG-16 as users run it: each layer by its cheapest algorithm, on the default configuration."""
+    results = run(WINOGRAD, (*CONVOLUTIONS, *FULLY_CONNECTED), None, jobs)
+    convolutions = [results[name] for name in CONVOLUTIONS]
+    large = run(ONE_MEGABYTE, CONVOLUTIONS, None, jobs)
+    ratio = "times the lower bound"
+    return [
+        Figure("13 convolutions", efficiency(convolutions, WINOGRAD), 3.6, "MACs/mult./cycle"),
+        *(
+            Figure(f"{name}, bus bandwidth", bandwidth([results[name]], WINOGRAD), 0.95, "of 16 bytes/cycle")
+            for name in FULLY_CONNECTED
+        ),
+        Figure(f"DRAM bytes, {WINOGRAD.on_chip_bytes >> 10} KiB", traffic(convolutions, WINOGRAD), 1.4, ratio, True),
+        Figure(
+            f"DRAM bytes, {ONE_MEGABYTE.on_chip_bytes >> 10} KiB",
+            traffic(large.values(), ONE_MEGABYTE),
+            1.1,
+            ratio,
+            at_most=True,
+        ),
+    ]
+
+
+def other_arrays(jobs: int) -> list[Figure]:
+    """Arrays of other sizes; conv1_1 and conv5 have too few channels or pixels to fill 32 rows."""
+    names = [name for name in CONVOLUTIONS if name != "conv1_1" and not name.startswith("conv5")]
+    figures = [
+        Figure(f"32x32, {name}", efficiency([result], LARGE), 3.3, "MACs/mult./cycle")
+        for name, result in run(LARGE, names, None, jobs).items()
+    ]
+    [deep] = run(SMALL, ["conv5_1"], None, jobs).values()
+    return [*figures, Figure("8x8, conv5_1", efficiency([deep], SMALL), 2.9, "MACs/mult./cycle")]
 
 
 def simulator_figures(name: str, config: AcceleratorConfig, layer: str, target: float) -> list[Figure]:
@@ -119,9 +174,11 @@ def main() -> None:
         *simulator_figures("Winograd 16x16", WINOGRAD, "conv5_1", 120_000),
         *direct_figures(options.jobs),
         *winograd_figures(options.jobs),
+        *network_figures(options.jobs),
+        *other_arrays(options.jobs),
     ]
     conditions = (
-        f"16x16, 16 bytes/cycle, latency 40; {platform.machine()}, {os.cpu_count()} cores, "
+        f"16x16 and 16 bytes/cycle unless stated, latency {LATENCY}; {platform.machine()}, {os.cpu_count()} cores, "
         f"{time.perf_counter() - began:.0f} s in all"
     )
     table = Table(title=f"Wingrid on VGG-16 ({conditions})")
