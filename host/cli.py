@@ -44,9 +44,8 @@ from host.runner import Job
 from host.runtime import MachineFault
 from hw import verilog as generator
 from hw.config import ConfigError
-from sim.rtl.build import BuildError
+from sim.native import BuildError, ToolMissing
 from sim.rtl.simulator import SimulationError
-from sim.verilator import ToolMissing
 
 app = typer.Typer(
     help="An open CNN accelerator: run networks, filters and matrix products on its RTL.",

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import Out
 from hw import axi
 from hw.config import AcceleratorConfig
 from hw.core import Core
+from hw.events import Event
 from hw.register_file import RegisterFile
 
 
@@ -16,7 +17,8 @@ class Accelerator(wiring.Component):
     """Registers in front of a core.
 
     Ports: ``m_axi_*`` (AXI4 master to memory, ``config.bus_bytes`` wide), ``s_axil_*`` (AXI4-Lite slave,
-    32 bits) and ``interrupt`` (level). All in one clock domain with a synchronous reset.
+    32 bits), ``interrupt`` (level) and ``events``, pulses that tell what the engines do, a bit for each ``Event``: for
+    measuring and logic analysers, to be left open otherwise. All in one clock domain with a synchronous reset.
 
     A soft reset (``Control.RESET``) holds the core until its last bus transaction is over, then
     resets all of it; registers that the host has written keep their values.
@@ -30,6 +32,7 @@ class Accelerator(wiring.Component):
                 **axi.flat("m_axi", axi.write_channels(config)),
                 **axi.flat("s_axil", axi.register_slave()),
                 "interrupt": Out(1),
+                "events": Out(len(Event)),
             }
         )
 
@@ -56,6 +59,7 @@ class Accelerator(wiring.Component):
             registers.counters.eq(core.counters),
             registers.resetting.eq(resetting),
             self.interrupt.eq(registers.interrupt),
+            self.events.eq(core.events),
             reset_core.eq(resetting & core.bus_quiet),
         ]
         with m.If(registers.reset):

@@ -41,6 +41,11 @@ class Accumulators(wiring.Component):
         In this cycle ``read_enable`` and a sum meet in one bank.
     """
 
+    latency = 1
+    """Cycles from a sum to the cycle in which it is written; the cycle after reads the new value."""
+    read_latency = 1
+    """Cycles from ``read_enable`` to ``read_lanes``."""
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         self._lanes = data.ArrayLayout(signed(config.accumulator_bits), config.cols)
@@ -55,11 +60,6 @@ class Accumulators(wiring.Component):
                 "conflict": Out(1),
             }
         )
-
-    @property
-    def latency(self) -> int:
-        """Cycles from a sum to the cycle in which it is written; the cycle after reads the new value."""
-        return 1
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -11,11 +11,13 @@ from hw import axi
 from hw.accumulators import Accumulators, accumulator_tag
 from hw.config import ADDRESS_BITS, AcceleratorConfig
 from hw.counters import COUNTER_BITS, Counters
+from hw.events import Event
 from hw.execute_engine import ExecuteEngine
 from hw.fetch_engine import FetchEngine, dispatched
 from hw.isa import PC_BITS, Buffer, Fault, Load, Semaphore, Store
 from hw.load_engine import LoadEngine
 from hw.matrix_unit import MatrixUnit
+from hw.mesh import Mesh
 from hw.output_buffer import OutputBuffer
 from hw.output_path import OutputPath
 from hw.queue import Queue
@@ -34,7 +36,8 @@ class Core(wiring.Component):
 
     Both are levels that last until the next ``start`` (done) or reset (fault). After a fault no engine
     starts anything more; bursts under way on the bus are completed. ``bus_quiet`` says that none is.
-    ``running`` begins in the cycle after ``start`` and ends with done or fault.
+    ``running`` begins in the cycle after ``start`` and ends with done or fault. ``events`` has a bit for each
+    ``Event``.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -55,13 +58,19 @@ class Core(wiring.Component):
                 "fault_pc": Out(PC_BITS),
                 "bus_quiet": Out(1),
                 "counters": Out(data.ArrayLayout(COUNTER_BITS, len(Counter))),
+                "events": Out(len(Event)),
             }
         )
 
-    @property
-    def sum_latency(self) -> int:
+    @staticmethod
+    def commit_latency(config: AcceleratorConfig) -> int:
+        """Cycles from a vector entering the mesh to the cycle in which its sum is written."""
+        return Mesh.cycles(config) + Accumulators.latency
+
+    @classmethod
+    def settling_cycles(cls, config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle after its sum is written."""
-        return self._matrix_unit.latency + self._accumulators.latency + 1
+        return cls.commit_latency(config) + 1
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -106,6 +115,19 @@ class Core(wiring.Component):
             load.beat.eq(reader.load_beat),
         ]
         self._buffers(m, load, execute, store)
+        own_events = {
+            Event.DISPATCHED: fetch.dispatched,
+            Event.LOAD_STARTED: loads.output.valid & loads.output.ready,
+            Event.LOAD_ENDED: load.ended,
+            Event.SUMS_READY: accumulators.committed,
+            Event.STORE_STARTED: stores.output.valid & stores.output.ready,
+            Event.STORE_DRAINED: store.drained,
+            Event.STORE_ENDED: store.ended,
+        }
+        m.d.comb += [
+            self.events[event].eq(own_events[event] if event in own_events else execute.events[event])
+            for event in Event
+        ]
 
         # Arithmetic.
         connect(m, execute.weights, matrix_unit.weights)
@@ -247,11 +269,11 @@ class Core(wiring.Component):
 
     def _settled(self, m: Module, vectors_idle: Signal) -> Signal:
         """High when no vector is left to enter the mesh and the last one's sum is in its accumulator."""
-        cycles = Signal(range(self.sum_latency + 1))
+        cycles = Signal(range(self.settling_cycles(self._config) + 1))
         settled = Signal()
         m.d.comb += settled.eq(vectors_idle & (cycles == 0))
         with m.If(~vectors_idle):
-            m.d.sync += cycles.eq(self.sum_latency)
+            m.d.sync += cycles.eq(self.settling_cycles(self._config))
         with m.Elif(cycles != 0):
             m.d.sync += cycles.eq(cycles - 1)
         return settled

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from hw.accumulators import accumulator_tag
 from hw.config import AcceleratorConfig
 from hw.counters import Stall
+from hw.events import Event
 from hw.fetch_engine import dispatched
 from hw.isa import Execute, Semaphore
 from hw.matrix_unit import vectors_layout, weights_layout
@@ -22,7 +23,8 @@ class ExecuteEngine(wiring.Component):
 
     The sources, direct and Winograd, share the input buffer and the mesh: an instruction for one
     waits until the other is idle, so a program had better not alternate. ``vectors`` and ``weights`` go to
-    the matrix unit; see ``VectorSource`` for the rest. Reading ports answer one cycle later and hold.
+    the matrix unit; see ``VectorSource`` for the rest. ``events`` has its own bits of ``Event``. Reading ports
+    answer one cycle later and hold.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -45,6 +47,7 @@ class ExecuteEngine(wiring.Component):
                 "stall": Out(Stall),
                 "idle": Out(1),
                 "vectors_idle": Out(1),
+                "events": Out(len(Event)),
             }
         )
 
@@ -108,6 +111,17 @@ class ExecuteEngine(wiring.Component):
             self.idle.eq(all_idle),
             self.vectors_idle.eq(vectors_idle),
         ]
+        m.d.comb += [
+            self.events[Event.WEIGHTS_STARTED].eq(weights.started),
+            self.events[Event.WEIGHTS_ENDED].eq(weights.ended),
+            self.events[Event.VECTORS_STARTED].eq(Cat(source.started for source in sources).any()),
+            self.events[Event.VECTORS_ENDED].eq(Cat(source.ended for source in sources).any()),
+        ]
+        if config.tiles:
+            m.d.comb += [
+                self.events[Event.PATCHES_STARTED].eq(winograd.patches_started),
+                self.events[Event.PATCHES_ENDED].eq(winograd.patches_ended),
+            ]
         self._release(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         return m
 

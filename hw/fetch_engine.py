@@ -22,8 +22,8 @@ class FetchEngine(wiring.Component):
     """Reads a program of ``length`` instructions from byte address ``program`` and hands it out in order.
 
     ``start`` begins. Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions
-    before it is dispatched, one dispatched per cycle at most; an instruction whose engine's queue is
-    full holds up those behind it. ``finished`` is high when all of them are dispatched. A bad
+    before it is dispatched, one dispatched (a pulse of ``dispatched``) per cycle at most; an instruction
+    whose engine's queue is full holds up those behind it. ``finished`` is high when all of them are dispatched. A bad
     instruction raises ``fault`` with ``pc`` for as long as it stands at the head; nothing follows it.
     """
 
@@ -41,6 +41,7 @@ class FetchEngine(wiring.Component):
                 "store": Out(stream.Signature(dispatched(Store))),
                 "halt": In(1),
                 "finished": Out(1),
+                "dispatched": Out(1),
                 "fault": Out(Fault),
                 "pc": Out(PC_BITS),
             }
@@ -64,6 +65,7 @@ class FetchEngine(wiring.Component):
             self.request.payload.beats_less_one.eq(INSTRUCTION_BYTES // config.bus_bytes - 1),
             self.request.payload.final.eq(1),
             self.finished.eq(to_dispatch == 0),
+            self.dispatched.eq(dispatch),
         ]
         m.d.sync += ahead.eq(ahead + requested - dispatch)
         with m.If(self.start):

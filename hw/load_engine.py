@@ -26,8 +26,12 @@ class LoadEngine(wiring.Component):
     cycle at most; it goes on to the next instruction while data are still coming. The receiver puts
     each arriving beat into its buffer (``write_*``, in the same cycle; the enable has a bit per
     ``Buffer``) and signals the instruction's semaphores with the last one. ``idle`` is high when nothing
-    is asked for or expected. ``error`` pulses with ``error_pc`` on a beat with an error response.
+    is asked for or expected. ``error`` pulses with ``error_pc`` on a beat with an error response. ``ended`` pulses
+    with an instruction's last beat.
     """
+
+    start_latency = 1
+    """Cycles from the start of an instruction to its first request, and from the last one to the next start."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -44,6 +48,7 @@ class LoadEngine(wiring.Component):
                 "write_data": Out(8 * config.bus_bytes),
                 "halt": In(1),
                 "idle": Out(1),
+                "ended": Out(1),
                 "error": Out(1),
                 "error_pc": Out(PC_BITS),
             }
@@ -163,6 +168,7 @@ class LoadEngine(wiring.Component):
             self.write_enable.eq(Mux(self.beat.valid, 1 << head.buffer, 0)),
             expected.output.ready.eq(done),
             self.signal.eq(Mux(done, head.signal, 0)),
+            self.ended.eq(done),
             self.error.eq(self.beat.valid & self.beat.error),
             self.error_pc.eq(head.pc),
         ]

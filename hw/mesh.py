@@ -62,10 +62,15 @@ class Mesh(wiring.Component):
             }
         )
 
+    @staticmethod
+    def cycles(config: AcceleratorConfig) -> int:
+        """Cycles from a vector to its sums: the element's two, and one for every further row and column."""
+        return config.rows + config.cols
+
     @property
     def latency(self) -> int:
-        """Cycles from a vector to its sums: the element's two, and one for every further row and column."""
-        return self._config.rows + self._config.cols
+        """``cycles`` of this mesh."""
+        return self.cycles(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

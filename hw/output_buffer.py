@@ -42,6 +42,11 @@ class OutputBuffer(wiring.Component):
     ``placed`` says that no results are expected, ``idle`` that everything is requested.
     """
 
+    placing_segments = 2
+    """Segments whose results may be expected at once."""
+    leaving_segments = 4
+    """Segments that may be in the ring without being requested."""
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
@@ -61,8 +66,8 @@ class OutputBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        m.submodules.placing = placing = Queue(PLACE, 2)
-        m.submodules.leaving = leaving = Queue(SEGMENT, 4)
+        m.submodules.placing = placing = Queue(PLACE, self.placing_segments)
+        m.submodules.leaving = leaving = Queue(SEGMENT, self.leaving_segments)
         m.submodules.memory = memory = Memory(shape=8 * config.bus_bytes, depth=config.output_buffer, init=[])
         write, read = memory.write_port(), memory.read_port()
 

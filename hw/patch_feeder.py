@@ -30,8 +30,14 @@ class PatchFeeder(wiring.Component):
     until there is room for it: up to there, nothing can leave the transform. ``transformed`` then brings
     count x n x n vectors, position running fastest, V[i][j] with i before j, without back-pressure.
     OPERANDS_RELEASED is signalled with the last vector's read. ``select`` names the transform in use; a change
-    of it waits until the last one is through.
+    of it waits until the last one is through. ``started`` and ``ended`` pulse with an instruction's start and
+    last read.
     """
+
+    start_latency = 1
+    """Cycles from the start of an instruction to its first read."""
+    read_latency = 1
+    """Cycles from a read to the pixel's arrival at the transform."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -50,6 +56,8 @@ class PatchFeeder(wiring.Component):
                 "halt": In(1),
                 "awaiting_inputs": Out(1),
                 "idle": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
             }
         )
 
@@ -97,6 +105,8 @@ class PatchFeeder(wiring.Component):
             start.eq(queue.output.valid & (~active | finishing) & same_transform & ~blocked & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.INPUTS_LOADED), 0)),
+            self.started.eq(start),
+            self.ended.eq(finishing),
             self.signal.eq(Mux(finishing, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
             walk.start.eq(start),
             walk.instruction.eq(head),

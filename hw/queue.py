@@ -15,6 +15,9 @@ class Queue(wiring.Component):
     ``input.ready`` depends on registers only. ``level`` counts what is held.
     """
 
+    latency = 1
+    """Cycles from entering to the first cycle in which a payload can leave, and from leaving to the room it makes."""
+
     def __init__(self, shape: ShapeLike, depth: int) -> None:
         if depth < 2 or depth & (depth - 1):
             raise ValueError(f"queue depth {depth} must be a power of two of at least 2")

@@ -38,6 +38,11 @@ class ReadMaster(wiring.Component):
     handshake. ``halt`` keeps further bursts from being taken; ``idle`` says that none is under way.
     """
 
+    request_latency = 1
+    """Cycles from taking a request to its handshake on AR, when ARREADY is high."""
+    beat_latency = 1
+    """Cycles from a handshake on R to the beat at its reader."""
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(

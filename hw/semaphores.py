@@ -20,6 +20,9 @@ class Semaphores(wiring.Component):
     all counts to zero.
     """
 
+    latency = 1
+    """Cycles from a signal to the first cycle in which it can be taken."""
+
     def __init__(self) -> None:
         mask = len(Semaphore)
         super().__init__(

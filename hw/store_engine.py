@@ -22,8 +22,13 @@ class StoreEngine(wiring.Component):
     room for all of it), and one for each accumulator to read (``drain_*``, positions of a tile or of a pooling
     window fastest). The last read signals the semaphores. The next instruction may change ``tile`` and
     ``parameters`` once ``placed`` says that every result has left the output path. ``idle`` is high when there
-    is nothing to do.
+    is nothing to do. ``drained`` pulses with the last read of an instruction, ``ended`` when its last result is placed.
     """
+
+    parameter_cycles = PARAMETER_BYTES
+    """Cycles after the start of an instruction, one for each plane of parameters."""
+    measure_cycles = 1
+    """Cycles before each segment."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -48,6 +53,8 @@ class StoreEngine(wiring.Component):
                 "placed": In(1),
                 "halt": In(1),
                 "idle": Out(1),
+                "drained": Out(1),
+                "ended": Out(1),
                 "pc": Out(PC_BITS),
             }
         )
@@ -139,6 +146,12 @@ class StoreEngine(wiring.Component):
             ]
         with m.Else():
             m.d.comb += [next_sum.eq(self.drain_address + current.count), next_tile.eq(tile_address + 1)]
+        placing = Signal()
+        with m.If(self.drained):
+            m.d.sync += placing.eq(1)
+        with m.Elif(self.ended):
+            m.d.sync += placing.eq(0)
+        m.d.comb += self.ended.eq(placing & self.placed)
         with m.FSM():
             with m.State("IDLE"):
                 start = Signal()
@@ -210,7 +223,7 @@ class StoreEngine(wiring.Component):
                         with m.If(row_ended):
                             m.d.sync += row_sums.eq(next_tile)
                         with m.If(tiles_left == 0):
-                            m.d.comb += self.signal.eq(current.signal)
+                            m.d.comb += [self.signal.eq(current.signal), self.drained.eq(1)]
                             m.next = "IDLE"
                         with m.Else():
                             m.next = "MEASURE"

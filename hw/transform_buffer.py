@@ -12,7 +12,7 @@ from hw.config import AcceleratorConfig
 from hw.counters import Stall
 from hw.isa import Execute, Semaphore
 from hw.matrix_unit import vectors_layout
-from hw.patch_feeder import BLOCK, MOST_POSITIONS
+from hw.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
 from hw.queue import Queue
 from hw.separable_transform import SeparableTransform, vector_layout
 from hw.winograd import winograd
@@ -36,6 +36,9 @@ class TransformBuffer(wiring.Component):
     goes to the half's beginning, which has been read long before.)
     """
 
+    halves = 2
+    """Blocks held: one fills while the other streams."""
+
     @staticmethod
     def first_write(tile: int) -> int:
         """Cycles from a half's release to the next block's first write: n + 5.
@@ -43,7 +46,7 @@ class TransformBuffer(wiring.Component):
         One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
         and the transform.
         """
-        return 2 + SeparableTransform.latency(winograd(tile).patch)
+        return 1 + PatchFeeder.read_latency + SeparableTransform.latency(winograd(tile).patch)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -58,6 +61,8 @@ class TransformBuffer(wiring.Component):
                 "halt": In(1),
                 "stall": Out(Stall),
                 "idle": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
             }
         )
 
@@ -65,7 +70,7 @@ class TransformBuffer(wiring.Component):
         config = self._config
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
-        m.submodules.arriving = arriving = Queue(BLOCK, 2)
+        m.submodules.arriving = arriving = Queue(BLOCK, self.halves)
         memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
@@ -75,7 +80,7 @@ class TransformBuffer(wiring.Component):
             self.instruction.ready.eq(queue.input.ready),
         ]
         released = Signal()
-        free = Signal(range(3), init=2)
+        free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
         m.d.comb += [
             self.block.ready.eq((free != 0) & arriving.input.ready),
@@ -121,7 +126,7 @@ class TransformBuffer(wiring.Component):
         config = self._config
         head = queue.output.payload
         current = Signal(Execute.layout())
-        full = Signal(range(3))
+        full = Signal(range(self.halves + 1))
         half = Signal()
         tiles_left, blocks_left = Signal(16), Signal(16)
         position, last_position = Signal(range(MOST_POSITIONS)), Signal(range(MOST_POSITIONS))
@@ -142,6 +147,8 @@ class TransformBuffer(wiring.Component):
             blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
             start.eq(queue.output.valid & (~active | (step & final)) & ~blocked & ~self.halt),
             queue.output.ready.eq(start),
+            self.started.eq(start),
+            self.ended.eq(step & final),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
             read.en.eq(step),
             read.addr.eq(self._entry(address, half)),

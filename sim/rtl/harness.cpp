@@ -55,6 +55,19 @@ void drive(Port& port, const uint8_t* bytes) {
     std::memcpy(&port, bytes, BUS_BYTES);
 }
 
+// What an engine did with its next instruction; `bit` is one of the `events` port's.
+struct Step {
+    uint64_t cycle;
+    uint32_t bit;
+};
+
+// The accelerator's `events` port; a test's device need not have one.
+template <typename Top>
+uint32_t events_of(const Top& top) {
+    if constexpr (requires { top.events; }) return top.events;
+    else return 0;
+}
+
 class Simulation {
 public:
     Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, int seed, const char* waves)
@@ -112,6 +125,7 @@ public:
                 return;
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
+            if (m_sampled.register_w) m_written = m_cycle - 1;
             if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
         }
         register_timeout("write to", address);
@@ -147,6 +161,9 @@ public:
 
     uint64_t cycle() const { return m_cycle; }
 
+    // The cycle in which a register last took a value.
+    uint64_t written() const { return m_written; }
+
     std::string last_activity() const {
         if (!m_active) return "none since the start";
         static constexpr std::array<const char*, 5> names{"AR", "R", "AW", "W", "B"};
@@ -163,6 +180,8 @@ public:
     Contents contents;
     std::vector<Event> events;
     bool recording = false;
+    std::vector<Step> steps;
+    bool recording_steps = false;
     std::string message;
 
 private:
@@ -197,6 +216,7 @@ private:
         dump(2 * m_cycle);
         sample_registers();
         if (!m_resetting) sample_bus(offer);
+        if (recording_steps) sample_events();
         m_top->clk = 1;
         m_top->eval();
         dump(2 * m_cycle + 1);
@@ -236,6 +256,11 @@ private:
         if (offer.read && read_ready) note(Event{m_cycle, R, 0, 1, offer.last});
         if (offer.answer && answer_ready) note(Event{m_cycle, B, 0, 1, 1});
         m_memory->end(m_cycle, read_ready, answer_ready);
+    }
+
+    void sample_events() {
+        for (uint32_t high = events_of(*m_top); high; high &= high - 1)
+            steps.push_back(Step{m_cycle, static_cast<uint32_t>(__builtin_ctz(high))});
     }
 
     Burst request(const char* what, uint32_t address, uint32_t length, uint32_t size, uint32_t type, uint8_t id) const {
@@ -306,6 +331,7 @@ private:
     bool m_resetting = false;
     uint64_t m_cycle = 0;
     uint64_t m_quiet_since = 0;
+    uint64_t m_written = 0;
     bool m_active = false;
     Event m_last{};
 };
@@ -358,6 +384,8 @@ WINGRID_API int wingrid_run(Simulation* simulation, uint64_t limit, uint64_t pat
 
 WINGRID_API uint64_t wingrid_cycle(const Simulation* simulation) { return simulation->cycle(); }
 
+WINGRID_API uint64_t wingrid_written(const Simulation* simulation) { return simulation->written(); }
+
 WINGRID_API const char* wingrid_message(const Simulation* simulation) { return simulation->message.c_str(); }
 
 WINGRID_API void wingrid_last_activity(const Simulation* simulation, char* text, uint64_t room) {
@@ -378,4 +406,14 @@ WINGRID_API void wingrid_record(Simulation* simulation, int on) {
 WINGRID_API uint64_t wingrid_events(const Simulation* simulation, const wingrid::Event** events) {
     *events = simulation->events.data();
     return simulation->events.size();
+}
+
+WINGRID_API void wingrid_record_steps(Simulation* simulation, int on) {
+    simulation->recording_steps = on;
+    simulation->steps.clear();
+}
+
+WINGRID_API uint64_t wingrid_steps(const Simulation* simulation, const wingrid::Step** steps) {
+    *steps = simulation->steps.data();
+    return simulation->steps.size();
 }

@@ -28,6 +28,12 @@ EVENT = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), ("be
 """A handshake on the AXI4 master. ``address`` and ``beats`` are those of AR and AW, ``last`` that of R and W."""
 
 
+STEP = np.dtype([("cycle", "<i8"), ("event", "<u4")])
+"""What an engine did with its next instruction: one of ``hw.events.Event``."""
+
+_RECORDED_STEP = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("", "<u4")])
+
+
 class Channel(enum.IntEnum):
     """Which channel a recorded handshake happened on."""
 
@@ -178,6 +184,25 @@ class RtlSimulator:
             return np.empty(0, EVENT)
         return np.frombuffer(ctypes.string_at(events, count * EVENT.itemsize), EVENT)
 
+    def record_steps(self, on: bool = True) -> None:
+        """Start recording what the engines do with an empty record, or stop and drop it."""
+        self._library.wingrid_record_steps(self._open(), int(on))
+
+    def steps(self) -> NDArray[Any]:
+        """What the engines did, as recorded so far, in order, as records of ``STEP``.
+
+        Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
+        the cycle before the machine runs.
+        """
+        steps = ctypes.c_void_p()
+        count = self._library.wingrid_steps(self._open(), ctypes.byref(steps))
+        result = np.empty(count, STEP)
+        if count:
+            recorded = np.frombuffer(ctypes.string_at(steps, count * _RECORDED_STEP.itemsize), _RECORDED_STEP)
+            result["cycle"] = recorded["cycle"] - self._library.wingrid_written(self._open())
+            result["event"] = recorded["event"]
+        return result
+
     def close(self) -> None:
         """End the simulation and complete the wave file. ``memory`` stays valid."""
         self._finalizer()
@@ -227,6 +252,9 @@ def _load(path: Path) -> ctypes.CDLL:
         "clear_traps": (None, [pointer]),
         "record": (None, [pointer, ctypes.c_int]),
         "events": (u64, [pointer, pointer]),
+        "record_steps": (None, [pointer, ctypes.c_int]),
+        "steps": (u64, [pointer, pointer]),
+        "written": (u64, [pointer]),
     }
     for name, (result, arguments) in signatures.items():
         function = getattr(library, f"wingrid_{name}")

@@ -20,6 +20,7 @@ from amaranth.lib.wiring import Out
 
 from hw import verilog
 from hw.config import AcceleratorConfig
+from hw.events import Event
 from hw.registers import REGISTER_ADDRESS_BITS
 from sim import verilator
 
@@ -98,6 +99,7 @@ def test_ports_are_the_documented_ones() -> None:
     bus = 8 * CONFIG.bus_bytes
     found = {port["name"]: (port["direction"], port["width"]) for port in verilog.ports(text())}
     expected = {"clk": ("input", 1), "rst": ("input", 1), "interrupt": ("output", 1)}
+    expected["events"] = ("output", len(Event))
     request = {"id": 1, "addr": 32, "len": 8, "size": 3, "burst": 2, "cache": 4, "prot": 3, "valid": 1}
     outputs = {f"m_axi_{channel}{name}": width for channel in ("ar", "aw") for name, width in request.items()}
     outputs |= {"m_axi_wdata": bus, "m_axi_wstrb": bus // 8, "m_axi_wlast": 1, "m_axi_wvalid": 1}

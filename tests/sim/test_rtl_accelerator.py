@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,8 @@ import pytest
 import single_group
 
 from hw.config import AcceleratorConfig
-from hw.isa import Fault
+from hw.events import Event
+from hw.isa import Fault, Store
 from hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
 from sim.memory import MemoryTiming
 from sim.rtl.simulator import RtlSimulator
@@ -82,6 +84,27 @@ def test_memory_timing_changes_cycles_but_no_bit(timing: MemoryTiming) -> None:
     assert outcome.cycles != usual.cycles
     assert outcome.counters[Counter.BUSY] == usual.counters[Counter.BUSY]
     assert outcome.counters[Counter.BYTES_INSTRUCTIONS :] == usual.counters[Counter.BYTES_INSTRUCTIONS :]
+
+
+def test_steps_count_from_the_start_and_are_only_kept_while_they_are_wanted() -> None:
+    group = single_group.build(CONFIG)
+    with RtlSimulator(CONFIG, memory_bytes=single_group.MEMORY_BYTES) as simulator:
+        run(simulator, group)
+        assert len(simulator.steps()) == 0
+        simulator.record_steps()
+        simulator.memory[:] = group.memory
+        start(simulator, group.length)
+        cycles = simulator.run_until_interrupt()
+        steps = simulator.steps()
+        counts = collections.Counter(steps["event"].tolist())
+        assert counts[Event.DISPATCHED] == group.length
+        assert counts[Event.STORE_ENDED] == sum(isinstance(instruction, Store) for instruction in group.instructions)
+        assert counts[Event.PATCHES_STARTED] == 0
+        assert steps["cycle"].min() > 0
+        assert (np.diff(steps["cycle"]) >= 0).all()
+        assert steps["cycle"].max() < cycles
+        simulator.record_steps(False)
+        assert len(simulator.steps()) == 0
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from copy_device import CopyDevice, CopyRegister
 
 from hw import verilog
 from hw.config import AcceleratorConfig
-from sim import verilator
+from sim import native, verilator
 from sim.rtl import build
 from sim.rtl.simulator import RtlSimulator
 
@@ -30,7 +30,7 @@ def text() -> str:
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty cache, but for Verilator's own library, which takes longest to compile."""
-    runtime = build.cache_directory() / "runtime"
+    runtime = native.cache_directory() / "runtime"
     runtime.mkdir(parents=True, exist_ok=True)
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "runtime").symlink_to(runtime)
@@ -46,11 +46,11 @@ def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, t
     monkeypatch.delenv("WINGRID_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert build.cache_directory() == tmp_path / ".cache" / "wingrid"
+    assert native.cache_directory() == tmp_path / ".cache" / "wingrid"
     monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert build.cache_directory() == Path("/somewhere/wingrid")
+    assert native.cache_directory() == Path("/somewhere/wingrid")
     monkeypatch.setenv("WINGRID_CACHE", "/else/where")
-    assert build.cache_directory() == Path("/else/where")
+    assert native.cache_directory() == Path("/else/where")
 
 
 def test_two_builds_at_once_share_one_and_the_third_finds_it(cache: Path, text: str) -> None:
@@ -96,28 +96,28 @@ def _touch(path: Path) -> Path:
 
 
 def test_verilator_refuses_what_is_no_verilog(cache: Path) -> None:
-    with pytest.raises(build.BuildError, match=r"Verilator failed with exit status \d+:(.|\n)*syntax error"):
+    with pytest.raises(native.BuildError, match=r"Verilator failed with exit status \d+:(.|\n)*syntax error"):
         build.library("module wingrid(;", BUS_BYTES)
     assert entries(cache) == [".lock"]
 
 
 def test_compiler_failure_shows_the_end_of_its_log(cache: Path, text: str) -> None:
     # A module without the ports that the harness drives.
-    with pytest.raises(build.BuildError, match=r"the compiler on harness.cpp failed(.|\n)*has no member named"):
+    with pytest.raises(native.BuildError, match=r"the compiler on harness.cpp failed(.|\n)*has no member named"):
         build.library("module wingrid(input clk); endmodule", BUS_BYTES)
     assert entries(cache) == [".lock"]
 
 
 def test_missing_compiler_is_named(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler -m64")
-    build._compiler_identity.cache_clear()
-    with pytest.raises(verilator.ToolMissing, match=r"^the C\+\+ compiler no-such-compiler is missing$"):
+    native.compiler_identity.cache_clear()
+    with pytest.raises(native.ToolMissing, match=r"^the C\+\+ compiler no-such-compiler is missing$"):
         build.library("module wingrid; endmodule", BUS_BYTES)
 
 
 def test_missing_perl_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(verilator.ToolMissing, match=r"^perl is missing"):
+    with pytest.raises(native.ToolMissing, match=r"^perl is missing"):
         verilator.program()
 
 

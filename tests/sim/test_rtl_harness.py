@@ -292,3 +292,12 @@ def test_impossible_parameters_are_refused() -> None:
         simulator(patience=0)
     with pytest.raises(ValueError, match="bytes_per_cycle = 17 must lie between 1 and the bus width of 16"):
         simulator(timing=MemoryTiming(bytes_per_cycle=17))
+
+
+def test_a_device_without_an_events_port_leaves_no_steps() -> None:
+    with simulator() as device:
+        device.record_steps()
+        start(device)
+        device.run_until_interrupt()
+        assert len(device.bus_events()) > 0
+        assert len(device.steps()) == 0

@@ -1,0 +1,65 @@
+"""Compiles the timing model, once for all configurations."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+
+from amaranth.hdl import Shape
+
+from hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES
+from hw.events import Event
+from hw.isa import INSTRUCTIONS, Buffer, Instruction, Opcode, Semaphore
+from hw.registers import Counter
+from hw.winograd import KERNEL
+from sim import native
+from sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
+
+SOURCES = Path(__file__).resolve().parent
+FLAGS = (*native.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
+
+
+def library(progress: Callable[[str], None] | None = None) -> Path:
+    """The model's library, from the cache or built now. Raises ``BuildError`` or ``ToolMissing``."""
+    text = definitions()
+    sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.?pp"))]
+    key = native.key("timing", text, *FLAGS, native.compiler_identity(), *sources)
+
+    def build(folder: Path) -> Path:
+        if progress is not None:
+            progress("compiling the timing model")
+        (folder / "definitions.hpp").write_text(text)
+        result = folder / "result.so"
+        command = [*native.compiler(), *FLAGS, f"-I{folder}", f"-I{SOURCES}", "-shared"]
+        native.call([*command, "-o", str(result), str(SOURCES / "model.cpp")], "the compiler on model.cpp", folder)
+        return result
+
+    return native.cached(native.cache_directory() / "timing" / f"{key}.so", build)
+
+
+def definitions() -> str:
+    """C++ for what the Python sources define: instructions, semaphores, events, counters, parameters."""
+    parts = ["// Generated from the Python sources.", "#pragma once", "#include <cstdint>", "namespace wingrid {"]
+    sizes = {"INSTRUCTION_BYTES": INSTRUCTION_BYTES, "AXI_PAGE_BYTES": AXI_PAGE_BYTES, "RAW_TAPS": KERNEL**2}
+    sizes |= {"SEMAPHORES": len(Semaphore), "BUFFERS": len(Buffer), "TILE_ENTRIES": TILE_ENTRIES}
+    parts += [f"constexpr uint32_t {name} = {value};" for name, value in sizes.items()]
+    parts += [_enumeration(kind) for kind in (Opcode, Buffer, Semaphore, Event, Counter)]
+    parts += [_instruction(kind) for kind in INSTRUCTIONS]
+    fields = [f"uint32_t {name};" for name in SCALARS] + [f"uint32_t {name}[{TILE_ENTRIES}];" for name in BY_TILE]
+    parts += [f"struct Parameters {{ {' '.join(fields)} }};", "}  // namespace wingrid"]
+    return "\n".join(parts) + "\n"
+
+
+def _enumeration(kind: type[enum.IntEnum]) -> str:
+    members = ", ".join(f"{member.name} = {member.value}" for member in kind)
+    return f"enum class {kind.__name__} : int {{ {members} }};"
+
+
+def _instruction(kind: type[Instruction]) -> str:
+    """The packed structure of an instruction; its fields are whole bytes."""
+    fields = []
+    for name, field in kind.layout():
+        shape = Shape.cast(field.shape)
+        fields.append(f"{'' if shape.signed else 'u'}int{shape.width}_t {name};")
+    return f"struct __attribute__((packed)) {kind.__name__} {{ {' '.join(fields)} }};"

@@ -1,0 +1,32 @@
+"""Whether the model took as long as the RTL, and if not, where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+
+from hw.registers import Counter
+from sim.timing.events import first_divergence, numbered
+from sim.timing.model import TimingResult
+
+
+def difference(
+    program: bytes, model: TimingResult, counters: Mapping[Counter, int], steps: NDArray[Any] | None = None
+) -> str | None:
+    """``None`` if all counters are equal, and all events if both sides recorded them; else how they differ, as text.
+
+    ``counters`` and ``steps`` (as ``RtlSimulator.steps`` returns them) are the RTL's, ``program`` is what both ran.
+    With steps the text ends with the first instruction that something happened to at another time.
+    """
+    different = [counter for counter in Counter if model.counters[counter] != counters[counter]]
+    texts = [
+        f"{counter.name} is {model.counters[counter]} in the model, {counters[counter]} on the RTL"
+        for counter in different
+    ]
+    if steps is not None and model.events is not None:
+        divergence = first_divergence(program, model.events, numbered(program, steps))
+        if divergence is not None:
+            texts.append(f"first {divergence}")
+    return "; ".join(texts) or None

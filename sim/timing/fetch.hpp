@@ -1,0 +1,94 @@
+// Instruction fetch and dispatch (hw/fetch_engine.py).
+#pragma once
+
+#include "definitions.hpp"
+#include "memory.hpp"
+#include "program.hpp"
+#include "progress.hpp"
+#include "record.hpp"
+#include "times.hpp"
+
+namespace wingrid {
+
+class Fetch {
+public:
+    Fetch(const Parameters& parameters, const Program& program, uint32_t address, Progress& progress, Record& record)
+        : m_parameters{parameters}, m_program{program}, m_address{address}, m_progress{progress}, m_record{record} {}
+
+    // From which cycle on the next instruction is asked for.
+    Cycle next_request() const {
+        if (m_requested == length()) return UNKNOWN;
+        const Cycle ahead = m_dispatched.at(ptrdiff_t{m_requested} - m_parameters.fetch_ahead);
+        return known(ahead) ? std::max(m_last_request, ahead) + NEXT : UNKNOWN;
+    }
+
+    Burst request(Cycle cycle) {
+        m_last_request = cycle;
+        const uint32_t address = m_address + m_requested++ * INSTRUCTION_BYTES;
+        return Burst{address, INSTRUCTION_BYTES / m_parameters.bus_bytes, BurstKind::FETCH, true, 0};
+    }
+
+    // An instruction's last beat is at the reader in that cycle.
+    void arrive(Cycle cycle) { m_arrived.add(cycle + m_parameters.queue_latency); }
+
+    // Dispatches as far as it is known when; returns whether anything was.
+    bool run() {
+        const ptrdiff_t before = m_dispatched.count();
+        while (m_dispatched.count() < m_arrived.count()) {
+            const Program::Place& place = m_program.order[m_dispatched.count()];
+            const Cycle free = engine_free(place);
+            if (!known(free)) break;
+            const Cycle cycle = std::max({m_arrived.at(m_dispatched.count()), m_dispatched.last() + NEXT, free});
+            m_record.step(Event::DISPATCHED, m_dispatched.count(), cycle);
+            m_dispatched.add(cycle);
+            const Cycle visible = cycle + m_parameters.queue_latency;
+            switch (place.opcode) {
+                case Opcode::LOAD: m_progress.queued_loads.add(visible); break;
+                case Opcode::STORE: m_progress.queued_stores.add(visible); break;
+                case Opcode::EXECUTE:
+                    ++(m_program.executes[place.number].fields.tile ? m_winograd : m_direct);
+                    m_progress.queued_executes.add(visible);
+            }
+        }
+        return m_dispatched.count() != before;
+    }
+
+    bool done() const { return m_dispatched.count() == length(); }
+    // From which cycle on everything is dispatched.
+    Cycle finished() const { return m_dispatched.last() + NEXT; }
+
+private:
+    ptrdiff_t length() const { return static_cast<ptrdiff_t>(m_program.order.size()); }
+
+    // From which cycle on the engine takes the instruction. An EXECUTE waits until the other source of vectors is idle.
+    Cycle engine_free(const Program::Place& place) const {
+        const ptrdiff_t depth = m_parameters.queue_depth;
+        const Progress& progress = m_progress;
+        if (place.opcode == Opcode::LOAD) return room(progress.loads, place.number, depth);
+        if (place.opcode == Opcode::STORE) return room(progress.stores, place.number, depth);
+        const Cycle weights = room(progress.weights, place.number, depth);
+        if (m_program.executes[place.number].fields.tile)
+            return std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
+                             idle_from(progress.direct_done, m_direct)});
+        return std::max({weights, room(progress.direct, m_direct, depth), idle_from(progress.winograd_done, m_winograd)});
+    }
+
+    static Cycle idle_from(const Times& done, ptrdiff_t given) {
+        if (given == 0) return 0;
+        return done.at(given - 1) + NEXT;
+    }
+
+    const Parameters& m_parameters;
+    const Program& m_program;
+    const uint32_t m_address;
+    Progress& m_progress;
+    Record& m_record;
+    uint32_t m_requested = 0;
+    Cycle m_last_request = 0;
+    Times m_arrived;
+    Times m_dispatched;
+    ptrdiff_t m_direct = 0;
+    ptrdiff_t m_winograd = 0;
+};
+
+}  // namespace wingrid

@@ -1,0 +1,25 @@
+// What the units know of each other's instructions: when they come into the engines' queues and when they leave them.
+#pragma once
+
+#include "times.hpp"
+
+namespace wingrid {
+
+struct Progress {
+    // From which cycle on the n-th instruction of its kind can be taken.
+    Times queued_loads;
+    Times queued_executes;
+    Times queued_stores;
+    // When the engines take them: every EXECUTE for its weights, and a direct or Winograd one for its vectors.
+    Times loads;
+    Times weights;
+    Times direct;
+    Times patches;
+    Times blocks;
+    Times stores;
+    // When the last vector of the n-th EXECUTE of each sort enters the mesh.
+    Times direct_done;
+    Times winograd_done;
+};
+
+}  // namespace wingrid

@@ -1,0 +1,191 @@
+// The weight feeder and the weight transform (hw/weight_feeder.py, hw/weight_transform.py).
+#pragma once
+
+#include <deque>
+
+#include "definitions.hpp"
+#include "matrix_unit.hpp"
+#include "program.hpp"
+#include "progress.hpp"
+#include "record.hpp"
+#include "releases.hpp"
+#include "semaphores.hpp"
+#include "times.hpp"
+
+namespace wingrid {
+
+// Transformed rows move through the transform's stages together: in every cycle, but for those in which the row at
+// the end is the first of a tile that cannot enter the mesh yet. Such advances are counted: a row that enters the stages
+// with advance number a leaves them with number a + stages, and between two waits numbers run like cycles.
+class WeightTransform {
+public:
+    WeightTransform(const Parameters& parameters, MatrixUnit& unit) : m_parameters{parameters}, m_unit{unit} {}
+
+    // From which cycle on raw tile `index` may enter.
+    Cycle room(ptrdiff_t index) const { return wingrid::room(m_used, index, m_parameters.weight_transform_halves); }
+
+    // A raw tile's last row enters in that cycle.
+    void fill(uint32_t tile, Cycle cycle) { m_filled.push_back(Raw{tile, cycle + NEXT}); }
+
+    // Hands on tiles to the mesh as far as it is known when; returns whether there were any.
+    bool run() {
+        bool moved = false;
+        while (!m_unit.full && (m_tiles_left || !m_filled.empty())) {
+            if (!m_tiles_left) begin();
+            hand_on();
+            moved = true;
+        }
+        return moved;
+    }
+
+    bool empty() const { return !m_tiles_left && m_filled.empty(); }
+    // The cycle in which the last row has left, if it is empty.
+    Cycle last_row() const { return m_last_row; }
+
+private:
+    struct Raw {
+        uint32_t tile;
+        Cycle held;  // from this cycle on it is complete
+    };
+
+    void begin() {
+        const Raw raw = m_filled.front();
+        m_filled.pop_front();
+        const uint32_t patch = m_parameters.patch[raw.tile];
+        m_first = std::max(m_after, advance_at(raw.held));
+        m_tiles_left = patch * patch;
+        m_after = m_first + int64_t{m_tiles_left} * m_parameters.rows;
+        m_next_leaves = m_first + m_parameters.weight_transform_stages;
+        m_use_known = false;
+    }
+
+    void hand_on() {
+        const Cycle at_end = m_left_in + (m_next_leaves - m_left);
+        m_at_end = at_end;
+        m_left = m_next_leaves;
+        m_left_in = std::max(at_end, m_unit.taken);
+        m_unit.load(m_left_in);
+        m_last_row = m_left_in + m_parameters.rows - 1;
+        m_next_leaves += m_parameters.rows;
+        --m_tiles_left;
+        // The raw tile's memory is free once its last row is on its way; what may still hold that up is a tile
+        // whose first row leaves before.
+        if (!m_use_known && (!m_tiles_left || m_next_leaves > m_after - 1)) {
+            m_used.add(m_left_in + (m_after - 1 - m_left));
+            m_use_known = true;
+        }
+    }
+
+    // The number of the first advance in that cycle or later, which no wait but the last one known may follow.
+    int64_t advance_at(Cycle cycle) const {
+        if (cycle >= m_left_in) return m_left + (cycle - m_left_in);
+        if (cycle >= m_at_end) return m_left;
+        return m_left - (m_at_end - cycle);
+    }
+
+    const Parameters& m_parameters;
+    MatrixUnit& m_unit;
+    std::deque<Raw> m_filled;
+    Times m_used;
+    bool m_use_known = true;
+    uint32_t m_tiles_left = 0;
+    int64_t m_first = 0;        // advance with which the raw tile's first row enters the stages
+    int64_t m_after = 0;        // the one after that of its last row
+    int64_t m_next_leaves = 0;  // advance with which the next tile's first row leaves
+    int64_t m_left = 0;         // and that of the tile before,
+    Cycle m_at_end = 0;         // which got to the end of the stages in this cycle
+    Cycle m_left_in = 0;        // and left in this one
+    Cycle m_last_row = 0;
+};
+
+class WeightFeeder {
+public:
+    WeightFeeder(const Parameters& parameters, const Program& program, Semaphores& semaphores, MatrixUnit& unit,
+                 Releases& releases, Progress& progress, Record& record)
+        : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_unit{unit}, m_releases{releases},
+          m_progress{progress}, m_record{record}, m_transform{parameters, unit} {}
+
+    // Reads on as far as it is known when; returns whether it could.
+    bool run() {
+        bool moved = false;
+        while (true) {
+            const bool transformed = m_transform.run();
+            const bool read = m_groups_left ? read_group() : start();
+            if (!transformed && !read) return moved;
+            moved = true;
+        }
+    }
+
+    bool done() const {
+        return m_progress.weights.count() == static_cast<ptrdiff_t>(m_program.executes.size()) && !m_groups_left
+               && m_transform.empty();
+    }
+    // From which cycle on nothing is queued or under way.
+    Cycle idle_from() const { return last_row() + NEXT; }
+
+private:
+    // The cycle in which the last row has left for the mesh, or has been through the transform.
+    Cycle last_row() const { return m_tile ? m_transform.last_row() : m_last_transfer; }
+
+    bool start() {
+        const ptrdiff_t number = m_progress.weights.count();
+        if (number >= m_progress.queued_executes.count()) return false;
+        const Execute& execute = m_program.executes[number].fields;
+        Cycle cycle = std::max({m_progress.queued_executes.at(number), m_ended,
+                                m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
+        if (execute.tile != m_tile && number) {
+            if (!m_transform.empty()) return false;
+            cycle = std::max({cycle, last_row() + NEXT, m_last_transfer + NEXT});
+        }
+        if (!known(cycle)) return false;
+        m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
+        m_record.step(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
+        m_progress.weights.add(cycle);
+        m_ready = cycle + m_parameters.weight_start_latency;
+        m_tile = execute.tile;
+        m_groups_left = execute.blocks;
+        if (!m_tile) m_groups_left *= uint32_t{execute.kernel_height} * execute.kernel_width;
+        return true;
+    }
+
+    // A group of rows follows without pause once the first one may go: a tile, or all taps of a raw one.
+    bool read_group() {
+        const Cycle opens = m_tile ? m_transform.room(m_raw_tiles) : m_unit.full ? UNKNOWN : m_unit.taken;
+        if (!known(opens)) return false;
+        const Cycle read = std::max(m_ready, m_last_transfer);
+        const Cycle first = std::max(read + m_parameters.weight_read_latency, opens);
+        const uint32_t rows = m_tile ? m_parameters.rows * RAW_TAPS : m_parameters.rows;
+        m_last_transfer = first + rows - 1;
+        if (m_tile) {
+            m_transform.fill(m_tile, m_last_transfer);
+            ++m_raw_tiles;
+        } else {
+            m_unit.load(first);
+        }
+        if (--m_groups_left == 0) {
+            // A row is read as the one before leaves.
+            m_ended = m_last_transfer - 1;
+            const Numbered<Execute>& execute = m_program.executes[m_progress.weights.count() - 1];
+            m_record.step(Event::WEIGHTS_ENDED, execute.index, m_ended);
+            if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.weights(m_ended);
+        }
+        return true;
+    }
+
+    const Parameters& m_parameters;
+    const Program& m_program;
+    Semaphores& m_semaphores;
+    MatrixUnit& m_unit;
+    Releases& m_releases;
+    Progress& m_progress;
+    Record& m_record;
+    WeightTransform m_transform;
+    uint32_t m_tile = 0;
+    uint32_t m_groups_left = 0;
+    ptrdiff_t m_raw_tiles = 0;
+    Cycle m_ready = 0;
+    Cycle m_ended = 0;
+    Cycle m_last_transfer = 0;
+};
+
+}  // namespace wingrid

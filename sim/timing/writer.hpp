@@ -1,0 +1,81 @@
+// The writing half of the bus master (hw/write_master.py).
+#pragma once
+
+#include <deque>
+
+#include "definitions.hpp"
+#include "memory.hpp"
+#include "times.hpp"
+
+namespace wingrid {
+
+class Writer {
+public:
+    Writer(const Parameters& parameters, Memory& memory) : m_parameters{parameters}, m_memory{memory} {}
+
+    // From which cycle on one more burst can be requested.
+    Cycle room() const { return wingrid::room(m_started, m_requests, m_parameters.write_requests); }
+
+    void request(uint32_t address, uint32_t beats, Cycle cycle) {
+        m_queue.push_back(Request{address, beats, cycle + m_parameters.queue_latency});
+        ++m_requests;
+    }
+
+    // Writes on as far as it is known when; returns whether it could.
+    bool run() {
+        bool moved = false;
+        for (; !m_queue.empty(); moved = true) {
+            const Request& request = m_queue.front();
+            const Cycle answered = wingrid::room(m_answered, m_started.count(), m_parameters.writes_in_flight);
+            if (!known(answered)) break;
+            const Cycle start = std::max({request.queued, m_free, answered});
+            const Cycle first = start + m_parameters.write_start_latency;
+            const Cycle last = first + request.beats - 1;
+            m_started.add(start);
+            m_free = last + NEXT;
+            m_memory.write(Burst{request.address, request.beats, BurstKind::WRITE, true, 0}, last);
+            beats += request.beats;
+            m_written.push_back(Written{beats, last});
+            m_queue.pop_front();
+        }
+        return moved;
+    }
+
+    // Memory's response to the next burst is there in that cycle.
+    void answer(Cycle cycle) { m_answered.add(cycle); }
+
+    // When the beats written so far were at least so many.
+    Cycle written(int64_t wanted) {
+        if (wanted <= 0) return 0;
+        while (!m_written.empty() && m_written.front().beats < wanted) m_written.pop_front();
+        return m_written.empty() ? UNKNOWN : m_written.front().cycle;
+    }
+
+    bool done() const { return m_queue.empty() && m_answered.count() == m_started.count(); }
+    // From which cycle on nothing is requested or under way.
+    Cycle idle_from() const { return m_answered.last() + NEXT; }
+
+    int64_t beats = 0;
+
+private:
+    struct Request {
+        uint32_t address;
+        uint32_t beats;
+        Cycle queued;
+    };
+    struct Written {
+        int64_t beats;
+        Cycle cycle;
+    };
+
+    const Parameters& m_parameters;
+    Memory& m_memory;
+    std::deque<Request> m_queue;
+    std::deque<Written> m_written;
+    Times m_started;
+    Times m_answered;
+    ptrdiff_t m_requests = 0;
+    Cycle m_free = 0;
+};
+
+}  // namespace wingrid

@@ -1,0 +1,213 @@
+"""The timing model takes as many cycles as the RTL, for the same reasons, and says where it does not."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import time
+
+import numpy as np
+import pytest
+import single_group
+from layer_cases import RTL_CONFIGS, SQUARE
+from timing_cases import CONFIGS, PROGRAM, BankConflict, TimingCase, measure, timing_case
+
+from hw.config import AcceleratorConfig
+from hw.events import Event
+from hw.isa import Execute, Instruction, Load, Semaphore, Store, encode_program, mask
+from hw.registers import Counter
+from hw.store_engine import StoreEngine
+from sim import native
+from sim.memory import MemoryTiming
+from sim.timing import build
+from sim.timing.equality import difference
+from sim.timing.events import EVENT, first_divergence
+from sim.timing.model import TRANSFER_KINDS, ProgramError, simulate
+from sim.timing.parameters import parameters
+
+STALLS = [counter for counter in Counter if counter.name.startswith("STALL_")]
+TIMING = MemoryTiming(40, 4)
+
+
+@functools.cache
+def group(tile: int = 4) -> list[Instruction]:
+    return single_group.build(SQUARE, height=4, width=4, tile=tile).instructions
+
+
+@pytest.mark.parametrize("name", RTL_CONFIGS)
+def test_random_programs_take_the_same_time_in_every_counter_and_event(name: str) -> None:
+    ran = 0
+    for seed in range(60):
+        case = timing_case(seed, name)
+        try:
+            text = case.run(seed + 1)
+        except BankConflict:
+            continue
+        assert text is None, f"seed {seed}, {case.timing}, {case.about}: {text}"
+        ran += 1
+    assert ran >= 50
+
+
+def test_the_random_programs_are_of_many_kinds() -> None:
+    cases = [timing_case(seed, name) for name in RTL_CONFIGS for seed in range(60)]
+    results = [model(case) for case in cases]
+    executes = [instruction for case in cases for instruction in case.instructions if isinstance(instruction, Execute)]
+    stores = [instruction for case in cases for instruction in case.instructions if isinstance(instruction, Store)]
+    assert {execute.tile for execute in executes} == {0, 2, 4}
+    assert {(store.tile, store.pool) for store in stores} >= {(0, 0), (0, 2), (0, 3), (2, 0), (2, 2), (4, 0), (4, 2)}
+    assert min(execute.count for execute in executes) == 1
+    assert any(len({e.tile for e in case.instructions if isinstance(e, Execute)}) > 1 for case in cases), (
+        "sources switch"
+    )
+    assert min(case.timing.latency for case in cases) == 1
+    assert max(case.timing.latency for case in cases) > 150
+    for stall in STALLS:
+        assert sum(result[stall] > 0 for result in results) >= 5, stall.name
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_every_cycle_and_byte_is_accounted_for(name: str) -> None:
+    for seed in range(30):
+        case = timing_case(seed, name)
+        counters = model(case)
+        assert counters[Counter.CYCLES] == counters[Counter.BUSY] + sum(counters[stall] for stall in STALLS), seed
+        vectors = [
+            e.count * e.blocks * e.kernel_height * e.kernel_width for e in case.instructions if type(e) is Execute
+        ]
+        beats = [load.runs * load.run_beats for load in case.instructions if isinstance(load, Load)]
+        loaded = (Counter.BYTES_WEIGHTS, Counter.BYTES_ACTIVATIONS, Counter.BYTES_PARAMETERS)
+        assert counters[Counter.BUSY] == sum(vectors), seed
+        assert sum(counters[counter] for counter in loaded) == sum(beats) * case.config.bus_bytes, seed
+        assert counters[Counter.BYTES_INSTRUCTIONS] == 64 * len(case.instructions), seed
+
+
+def model(case: TimingCase) -> dict[Counter, int]:
+    return simulate(case.config, case.instructions, case.timing, program_address=PROGRAM).counters
+
+
+def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_matters_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    code = encode_program(group())
+    counters, steps = measure(SQUARE, code, TIMING)
+    right = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
+    assert difference(code, right, counters, steps) is None
+    assert right.cycles == counters[Counter.CYCLES]
+    parameters.cache_clear()
+    monkeypatch.setattr(StoreEngine, "parameter_cycles", StoreEngine.parameter_cycles + 2)
+    wrong = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
+    parameters.cache_clear()
+    stores = [index for index, instruction in enumerate(group()) if isinstance(instruction, Store)]
+    drained = next(int(step["cycle"]) for step in right.events if step["event"] == Event.STORE_DRAINED)
+    text = difference(code, wrong, counters, steps)
+    assert text is not None
+    assert text.startswith(
+        f"CYCLES is {counters[Counter.CYCLES] + 2} in the model, {counters[Counter.CYCLES]} on the RTL"
+    )
+    assert text.endswith(
+        f"first instruction {stores[0]} (STORE): STORE_DRAINED in cycle {drained + 2} in the model, "
+        f"in cycle {drained} on the RTL"
+    )
+    assert difference(code, wrong, counters) == text[: text.index("; first")]
+
+
+def test_the_first_divergence_is_the_earliest_and_may_be_something_that_never_happened() -> None:
+    code = encode_program(group())
+    events = simulate(SQUARE, code, TIMING, events=True).events
+    assert events is not None
+    assert first_divergence(code, events, events) is None
+    late, missing = events.copy(), events[:-1]
+    late["cycle"][[5, 9]] += 3
+    found = first_divergence(code, late, events)
+    assert found is not None
+    assert (found.instruction, found.event) == (events[5]["instruction"], events[5]["event"])
+    assert (found.model, found.rtl) == (events[5]["cycle"] + 3, events[5]["cycle"])
+    found = first_divergence(code, events, missing)
+    assert found is not None
+    assert (found.model, found.rtl) == (events[-1]["cycle"], None)
+    assert str(found).endswith("in the model, never on the RTL")
+
+
+def test_events_tell_each_instruction_once_and_in_order() -> None:
+    result = simulate(SQUARE, group(), TIMING, events=True)
+    assert result.events is not None
+    assert result.events.dtype == EVENT
+    assert (np.diff(result.events["cycle"]) >= 0).all()
+    assert len({(int(event), int(index)) for _, event, index in result.events}) == len(result.events)
+    dispatched = result.events[result.events["event"] == Event.DISPATCHED]
+    assert dispatched["instruction"].tolist() == list(range(len(group())))
+    assert simulate(SQUARE, group(), TIMING).events is None
+
+
+def test_transfers_are_the_bytes_that_the_counters_count_and_share_one_bus() -> None:
+    result = simulate(SQUARE, group(), TIMING, program_address=0x1000, events=True)
+    transfers = result.transfers
+    assert transfers is not None
+    assert (transfers["first"][1:] > transfers["last"][:-1]).all()
+    assert (transfers["last"] - transfers["first"] + 1 == transfers["beats"] * SQUARE.bus_bytes // 4).all()
+    moved = {
+        kind: transfers["beats"][transfers["kind"] == number].sum() * 4 for number, kind in enumerate(TRANSFER_KINDS)
+    }
+    counters = result.counters
+    assert moved["fetch"] == counters[Counter.BYTES_INSTRUCTIONS]
+    assert moved["write"] == counters[Counter.BYTES_RESULTS]
+    assert sum(moved.values()) == sum(value for counter, value in counters.items() if "BYTES" in counter.name)
+    assert transfers["address"][transfers["kind"] == 0].tolist() == [0x1000 + 64 * i for i in range(len(group()))]
+
+
+@pytest.mark.parametrize("tile", [0, 2, 4])
+def test_a_better_memory_never_makes_a_program_without_a_choice_slower(tile: int) -> None:
+    cycles = [
+        [simulate(SQUARE, group(tile), MemoryTiming(latency, width)).cycles for latency in (1, 3, 10, 40, 200)]
+        for width in (4, 3, 2, 1)
+    ]
+    assert (np.diff(cycles, axis=0) > 0).all(), "less bandwidth costs cycles"
+    assert (np.diff(cycles, axis=1) > 0).all(), "more latency costs cycles"
+
+
+def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() -> None:
+    config = AcceleratorConfig(winograd=0, accumulators=1 << 15, input_buffer=1 << 16)
+    execute = Execute(signal=mask([Semaphore.SUMS_READY]), count=1 << 15, blocks=1000)
+    store = Store(wait=mask([Semaphore.SUMS_READY]), count=1)
+    began = time.perf_counter()
+    result = simulate(config, [execute, store])
+    seconds = time.perf_counter() - began
+    assert result.counters[Counter.BUSY] == 1000 << 15
+    assert seconds < 0.5, "32 million cycles, a thousand taps"
+
+
+@pytest.mark.parametrize(
+    ("program", "message"),
+    [
+        (b"", "a program of 0 bytes is not one or more whole instructions"),
+        (bytes(65), "a program of 65 bytes is not one or more whole instructions"),
+        (encode_program([Load()]) + bytes(64), "instruction 1 is illegal"),
+        ([Execute(count=0)], "instruction 0 is illegal"),
+        ([Store(tile=3)], "instruction 0 is illegal"),
+        ([Load(buffer=3)], "instruction 0 is illegal"),
+        ([Load(runs=0)], "instruction 0 is illegal"),
+        (
+            [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
+            "the program comes to a standstill: LOAD 1, EXECUTE 2 cannot start",
+        ),
+    ],
+)
+def test_a_program_whose_time_cannot_be_told_is_refused(program: bytes | list[Instruction], message: str) -> None:
+    with pytest.raises(ProgramError) as caught:
+        simulate(SQUARE, program)
+    assert str(caught.value) == message
+
+
+def test_a_tile_that_the_accelerator_does_not_have_is_refused() -> None:
+    with pytest.raises(ProgramError, match="instruction 0 is illegal"):
+        simulate(dataclasses.replace(SQUARE, winograd=2), [Store(tile=4)])
+
+
+def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
+    heard: list[str] = []
+    assert build.library(heard.append) == build.library(heard.append)
+    assert heard == ["compiling the timing model"]
+    monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DNO_SUCH(", "-Werror"))
+    with pytest.raises(native.BuildError, match=r"^the compiler on model.cpp failed"):
+        build.library()

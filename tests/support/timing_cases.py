@@ -1,0 +1,182 @@
+"""Random programs on small accelerators and all sorts of memory: the RTL's time and the model's, side by side.
+
+Time does not depend on data, so nothing but the program is put into memory, and it may even be compiled for
+smaller buffers than the accelerator has: another plan for the same hardware.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution
+
+from host.compiler import compile_layer
+from host.layers import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
+from hw.config import AcceleratorConfig, ConfigError
+from hw.isa import Fault, Instruction, encode_program
+from hw.registers import Control, Counter, Register, Status, counter_address
+from sim.memory import MemoryTiming
+from sim.rtl.simulator import RtlSimulator
+from sim.timing.equality import difference
+from sim.timing.model import simulate
+
+NARROW = AcceleratorConfig(
+    winograd=4,
+    rows=3,
+    cols=5,
+    bus_bytes=16,
+    input_buffer=512,
+    weight_buffer=64,
+    accumulators=256,
+    parameter_blocks=4,
+    output_buffer=32,
+    burst_beats=2,
+    queue_depth=2,
+    fetch_ahead=2,
+    reads_in_flight=1,
+    writes_in_flight=1,
+)
+BROAD = AcceleratorConfig(
+    winograd=2,
+    rows=8,
+    cols=2,
+    bus_bytes=64,
+    input_buffer=1024,
+    weight_buffer=256,
+    accumulators=64,
+    parameter_blocks=8,
+    output_buffer=128,
+    burst_beats=32,
+    queue_depth=4,
+    fetch_ahead=4,
+    reads_in_flight=4,
+    writes_in_flight=2,
+)
+DEEP = AcceleratorConfig(
+    winograd=4,
+    rows=2,
+    cols=2,
+    bus_bytes=8,
+    input_buffer=1024,
+    weight_buffer=256,
+    accumulators=1024,
+    parameter_blocks=16,
+    output_buffer=256,
+    burst_beats=64,
+)
+CONFIGS = {"4x4": SQUARE, "2x3": WIDE, "3x2": TINY, "3x5": NARROW, "8x2": BROAD, "2x2": DEEP}
+MEMORY_BYTES = 1 << 21
+PROGRAM = MEMORY_BYTES - (1 << 18)
+"""Byte address of the program, above everything that a program loads or stores."""
+
+
+@dataclass(frozen=True)
+class TimingCase:
+    """A program for an accelerator, and the memory that it runs on."""
+
+    name: str
+    config: AcceleratorConfig
+    timing: MemoryTiming
+    instructions: list[Instruction]
+    about: str
+
+    def run(self, seed: int = 1) -> str | None:
+        """How model and RTL differ, ``None`` if they don't, in any counter or event.
+
+        Raises ``BankConflict`` for a program that is not one.
+        """
+        code = encode_program(self.instructions)
+        counters, steps = measure(self.config, code, self.timing, seed)
+        model = simulate(self.config, code, self.timing, program_address=PROGRAM, events=True)
+        assert counters[Counter.CYCLES] == sum(counters[counter] for counter in Counter if 1 <= counter <= 8)
+        return difference(code, model, counters, steps)
+
+
+class BankConflict(Exception):
+    """Layers that were only put one behind the other met in an accumulator bank."""
+
+
+def measure(
+    config: AcceleratorConfig, code: bytes, timing: MemoryTiming, seed: int = 1
+) -> tuple[dict[Counter, int], np.ndarray]:
+    """Counters of a program's run on the RTL, and what the engines did."""
+    with RtlSimulator(config, memory_bytes=MEMORY_BYTES, timing=timing, seed=seed) as device:
+        device.memory[PROGRAM : PROGRAM + len(code)] = np.frombuffer(code, np.uint8)
+        device.write_register(Register.INTERRUPT_ENABLE, 1)
+        device.write_register(Register.PROGRAM, PROGRAM)
+        device.write_register(Register.PROGRAM_LENGTH, len(code) // 64)
+        device.record_steps()
+        device.write_register(Register.CONTROL, Control.START)
+        device.run_until_interrupt()
+        steps = device.steps()
+        if device.read_register(Register.STATUS) != Status.DONE:
+            fault = Fault(device.read_register(Register.FAULT))
+            if fault == Fault.BANK_CONFLICT:
+                raise BankConflict
+            raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
+        return {counter: device.read_register(counter_address(counter)) for counter in Counter}, steps
+
+
+def timing_case(seed: int, name: str | None = None) -> TimingCase:
+    """The case of a seed, on a configuration of ``CONFIGS``."""
+    random = np.random.default_rng([seed, 5])
+    name = name or str(random.choice(list(CONFIGS)))
+    config = CONFIGS[name]
+    bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
+    timing = MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth)
+    layers = 1 if random.random() < 0.8 else int(random.integers(2, 4))
+    instructions: list[Instruction] = []
+    about = []
+    while len(about) < layers:
+        layer, tiles, smaller = _layer(random, config), _tiles(random, config), _smaller(random, config)
+        try:
+            compiled = compile_layer(layer, smaller, tiles=tiles)
+        except LayerError:
+            continue
+        if compiled.memory_bytes > PROGRAM or len(compiled.instructions) > 400:
+            continue
+        instructions += compiled.instructions
+        about.append(f"{layer} {tiles} {smaller}")
+    return TimingCase(name, config, timing, instructions, "; ".join(about))
+
+
+def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
+    while True:
+        kind = random.random()
+        shape: Convolution
+        if kind < 0.4 and config.winograd:
+            shape = random_winograd_convolution(random)
+        elif kind < 0.85:
+            shape = random_convolution(random)
+        elif kind < 0.93:
+            shape = fully_connected(*(int(size) for size in random.integers(1, (20, 4, 4, 30))))
+        else:
+            shape = matrix_product(*(int(size) for size in random.integers(1, 25, 3)))
+        layer = random_layer(random, shape)
+        if random.random() < 0.3:
+            pool = Pool(2, 2) if random.random() < 0.5 else Pool(int(random.integers(2, 4)), int(random.integers(1, 4)))
+            try:
+                layer = dataclasses.replace(layer, pool=pool)
+            except LayerError:
+                continue
+        return layer
+
+
+def _tiles(random: np.random.Generator, config: AcceleratorConfig) -> tuple[int, ...]:
+    return (int(random.choice([*config.tiles, *config.tiles, 0])), 0)
+
+
+def _smaller(random: np.random.Generator, config: AcceleratorConfig) -> AcceleratorConfig:
+    """The accelerator, or one with some smaller buffers."""
+    if random.random() < 0.5:
+        return config
+    sizes = {
+        name: getattr(config, name) >> int(random.integers(0, 3))
+        for name in ("input_buffer", "weight_buffer", "accumulators", "parameter_blocks")
+    }
+    try:
+        return dataclasses.replace(config, **sizes)
+    except ConfigError:
+        return config
