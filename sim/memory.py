@@ -2,7 +2,41 @@
 
 from __future__ import annotations
 
+import ctypes
+import dataclasses
 from dataclasses import dataclass
+
+from hw.config import AXI_PAGE_BYTES
+
+
+@dataclass(frozen=True)
+class Dram:
+    """Banks, rows and refresh of a memory that is not ideal.
+
+    Times are in the accelerator's cycles; the defaults are about those of DDR3-1600 (JEDEC JESD79-3F: tRP + tRCD
+    27.5 ns, tREFI 7.8 us, tRFC of a 4 Gbit device 260 ns) at 200 MHz. ``row_bytes`` is a power of two and at least
+    an AXI page, so that no burst spans two rows.
+    """
+
+    banks: int = 8
+    row_bytes: int = 8192
+    row_miss: int = 6
+    """Cycles to close a row and open another one."""
+    refresh_interval: int = 1560
+    refresh_cycles: int = 52
+
+    def __post_init__(self) -> None:
+        for name, low in (("banks", 1), ("row_miss", 0), ("refresh_interval", 1), ("refresh_cycles", 0)):
+            value = getattr(self, name)
+            if type(value) is not int or not low <= value < 1 << 31:
+                raise ValueError(f"DRAM {name} = {value!r} must be a whole number of at least {low}")
+        if type(self.row_bytes) is not int or self.row_bytes < AXI_PAGE_BYTES or self.row_bytes & self.row_bytes - 1:
+            raise ValueError(f"DRAM row_bytes = {self.row_bytes!r} must be a power of two of at least {AXI_PAGE_BYTES}")
+        if self.refresh_cycles >= self.refresh_interval:
+            raise ValueError(
+                f"DRAM refresh_cycles = {self.refresh_cycles} must be less than refresh_interval = "
+                f"{self.refresh_interval}"
+            )
 
 
 @dataclass(frozen=True)
@@ -30,10 +64,19 @@ class MemoryTiming:
     5. The bus is the point of order. Read data are what memory holds when the beat is offered; a write
        changes memory at the end of its last bus cycle.
     6. Reset forgets every burst and leaves the contents as they are.
+
+    With ``dram`` two more points hold. Their cycles count from the last write to a register of the accelerator, which
+    is how programs start: all rows are closed then, and the next refresh is a whole interval away.
+
+    7. Row r = address // row_bytes lies in bank r % banks. A burst that takes the bus and does not find its row open
+       opens it, and its hold begins with ``row_miss`` cycles without data.
+    8. In the first ``refresh_cycles`` of each interval but the first no burst takes the bus; one under way goes on. A
+       refresh closes all rows.
     """
 
     latency: int = 40
     bytes_per_cycle: int = 16
+    dram: Dram | None = None
 
     def __post_init__(self) -> None:
         for name in ("latency", "bytes_per_cycle"):
@@ -57,3 +100,16 @@ class MemoryTiming:
     def bus_cycles(self, beats: int, bus_bytes: int) -> int:
         """Cycles for which a burst of that many beats holds the data bus."""
         return -(-beats * bus_bytes // self.bytes_per_cycle)
+
+
+class DramTiming(ctypes.Structure):
+    """The structure of that name in ``sim/dram.hpp``."""
+
+    _fields_ = [
+        (name, ctypes.c_uint32) for name in ("banks", "row_bytes", "row_miss", "refresh_interval", "refresh_cycles")
+    ]
+
+    @classmethod
+    def of(cls, dram: Dram | None) -> DramTiming:
+        """Zeros stand for no DRAM."""
+        return cls(**dataclasses.asdict(dram)) if dram else cls()

@@ -25,6 +25,8 @@ Progress = Callable[[str], None]
 
 SOURCES = Path(__file__).resolve().parent
 HARNESS = SOURCES / "harness.cpp"
+SHARED = SOURCES.parent
+"""Where what the timing model needs too is."""
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
@@ -61,7 +63,7 @@ def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progres
     which makes it slower even while it does not.
     Raises ``BuildError`` or ``ToolMissing``.
     """
-    harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*")])]
+    harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*"), *SHARED.glob("*.?pp")])]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
     key = native.key("library", text, str(bus_bytes), *flags, verilator.version(), native.compiler_identity(), *harness)
     return native.cached(
@@ -82,7 +84,13 @@ class _Build:
         defines += ["VM_TRACE_VCD=0", "VM_TRACE_SAIF=0", "VL_USER_FATAL"]
         self.runtime_flags = [*COMPILER_FLAGS, *(f"-D{define}" for define in defines)]
         self.runtime_flags += [f"-I{path}" for path in (SHIMS, library, library / "vltstd")]
-        self.flags = [*self.runtime_flags, f"-I{folder}", f"-I{SOURCES}", f"-DWINGRID_BUS_BYTES={bus_bytes}"]
+        self.flags = [
+            *self.runtime_flags,
+            f"-I{folder}",
+            f"-I{SOURCES}",
+            f"-I{SHARED}",
+            f"-DWINGRID_BUS_BYTES={bus_bytes}",
+        ]
 
     def run(self, text: str) -> Path:
         source = self.folder / f"{verilog.TOP}.v"

@@ -70,9 +70,10 @@ uint32_t events_of(const Top& top) {
 
 class Simulation {
 public:
-    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, int seed, const char* waves)
+    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram, int seed,
+               const char* waves)
         : contents{bytes, size, BUS_BYTES}
-        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, bytes_per_cycle)} {
+        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, bytes_per_cycle, dram)} {
         m_context.randReset(2);  // what has no initial value starts at random
         m_context.randSeed(seed);
 #if VM_TRACE_FST
@@ -125,8 +126,11 @@ public:
                 return;
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
-            if (m_sampled.register_w) m_written = m_cycle - 1;
-            if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
+            if (m_sampled.register_w) {
+                m_written = m_cycle - 1;
+                m_memory->restart(m_written);
+                m_top->s_axil_wvalid = 0;
+            }
         }
         register_timeout("write to", address);
     }
@@ -352,10 +356,11 @@ int guarded(Simulation* simulation, Action action) {
 using wingrid::Simulation;
 
 // Writes a message of at most `room` bytes into `error` and returns null if it fails.
-WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, int seed,
-                                       const char* waves, char* error, uint64_t room) {
+WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle,
+                                       const wingrid::DramTiming* dram, int seed, const char* waves, char* error,
+                                       uint64_t room) {
     try {
-        return new Simulation{bytes, size, latency, bytes_per_cycle, seed, waves};
+        return new Simulation{bytes, size, latency, bytes_per_cycle, *dram, seed, waves};
     } catch (const std::exception& problem) {
         std::snprintf(error, room, "%s", problem.what());
         return nullptr;

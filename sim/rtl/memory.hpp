@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "dram.hpp"
+
 namespace wingrid {
 
 enum Response : uint8_t { OKAY = 0, SLVERR = 2 };
@@ -82,6 +84,8 @@ public:
     virtual void take_data(uint64_t cycle, const uint8_t* data, const uint8_t* strobe, bool last) = 0;
     virtual void end(uint64_t cycle, bool read_ready, bool answer_ready) = 0;
     virtual void reset() = 0;
+    // The accelerator was given something to do in that cycle.
+    virtual void restart(uint64_t cycle) = 0;
 
 protected:
     Contents& m_contents;
@@ -91,12 +95,12 @@ protected:
 // Reads and writes share one data bus.
 class SharedBus final : public Memory {
 public:
-    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t bytes_per_cycle)
-        : Memory{contents, bus_bytes}, m_latency{latency}, m_bytes_per_cycle{bytes_per_cycle} {}
+    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram)
+        : Memory{contents, bus_bytes}, m_latency{latency}, m_bytes_per_cycle{bytes_per_cycle}, m_dram{dram} {}
 
     const Offer& begin(uint64_t cycle) override {
         if (m_owner == Owner::NONE) grant(cycle);
-        m_offer.read = m_owner == Owner::READ && m_elapsed + 1 == bus_cycles(m_beat + 1);
+        m_offer.read = m_owner == Owner::READ && m_elapsed + 1 == m_opening + bus_cycles(m_beat + 1);
         if (m_offer.read) offer_beat();
         m_offer.answer = !m_answers.empty();
         if (m_offer.answer) {
@@ -148,6 +152,11 @@ public:
         m_beats_arriving = 0;
     }
 
+    void restart(uint64_t cycle) override {
+        m_restart = cycle;
+        m_dram.restart();
+    }
+
 private:
     enum class Owner { NONE, READ, WRITE };
     struct Answer {
@@ -159,6 +168,7 @@ private:
     uint32_t strobe_bytes() const { return (m_bus_bytes + 7) / 8; }
 
     void grant(uint64_t cycle) {  // 2
+        if (m_dram.available(cycle - m_restart) != cycle - m_restart) return;  // 8
         const bool read = !m_reads.empty() && m_reads.front().eligible <= cycle;
         const bool write = !m_writes.empty() && m_writes.front().eligible <= cycle;
         if (!read && !write) return;
@@ -169,7 +179,8 @@ private:
         queue.pop_front();
         m_beat = 0;
         m_elapsed = 0;
-        m_hold = bus_cycles(m_burst.beats);
+        m_opening = m_dram.open(m_burst.address, cycle - m_restart);  // 7
+        m_hold = m_opening + bus_cycles(m_burst.beats);
         m_burst_response = m_contents.response(m_burst.address, uint64_t{m_burst.beats} * m_bus_bytes);
     }
 
@@ -213,6 +224,9 @@ private:
 
     const uint32_t m_latency;
     const uint32_t m_bytes_per_cycle;
+    Dram m_dram;
+    uint64_t m_restart = 0;
+    uint64_t m_opening = 0;
     Offer m_offer;
     Owner m_owner = Owner::NONE;
     Burst m_burst{};

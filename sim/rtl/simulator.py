@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hw.config import AcceleratorConfig
-from sim.memory import MemoryTiming
+from sim.memory import DramTiming, MemoryTiming
 from sim.rtl import build
 
 _CHUNK = 200_000
@@ -99,7 +99,8 @@ class RtlSimulator:
             waves.write_bytes(b"")  # Verilator does not notice when it cannot write
         error = ctypes.create_string_buffer(1000)
         handle = self._library.wingrid_create(
-            self.memory.ctypes.data, memory_bytes, self.timing.latency, self.timing.bytes_per_cycle, seed,
+            self.memory.ctypes.data, memory_bytes, self.timing.latency, self.timing.bytes_per_cycle,
+            ctypes.byref(DramTiming.of(self.timing.dram)), seed,
             None if waves is None else str(waves).encode(), error, len(error),
         )  # fmt: skip
         if not handle:
@@ -112,6 +113,11 @@ class RtlSimulator:
     def cycles(self) -> int:
         """Clock cycles simulated so far, resets and register accesses included."""
         return int(self._library.wingrid_cycle(self._open()))
+
+    @property
+    def written(self) -> int:
+        """The cycle in which a register was last written, from which the rows and refreshes of a DRAM count."""
+        return int(self._library.wingrid_written(self._open()))
 
     def reset(self) -> None:
         """Hold reset for four cycles. Bus transactions are forgotten, the memory stays as it is."""
@@ -238,7 +244,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     pointer, u32, u64, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
     signatures: dict[str, tuple[Any, list[Any]]] = {
-        "create": (pointer, [pointer, u64, u32, u32, ctypes.c_int, text, text, u64]),
+        "create": (pointer, [pointer, u64, u32, u32, pointer, ctypes.c_int, text, text, u64]),
         "destroy": (None, [pointer]),
         "reset": (ctypes.c_int, [pointer, u32]),
         "write": (ctypes.c_int, [pointer, u32, u32]),

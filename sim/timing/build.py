@@ -17,13 +17,15 @@ from sim import native
 from sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
 
 SOURCES = Path(__file__).resolve().parent
+SHARED = SOURCES.parent
+"""Where what the harness of the RTL needs too is."""
 FLAGS = (*native.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
 
 
 def library(progress: Callable[[str], None] | None = None) -> Path:
     """The model's library, from the cache or built now. Raises ``BuildError`` or ``ToolMissing``."""
     text = definitions()
-    sources = [path.read_bytes() for path in sorted(SOURCES.glob("*.?pp"))]
+    sources = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHARED.glob("*.?pp")])]
     key = native.key("timing", text, *FLAGS, native.compiler_identity(), *sources)
 
     def build(folder: Path) -> Path:
@@ -31,7 +33,7 @@ def library(progress: Callable[[str], None] | None = None) -> Path:
             progress("compiling the timing model")
         (folder / "definitions.hpp").write_text(text)
         result = folder / "result.so"
-        command = [*native.compiler(), *FLAGS, f"-I{folder}", f"-I{SOURCES}", "-shared"]
+        command = [*native.compiler(), *FLAGS, f"-I{folder}", f"-I{SOURCES}", f"-I{SHARED}", "-shared"]
         native.call([*command, "-o", str(result), str(SOURCES / "model.cpp")], "the compiler on model.cpp", folder)
         return result
 
@@ -40,13 +42,20 @@ def library(progress: Callable[[str], None] | None = None) -> Path:
 
 def definitions() -> str:
     """C++ for what the Python sources define: instructions, semaphores, events, counters, parameters."""
-    parts = ["// Generated from the Python sources.", "#pragma once", "#include <cstdint>", "namespace wingrid {"]
+    parts = [
+        "// Generated from the Python sources.",
+        "#pragma once",
+        "#include <cstdint>",
+        '#include "dram.hpp"',
+        "namespace wingrid {",
+    ]
     sizes = {"INSTRUCTION_BYTES": INSTRUCTION_BYTES, "AXI_PAGE_BYTES": AXI_PAGE_BYTES, "RAW_TAPS": KERNEL**2}
     sizes |= {"SEMAPHORES": len(Semaphore), "BUFFERS": len(Buffer), "TILE_ENTRIES": TILE_ENTRIES}
     parts += [f"constexpr uint32_t {name} = {value};" for name, value in sizes.items()]
     parts += [_enumeration(kind) for kind in (Opcode, Buffer, Semaphore, Event, Counter)]
     parts += [_instruction(kind) for kind in INSTRUCTIONS]
-    fields = [f"uint32_t {name};" for name in SCALARS] + [f"uint32_t {name}[{TILE_ENTRIES}];" for name in BY_TILE]
+    fields = ["DramTiming dram;", *(f"uint32_t {name};" for name in SCALARS)]
+    fields += [f"uint32_t {name}[{TILE_ENTRIES}];" for name in BY_TILE]
     parts += [f"struct Parameters {{ {' '.join(fields)} }};", "}  // namespace wingrid"]
     return "\n".join(parts) + "\n"
 

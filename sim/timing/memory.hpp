@@ -19,7 +19,7 @@ struct Burst {
 
 class Memory {
 public:
-    Memory(const Parameters& parameters, Record& record) : m_parameters{parameters}, m_record{record} {}
+    Memory(const Parameters& parameters, Record& record) : m_parameters{parameters}, m_record{record}, m_dram{parameters.dram} {}
 
     // The address of a read is taken in that cycle.
     void read(Burst burst, Cycle cycle) {
@@ -38,7 +38,7 @@ public:
         Cycle eligible = UNKNOWN;
         if (!m_reads.empty()) eligible = m_reads.front().eligible;
         if (!m_writes.empty()) eligible = std::min(eligible, m_writes.front().eligible);
-        return known(eligible) ? std::max(eligible, m_free) : UNKNOWN;
+        return known(eligible) ? static_cast<Cycle>(m_dram.available(std::max(eligible, m_free))) : UNKNOWN;
     }
 
     struct Granted {
@@ -53,7 +53,8 @@ public:
         const Burst burst = queue.front();
         queue.pop_front();
         const uint64_t bytes = uint64_t{burst.beats} * m_parameters.bus_bytes;
-        m_free = cycle + (bytes + m_parameters.memory_bytes_per_cycle - 1) / m_parameters.memory_bytes_per_cycle;
+        const Cycle first = cycle + m_dram.open(burst.address, cycle);
+        m_free = first + (bytes + m_parameters.memory_bytes_per_cycle - 1) / m_parameters.memory_bytes_per_cycle;
         m_record.transfer(Transfer{cycle, m_free - 1, burst.address, burst.beats, static_cast<uint32_t>(burst.kind)});
         return Granted{burst, m_free - 1};
     }
@@ -61,6 +62,7 @@ public:
 private:
     const Parameters& m_parameters;
     Record& m_record;
+    Dram m_dram;
     Cycle m_free = 0;
     std::deque<Burst> m_reads;
     std::deque<Burst> m_writes;

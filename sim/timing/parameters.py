@@ -23,7 +23,7 @@ from hw.weight_feeder import WeightFeeder
 from hw.weight_transform import WeightTransform
 from hw.winograd import POINTS, winograd
 from hw.write_master import WriteMaster
-from sim.memory import MemoryTiming
+from sim.memory import DramTiming, MemoryTiming
 
 TILE_ENTRIES = max(POINTS) + 1
 """Length of the lists with an entry for each Winograd tile, and entry 0 for direct convolution."""
@@ -67,9 +67,10 @@ BY_TILE = ("patch", "input_transform_latency", "first_write", "output_latency", 
 
 
 class Parameters(ctypes.Structure):
-    """The C++ structure of the same name: unsigned 32-bit numbers, then arrays of them by tile."""
+    """The C++ structure of the same name: the DRAM's, unsigned 32-bit numbers, then arrays of them by tile."""
 
     _fields_ = [
+        ("dram", DramTiming),
         *((name, ctypes.c_uint32) for name in SCALARS),
         *((name, ctypes.c_uint32 * TILE_ENTRIES) for name in BY_TILE),
     ]
@@ -112,7 +113,7 @@ def parameters(config: AcceleratorConfig, timing: MemoryTiming) -> Parameters:
         "write_requests": WriteMaster.requests(config),
         "write_start_latency": WriteMaster.start_latency,
     }
-    result = Parameters(**values)
+    result = Parameters(dram=DramTiming.of(timing.dram), **values)
     result.segment_tiles[0] = config.segment_tiles(0)
     result.output_latency[0] = OutputPath.latency(0)
     for tile in config.tiles:

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sim.memory import MemoryTiming
+from sim.memory import Dram, MemoryTiming
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,22 @@ def test_default_follows_a_narrow_bus() -> None:
 def test_bus_cycles_round_up_over_the_whole_burst() -> None:
     timing = MemoryTiming(bytes_per_cycle=3)
     assert [timing.bus_cycles(beats, 4) for beats in range(1, 5)] == [2, 3, 4, 6]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"banks": 0}, "DRAM banks = 0 must be a whole number of at least 1"),
+        ({"row_miss": -1}, "DRAM row_miss = -1 must be a whole number of at least 0"),
+        ({"refresh_interval": 1.5}, "DRAM refresh_interval = 1.5 must be a whole number of at least 1"),
+        ({"row_bytes": 2048}, "DRAM row_bytes = 2048 must be a power of two of at least 4096"),
+        ({"row_bytes": 12288}, "DRAM row_bytes = 12288 must be a power of two of at least 4096"),
+        (
+            {"refresh_interval": 9, "refresh_cycles": 9},
+            "DRAM refresh_cycles = 9 must be less than refresh_interval = 9",
+        ),
+    ],
+)
+def test_a_dram_that_cannot_work_is_refused(fields: dict[str, int], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Dram(**fields)

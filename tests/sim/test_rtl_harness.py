@@ -15,7 +15,7 @@ from copy_device import CopyDevice, CopyRegister
 
 from hw import verilog
 from hw.config import AcceleratorConfig
-from sim.memory import MemoryTiming
+from sim.memory import Dram, MemoryTiming
 from sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
 
 RESET_CYCLES = 4
@@ -50,26 +50,39 @@ def start(device: RtlSimulator, **registers: int) -> None:
 
 def rule(
     events: np.ndarray,
+    start: int,
     timing: MemoryTiming,
     bus_bytes: int,
     read_ready: Callable[[int], bool],
     answer_ready: Callable[[int], bool],
 ) -> tuple[list[int], list[int]]:
     """Cycles of the R and B handshakes that follow from the cycles of AR, AW and W: sim/memory.py, in Python."""
-    reads = deque((int(event["cycle"]) + timing.latency, int(event["beats"])) for event in of(events, Channel.AR))
+    reads = deque(
+        (int(event["cycle"]) + timing.latency, int(event["beats"]), int(event["address"]))
+        for event in of(events, Channel.AR)
+    )
     data = [int(event["cycle"]) for event in of(events, Channel.W) if event["last"]]
     writes = deque(
-        (max(int(event["cycle"]), last) + 1, int(event["beats"]))
+        (max(int(event["cycle"]), last) + 1, int(event["beats"]), int(event["address"]))
         for event, last in zip(of(events, Channel.AW), data, strict=True)
     )
     read_cycles: list[int] = []
     answer_cycles: list[int] = []
     free = 0
+    dram, rows = timing.dram, dict[int, tuple[int, int]]()
     while reads or writes:
         heads = [(queue[0][0], number) for number, queue in enumerate((reads, writes)) if queue]
         now = max(free, min(heads)[0])
+        while dram and now - start >= dram.refresh_interval > 0 and refreshing(now - start, dram):
+            now += 1
         chosen = min(head for head in heads if head[0] <= now)[1]
-        _, beats = (reads, writes)[chosen].popleft()
+        _, beats, address = (reads, writes)[chosen].popleft()
+        if dram:
+            row, interval = address // dram.row_bytes, (now - start) // dram.refresh_interval
+            if rows.get(row % dram.banks) != (row, interval):
+                # What was opened before a refresh is not open any more.
+                rows[row % dram.banks] = (row, interval)
+                now += dram.row_miss
         slip = 0
         if chosen == 0:
             for beat in range(beats):
@@ -86,6 +99,10 @@ def rule(
     return read_cycles, answer_cycles
 
 
+def refreshing(cycle: int, dram: Dram) -> bool:
+    return cycle % dram.refresh_interval < dram.refresh_cycles
+
+
 def ready_unless(mask: int) -> Callable[[int], bool]:
     """When the device takes data: its cycle counter starts with the end of reset."""
     return lambda cycle: not (cycle - RESET_CYCLES) & mask
@@ -100,8 +117,11 @@ WIDTHS = [(4, 1), (4, 3), (4, 4), (16, 4), (16, 11), (16, 16), (64, 3), (64, 16)
 
 @pytest.mark.parametrize("latency", [1, 7, 40])
 @pytest.mark.parametrize(("bus_bytes", "bytes_per_cycle"), WIDTHS)
-def test_every_beat_comes_in_the_cycle_that_the_rule_says(bus_bytes: int, latency: int, bytes_per_cycle: int) -> None:
-    timing = MemoryTiming(latency, bytes_per_cycle)
+@pytest.mark.parametrize("dram", [None, Dram(2, 4096, 5, 60, 13), Dram(1, 8192, 30, 200, 0)], ids=["ideal", "a", "b"])
+def test_every_beat_comes_in_the_cycle_that_the_rule_says(
+    dram: Dram | None, bus_bytes: int, latency: int, bytes_per_cycle: int
+) -> None:
+    timing = MemoryTiming(latency, bytes_per_cycle, dram)
     patterns = [
         {"BURSTS": 4, "BEATS": 16, "READS_IN_FLIGHT": 4},
         {"BURSTS": 5, "BEATS": 1, "READS_IN_FLIGHT": 1},
@@ -115,6 +135,7 @@ def test_every_beat_comes_in_the_cycle_that_the_rule_says(bus_bytes: int, latenc
             events = device.bus_events()
             read_cycles, answer_cycles = rule(
                 events,
+                device.written,
                 timing,
                 bus_bytes,
                 ready_unless(pattern.get("READ_STALL", 0)),

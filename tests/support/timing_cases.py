@@ -17,7 +17,7 @@ from host.layers import Convolution, Layer, LayerError, Pool, fully_connected, m
 from hw.config import AcceleratorConfig, ConfigError
 from hw.isa import Fault, Instruction, encode_program
 from hw.registers import Control, Counter, Register, Status, counter_address
-from sim.memory import MemoryTiming
+from sim.memory import Dram, MemoryTiming
 from sim.rtl.simulator import RtlSimulator
 from sim.timing.equality import difference
 from sim.timing.model import simulate
@@ -125,7 +125,7 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
     name = name or str(random.choice(list(CONFIGS)))
     config = CONFIGS[name]
     bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
-    timing = MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth)
+    timing = MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth, _dram(random))
     layers = 1 if random.random() < 0.8 else int(random.integers(2, 4))
     instructions: list[Instruction] = []
     about = []
@@ -140,6 +140,20 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
         instructions += compiled.instructions
         about.append(f"{layer} {tiles} {smaller}")
     return TimingCase(name, config, timing, instructions, "; ".join(about))
+
+
+def _dram(random: np.random.Generator) -> Dram | None:
+    """An ideal memory, or one with rows that are often missed and refreshes that often come."""
+    if random.random() < 0.6:
+        return None
+    interval = int(random.integers(20, 2000))
+    return Dram(
+        banks=int(random.integers(1, 9)),
+        row_bytes=4096 << int(random.integers(0, 3)),
+        row_miss=int(random.integers(0, 40)),
+        refresh_interval=interval,
+        refresh_cycles=int(random.integers(0, interval // 2)),
+    )
 
 
 def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
