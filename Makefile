@@ -5,7 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
-LAYERS := conv1_1,conv3_2,conv5_2
 
 .PHONY: run test bench lint clean
 
@@ -16,8 +15,7 @@ run: $(VENV)/.installed
 	$(BIN)/wingrid filter sample:flower -k sobel-x -o $(OUT)/gradient-x.png
 	$(BIN)/wingrid filter sample:flower -k sobel-y -o $(OUT)/gradient-y.png
 	$(BIN)/wingrid filter sample:flower -k gaussian --stride 2 -o $(OUT)/half.png
-	$(BIN)/wingrid run vgg16 --layers $(LAYERS) --set algorithm=direct --json $(OUT)/direct.json
-	$(BIN)/wingrid run vgg16 --layers $(LAYERS) --json $(OUT)/report.json
+	$(BIN)/wingrid run vgg16 --input sample:flower --json $(OUT)/report.json --csv $(OUT)/report.csv
 
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup

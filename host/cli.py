@@ -13,6 +13,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from host.algorithms import require_algorithm
+from host.classification import likeliest
 from host.cli_options import (
     CORES,
     Backend,
@@ -26,17 +28,19 @@ from host.cli_options import (
     Settings,
     Waves,
     configuration,
+    forced_algorithm,
     machine,
 )
 from host.deliverables import ChecksFailed, Deliverables, run_all
 from host.errors import UserError
 from host.filters import extended, filter_layer, find_filter
+from host.footprint_list import deliver_footprint
 from host.layers import Layer, matrix_product
 from host.network_chain import run_chain
 from host.network_list import list_networks
 from host.network_run import by_image, network_input, network_jobs, select_layers
-from host.networks import find
-from host.networks.operands import seeded_operands
+from host.networks import BUILT_IN, find
+from host.networks.operands import LOGIT_STEP, seeded_operands
 from host.outputs import require_folder, require_writable, write_array
 from host.pictures import from_activations, load_picture, require_picture_path, save_picture, to_activations
 from host.report import Report
@@ -86,8 +90,7 @@ def run(
     selected = select_layers(chosen, None if layers is None else [name.strip() for name in layers.split(",")])
     if waves is not None and len(selected) > 1:
         raise UserError("--waves takes a single layer; choose one with --layers")
-    if batch < 1:
-        raise UserError(f"--batch {batch} must be at least 1")
+    require_images(batch)
     if output is not None:
         require_writable(output)
     deliverables = Deliverables(json, csv)
@@ -96,9 +99,11 @@ def run(
     chained = whole and len(selected) > 1 and on.backend == "rtl" and on.jobs == 1
     runner = partial(run_chain, images=batch) if chained else None
     results, seconds = run_all(network_jobs(chosen, x, selected), on, network, runner)
+    last = by_image(results[-1].layer, results[-1].output, batch)
+    guesses = likeliest(last, LOGIT_STEP) if whole and chosen.classifies else None
     if output is not None:
-        write_array(output, by_image(results[-1].layer, results[-1].output, batch))
-    deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds))
+        write_array(output, last)
+    deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds, guesses))
 
 
 @app.command("filter")
@@ -128,7 +133,7 @@ def filter_picture(
     layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
     results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")
     save_picture(output, from_activations(results[0].output))
-    deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds))
+    deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds, seeded=False))
 
 
 @app.command()
@@ -181,9 +186,38 @@ def verilog(
 
 
 @app.command()
-def networks(json: JsonFile = None) -> None:
-    """List the built-in networks with their layers, multiplications and weights."""
-    list_networks(json)
+def networks(
+    network: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="This one only.", show_default=False)
+    ] = None,
+    footprint: Annotated[bool, typer.Option("--footprint", help="What its layers keep in memory, and move.")] = False,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once, for --footprint.")] = 1,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """List the built-in networks with their layers, multiplications and weights; or a network's memory footprint."""
+    chosen = None if network is None else find(network)
+    if not footprint:
+        if csv is not None:
+            raise UserError("--csv needs --footprint")
+        list_networks(BUILT_IN.values() if chosen is None else [chosen], json)
+        return
+    if chosen is None:
+        raise UserError(f"--footprint needs a network, one of {', '.join(BUILT_IN)}")
+    algorithm, settings = forced_algorithm(set_)
+    on = configuration(config, settings)
+    if algorithm is not None:
+        require_algorithm(algorithm, on)
+    deliver_footprint(chosen, on, require_images(batch), algorithm, json, csv)
+
+
+def require_images(batch: int) -> int:
+    """The size of a batch, if it is one; ``UserError`` otherwise."""
+    if batch < 1:
+        raise UserError(f"--batch {batch} must be at least 1")
+    return batch
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -8,17 +8,28 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
 from host.outputs import require_writable, write_whole
 from host.progress import Bar
 from host.report import Report
+from host.report_table import footnotes, table
 from host.runner import Job, LayerResult, Listener, Machine, run_layers
 
-PIPE_WIDTH = 160
+PIPE_WIDTH = 120
 """Width of a table that does not go to a terminal."""
 
 
 Runner = Callable[[Iterable[Job], Machine, Listener | None], Iterator[LayerResult]]
+
+
+def show(tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
+    """Print tables, then lines, on standard output."""
+    console = Console(width=None if sys.stdout.isatty() else PIPE_WIDTH, highlight=False)
+    for shown in tables:
+        console.print(shown)
+    for line in lines:
+        console.print(line, markup=False)
 
 
 class ChecksFailed(Exception):
@@ -40,7 +51,7 @@ class Deliverables:
         if self._json == "-":
             sys.stdout.write(report.as_json())
         else:
-            Console(width=None if sys.stdout.isatty() else PIPE_WIDTH).print(report.as_table())
+            show([table(report)], footnotes(report))
             if self._json is not None:
                 write_whole(Path(self._json), report.as_json().encode())
         if self._csv is not None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from host.errors import UserError
+from host.response_normalisation import ResponseNormalisation
 
 Pair = tuple[int, int]
 """Vertical, then horizontal."""
@@ -136,6 +137,8 @@ class Layer:
     minimum: int = -128
     maximum: int = 127
     pool: Pool | None = None
+    normalisation: ResponseNormalisation | None = None
+    """What the host does with the output before the next layer takes it."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 
@@ -150,6 +153,10 @@ class Layer:
     @property
     def output_bytes(self) -> int:
         return math.prod(self.output_shape)
+
+    def handed_on(self, y: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """The accelerator's output as the next layer takes it."""
+        return self.normalisation.apply(y, self.y_zero_point) if self.normalisation else y
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def walk_chain(
     last: CompiledLayer | None = None
     for job, layer in zip(jobs, compiled, strict=True):
         if last and not follows_in_place(last.layer, layer.layer, layer.config):
-            output = by_image(last.layer, read_output(memory, last), images)
+            output = by_image(last.layer, last.layer.handed_on(read_output(memory, last)), images)
             load_input(memory, layer, for_layer(layer.layer, output))
         load_program(memory, layer, job.operands)
         yield run(job, layer)
@@ -91,9 +91,10 @@ def walk_chain(
 def follows_in_place(layer: Layer, following: Layer, config: AcceleratorConfig) -> bool:
     """Whether what a layer leaves lies in memory as the following one takes it.
 
-    Blocks of output channels must be blocks of input channels; and the images of a batch, side by side after
-    convolutions, must not have to stand below each other for a fully connected layer.
+    Blocks of output channels must be blocks of input channels; the images of a batch, side by side after
+    convolutions, must not have to stand below each other for a fully connected layer; and the host must have
+    nothing to do in between.
     """
     shape = following.shape
     taken = (shape.images, shape.channels, shape.height, shape.width)
-    return config.rows == config.cols and layer.output_shape == taken
+    return config.rows == config.cols and layer.output_shape == taken and layer.normalisation is None

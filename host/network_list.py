@@ -1,21 +1,22 @@
-"""The list of built-in networks, as JSON or as a table."""
+"""Networks and their sizes, as JSON or as a table."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from host.networks import BUILT_IN
+from host.networks.network import Network
 from host.outputs import require_writable, write_whole
 from hw.verilog import version
 
 
-def describe_networks() -> list[dict[str, Any]]:
+def describe_networks(networks: Iterable[Network]) -> list[dict[str, Any]]:
     """Name, source, input size, layers, multiplications and weights of each network."""
     return [
         {
@@ -26,13 +27,13 @@ def describe_networks() -> list[dict[str, Any]]:
             "macs": sum(layer.shape.macs for layer in network.layers()),
             "weights": sum(layer.shape.weight_bytes for layer in network.layers()),
         }
-        for network in BUILT_IN.values()
+        for network in networks
     ]
 
 
-def list_networks(json_file: str | None) -> None:
+def list_networks(networks: Iterable[Network], json_file: str | None) -> None:
     """Show a table, or write JSON; to standard output for ``-``."""
-    entries = describe_networks()
+    entries = describe_networks(networks)
     text = json.dumps({"wingrid": version(), "networks": entries}, indent=2) + "\n"
     if json_file == "-":
         sys.stdout.write(text)

@@ -71,7 +71,7 @@ def network_jobs(network: Network, x: npt.NDArray[np.int8], selected: Sequence[s
         if layer.name in left:
             left.remove(layer.name)
             yield Job(layer, operands, x, expected)
-        x = by_image(layer, expected, images)
+        x = by_image(layer, layer.handed_on(expected), images)
 
 
 def for_layer(layer: Layer, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:

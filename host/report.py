@@ -1,4 +1,4 @@
-"""Reports: what a run took, as JSON, CSV and a table. A field that a backend cannot know is null."""
+"""Reports: what a run took, as JSON and CSV. A field that a backend cannot know is null."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rich.table import Table
-
+from host.classification import Guess
 from host.layers import Layer
 from host.runner import LayerResult, Machine
 from hw.verilog import version
@@ -32,13 +31,19 @@ def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
 
 @dataclass(frozen=True)
 class Report:
-    """The layers that ran, and under what conditions; ``images`` is 0 if they are not a whole network."""
+    """The layers that ran, and under what conditions; ``images`` is 0 if they are not a whole network.
+
+    ``guesses`` are a classifier's likeliest classes for each image, by the host's softmax. ``seeded`` weights come
+    from a random generator, so that no class means anything.
+    """
 
     network: str
     machine: Machine
     results: Sequence[LayerResult]
     images: int
     wall_seconds: float
+    guesses: Sequence[Sequence[Guess]] | None = None
+    seeded: bool = True
 
     def as_dict(self) -> dict[str, Any]:
         """The report's JSON object."""
@@ -51,7 +56,25 @@ class Report:
             "memory": {"latency": machine.timing.latency, "bytes_per_cycle": machine.timing.bytes_per_cycle},
             "layers": [self._layer(result) for result in self.results],
             "total": self._total(),
+            "clock_mhz": machine.clock_mhz,
+            "images": self.images or None,
+            "weights": "seeded" if self.seeded else "given",
+            "host_operations": self.host_operations(),
+            "guesses": self._guesses(),
         }
+
+    def host_operations(self) -> list[dict[str, str]]:
+        """What the host computes and the figures leave out: the operation and the layer before or after which."""
+        operations = []
+        for result in self.results:
+            if result.unfolded:
+                down, right = result.unfolded
+                operations.append({"operation": f"unfolding {down}x{right} taps", "before": result.layer.name})
+            if result.layer.normalisation:
+                operations.append({"operation": "local response normalisation", "after": result.layer.name})
+        if self.guesses:
+            operations.append({"operation": "softmax", "after": self.results[-1].layer.name})
+        return operations
 
     def as_json(self) -> str:
         return json.dumps(self.as_dict(), indent=2) + "\n"
@@ -64,6 +87,8 @@ class Report:
             for key, value in layer.items():
                 if isinstance(value, dict):
                     row.update({f"{key}.{name}": number for name, number in value.items()})
+                elif isinstance(value, list):
+                    row[key] = "x".join(map(str, value))
                 else:
                     row[key] = value
             rows.append(row)
@@ -73,41 +98,25 @@ class Report:
         writer.writerows(rows)
         return text.getvalue()
 
-    def as_table(self) -> Table:
-        """The same for people."""
-        conditions = (
-            f"{self.machine.config.rows}x{self.machine.config.cols}, latency {self.machine.timing.latency}, "
-            f"{self.machine.timing.bytes_per_cycle} bytes/cycle"
-        )
-        table = Table(title=f"{self.network} on {self.machine.backend} ({conditions})")
-        table.add_column("layer")
-        for name in ("algorithm", "MMACs", "cycles", "MACs/mult./cycle"):
-            table.add_column(name, justify="right")
-        classes = [name for result in self.results if result.measurement for name in result.measurement.bytes]
-        classes = list(dict.fromkeys(classes))
-        for name in classes:
-            table.add_column(f"{name} kB", justify="right")
-        table.add_column("exact")
-        report = self.as_dict()
-        for layer in report["layers"]:
-            table.add_row(*_cells(layer["name"], layer, classes), {True: "yes", False: "NO", None: "-"}[layer["exact"]])
-        table.add_section()
-        table.add_row(*_cells("total", {**report["total"], "algorithm": " "}, classes), "")
-        return table
-
     def _layer(self, result: LayerResult) -> dict[str, Any]:
         layer, measurement = result.layer, result.measurement
+        moved = sum(measurement.bytes.values()) if measurement else None
+        bound = lower_bound_bytes(layer, self.machine.config.on_chip_bytes)
         return {
             "name": layer.name,
             "operator": layer.operator,
             "pool": str(layer.pool) if layer.pool else None,
             "algorithm": result.algorithm,
+            "unfolded": list(result.unfolded) if result.unfolded else None,
             "macs": layer.shape.macs,
             "cycles": measurement.cycles if measurement else None,
             "macs_per_multiplier_cycle": self._efficiency(layer.shape.macs, measurement.cycles if measurement else 0),
             "busy": measurement.busy if measurement else None,
             "stalls": dict(measurement.stalls) if measurement else None,
             "bytes": dict(measurement.bytes) if measurement else None,
+            "dram_bytes": moved,
+            "lower_bound_bytes": bound,
+            "lower_bound_ratio": _ratio(moved, bound),
             "exact": result.exact,
             "timing_equal": None,
         }
@@ -119,9 +128,12 @@ class Report:
             "macs": macs,
             "cycles": None,
             "macs_per_multiplier_cycle": None,
+            "busy": None,
+            "stalls": None,
             "bytes": None,
             "dram_bytes": None,
             "lower_bound_bytes": sum(lower_bound_bytes(layer, self.machine.config.on_chip_bytes) for layer in layers),
+            "lower_bound_ratio": None,
             "images_per_second": None,
             "rtl_cycles_per_second": None,
             "wall_seconds": round(self.wall_seconds, 3),
@@ -129,29 +141,35 @@ class Report:
         measurements = [result.measurement for result in self.results if result.measurement]
         if len(measurements) == len(self.results):
             cycles = sum(measurement.cycles for measurement in measurements)
-            names = measurements[0].bytes
-            by_class = {name: sum(measurement.bytes[name] for measurement in measurements) for name in names}
+            by_class = _sums([measurement.bytes for measurement in measurements])
             seconds = sum(result.seconds for result in self.results)
             total["cycles"] = cycles
             total["macs_per_multiplier_cycle"] = self._efficiency(macs, cycles)
+            total["busy"] = sum(measurement.busy for measurement in measurements)
+            total["stalls"] = _sums([measurement.stalls for measurement in measurements])
             total["bytes"] = by_class
             total["dram_bytes"] = sum(by_class.values())
+            total["lower_bound_ratio"] = _ratio(total["dram_bytes"], total["lower_bound_bytes"])
             if self.images:
                 total["images_per_second"] = round(self.images * self.machine.clock_mhz * 1e6 / cycles, 3)
             total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
         return total
 
+    def _guesses(self) -> list[list[dict[str, Any]]] | None:
+        if self.guesses is None:
+            return None
+        return [
+            [{"class": guess.number, "probability": round(guess.probability, 6)} for guess in image]
+            for image in self.guesses
+        ]
+
     def _efficiency(self, macs: int, cycles: int) -> float | None:
         return round(macs / (self.machine.config.multipliers * cycles), 4) if cycles else None
 
 
-def _cells(name: str, entry: dict[str, Any], classes: list[str]) -> list[str]:
-    efficiency = entry["macs_per_multiplier_cycle"]
-    return [
-        name,
-        entry["algorithm"] or "-",
-        f"{entry['macs'] / 1e6:.1f}",
-        "-" if entry["cycles"] is None else f"{entry['cycles']:,}",
-        "-" if efficiency is None else f"{efficiency:.3f}",
-        *(f"{entry['bytes'][traffic] / 1000:.1f}" for traffic in classes),
-    ]
+def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(count[name] for count in counts) for name in counts[0]}
+
+
+def _ratio(moved: int | None, bound: int) -> float | None:
+    return None if moved is None else round(moved / bound, 4)

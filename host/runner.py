@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 import threading
-from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -14,14 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from host.algorithms import algorithm_name, possible_unfoldings, require_algorithm, usable_tiles
+from host.blocking import Blocking
 from host.compiler import CompiledLayer, compile_layer
 from host.errors import UserError
 from host.estimate import estimate
-from host.layers import Layer, Operands
+from host.layers import Layer, Operands, Pair
 from host.memory_map import Place
 from host.reference import golden
 from host.runtime import Measurement, RtlRun, run_on_rtl
 from hw.config import AcceleratorConfig
+from hw.winograd import KERNEL, winograd
 from sim.memory import MemoryTiming
 from sim.rtl import build
 
@@ -88,6 +90,8 @@ class LayerResult:
     seconds: float = 0.0
     exact: bool | None = None
     mismatch: Mismatch | None = None
+    unfolded: Pair | None = None
+    """Vertical and horizontal taps that the host laid out as channels of the input, if it did."""
 
 
 class Listener(Protocol):
@@ -169,10 +173,20 @@ def run_layer(
 
 def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
-    layer, operands, config = job.layer, job.operands, machine.config
-    tiles = usable_tiles(layer, operands, config, machine.algorithm)
+    return compile_exactly(job.layer, job.operands, machine.config, machine.algorithm, place)
+
+
+def compile_exactly(
+    layer: Layer,
+    operands: Operands,
+    config: AcceleratorConfig,
+    algorithm: str | None = None,
+    place: Place | None = None,
+) -> CompiledLayer:
+    """Compile for the cheapest algorithm, or the one asked for, that is exact with these weights."""
+    tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
-        unfolding: usable_tiles(unfolding.layer(layer), unfolding.operands(operands), config, machine.algorithm)
+        unfolding: usable_tiles(unfolding.layer(layer), unfolding.operands(operands), config, algorithm)
         for unfolding in possible_unfoldings(layer, config)
     }
     return compile_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
@@ -190,30 +204,52 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun) -> LayerResult:
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
     algorithm = algorithm_name(compiled.plan.blocking.tile)
-    return LayerResult(layer, run.output, algorithm, run.measurement, run.seconds, mismatch is None, mismatch)
+    taps = compiled.unfolding.taps if compiled.unfolding else None
+    return LayerResult(layer, run.output, algorithm, run.measurement, run.seconds, mismatch is None, mismatch, taps)
 
 
 def run_layers(jobs: Iterable[Job], machine: Machine, listener: Listener | None = None) -> Iterator[LayerResult]:
     """Run layers, up to ``machine.jobs`` at a time; results come in the order of the jobs.
 
-    Jobs are drawn as there is room for them, so that few tensors are in memory at once. The simulator
-    is built first if it is not in the cache.
+    Jobs are drawn, which is where golden works, while the first of them run already. Of those that wait, the longest
+    is started first, so that no core ends up with a long layer alone. The simulator is built first if it is not
+    in the cache.
     """
     if machine.backend == "rtl":
         report = (listener or Silence()).building
         build.accelerator_library(machine.config, waves=machine.waves is not None, progress=report)
-    pending: deque[Future[LayerResult]] = deque()
-    stop = threading.Event()
+    waiting: list[tuple[float, int, Job]] = []
+    results: list[Future[LayerResult]] = []
+    lock, stop = threading.Lock(), threading.Event()
+
+    def run_longest() -> None:
+        with lock:
+            _, index, job = heapq.heappop(waiting)
+        try:
+            results[index].set_result(run_layer(job, machine, listener, stop))
+        except BaseException as error:
+            results[index].set_exception(error)
+
     with ThreadPoolExecutor(machine.jobs) as pool:
         try:
-            for job in jobs:
-                pending.append(pool.submit(run_layer, job, machine, listener, stop))
-                while len(running := [future for future in pending if not future.done()]) >= machine.jobs:
-                    wait(running, return_when=FIRST_COMPLETED)
-                while pending and pending[0].done():
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
+            for index, job in enumerate(jobs):
+                results.append(Future())
+                with lock:
+                    heapq.heappush(waiting, (-least_cycles(job.layer, machine), index, job))
+                pool.submit(run_longest)
+            for result in results:
+                yield result.result()
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def least_cycles(layer: Layer, machine: Machine) -> float:
+    """Cycles that no algorithm gets below: for the multiplications that are left, or for what has to cross the bus."""
+    tile = max(machine.config.tiles, default=0) if Blocking.suits_winograd(layer.shape, layer.pool) else 0
+    saved = KERNEL**2 * tile**2 / winograd(tile).patch ** 2 if tile else 1
+    moved = layer.shape.input_bytes + layer.shape.weight_bytes + layer.output_bytes
+    return max(
+        layer.shape.macs / saved / machine.config.multipliers,
+        moved / machine.timing.bytes_per_cycle,
+    )

@@ -6,6 +6,7 @@ import dataclasses
 from dataclasses import dataclass
 
 from host.layers import Convolution, Layer, LayerError, Pool, fully_connected
+from host.response_normalisation import ResponseNormalisation
 
 RELU_ZERO = -128
 """Zero point of what a ReLU leaves: all 256 values are for positive numbers, and saturation is the ReLU."""
@@ -36,6 +37,14 @@ class MaxPool:
 
 
 @dataclass(frozen=True)
+class Normalise:
+    """Local response normalisation of what a convolution, or the pooling behind it, leaves; the host does it."""
+
+    name: str
+    how: ResponseNormalisation = dataclasses.field(default_factory=ResponseNormalisation)
+
+
+@dataclass(frozen=True)
 class Connect:
     """A fully connected layer with bias and, unless it is the last node, ReLU."""
 
@@ -43,7 +52,7 @@ class Connect:
     outputs: int
 
 
-Node = Convolve | MaxPool | Connect
+Node = Convolve | MaxPool | Normalise | Connect
 
 
 @dataclass(frozen=True)
@@ -58,10 +67,16 @@ class Network:
     width: int
     nodes: tuple[Node, ...]
 
+    @property
+    def classifies(self) -> bool:
+        """Whether it ends in a fully connected layer, whose outputs are taken for the logits of classes."""
+        return isinstance(self.nodes[-1], Connect)
+
     def layers(self, images: int = 1) -> list[Layer]:
         """The layers with their sizes for a batch, each from the output of the one before.
 
-        Raises ``LayerError`` for a pooling that does not follow a convolution.
+        Raises ``LayerError`` for a pooling that does not follow a convolution, and a normalisation that follows
+        neither a convolution nor a pooling.
         """
         layers: list[Layer] = []
         channels, height, width = self.channels, self.height, self.width
@@ -72,6 +87,11 @@ class Network:
                     raise LayerError(f"pooling {node.name} of network {self.name} does not follow a convolution")
                 layers[-1] = dataclasses.replace(layers[-1], pool=Pool(node.kernel, node.stride))
                 _, _, height, width = layers[-1].output_shape
+                continue
+            if isinstance(node, Normalise):
+                if position == 0 or not isinstance(self.nodes[position - 1], Convolve | MaxPool):
+                    raise LayerError(f"normalisation {node.name} of network {self.name} follows no convolution")
+                layers[-1] = dataclasses.replace(layers[-1], normalisation=node.how)
                 continue
             if isinstance(node, Convolve):
                 shape = Convolution(

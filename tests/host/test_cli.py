@@ -97,6 +97,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("verilog -o text.png/folder", "cannot write into text.png/folder: "),
         ("verilog -o folder --set cols=3.5", "configuration field cols = '3.5' must be a whole number"),
         ("networks --json none/n.json", "cannot write none/n.json: none is no folder"),
+        ("networks vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet"),
+        ("networks --footprint", "--footprint needs a network, one of vgg16, vgg16-conv, alexnet"),
+        ("networks alexnet --csv n.csv", "--csv needs --footprint"),
+        ("networks alexnet --footprint --batch 0", "--batch 0 must be at least 1"),
+        ("networks alexnet --footprint --csv none/n.csv", "cannot write none/n.csv: none is no folder"),
+        ("networks alexnet --footprint --json none/n.json", "cannot write none/n.json: none is no folder"),
+        ("networks alexnet --footprint --set rows=1", "configuration field rows = 1 must lie between 2 and "),
     ],
 )  # fmt: skip
 def test_bad_input_is_refused_in_one_sentence(
@@ -184,6 +191,39 @@ def test_networks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(found["vgg16"]["layers"]) == 16
     assert call("networks") == 0
     assert "alexnet" in capsys.readouterr().out
+
+
+def test_one_network_can_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("networks", "alexnet", "--json", "-") == 0
+    assert [entry["name"] for entry in json.loads(capsys.readouterr().out)["networks"]] == ["alexnet"]
+
+
+def test_a_footprint_is_shown_and_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = "networks alexnet --footprint --batch 2 --json f.json --csv f.csv"
+    assert call(*arguments.split(), "--set", "rows=8") == 0
+    output, error = capsys.readouterr()
+    assert error == ""
+    assert "Memory that alexnet takes, 2 images" in output
+    assert max(map(len, output.splitlines())) <= 120
+    found = json.loads(Path("f.json").read_text())
+    assert (found["network"], found["images"], found["config"]["rows"]) == ("alexnet", 2, 8)
+    lines = {line["name"]: line for line in csv.DictReader(Path("f.csv").read_text().splitlines())}
+    assert lines["conv1"]["values"] == str(2 * 96 * 55 * 55)
+    assert lines["fc6"]["float32_weight_bytes"] == str(4 * 37_748_736)
+    assert call("networks", "alexnet", "--footprint", "--json", "-") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 1
+
+
+def test_a_whole_network_ends_in_classes(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("run", "alexnet", "--backend", "golden", "--json", "whole.json", "--output", "logits.npy") == 0
+    output = capsys.readouterr().out
+    found = json.loads(Path("whole.json").read_text())
+    assert [operation["after"] for operation in found["host_operations"]] == ["conv1", "conv2", "fc8"]
+    [guesses] = found["guesses"]
+    logits = np.load("logits.npy").reshape(-1).astype(int)
+    assert [logits[guess["class"]] for guess in guesses] == sorted(logits)[:-6:-1]
+    assert f"Likeliest classes of image 0: {guesses[0]['class']} (" in output
+    assert "local response normalisation after conv1, conv2; softmax after fc8." in output
 
 
 def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:

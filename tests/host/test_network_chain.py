@@ -10,7 +10,7 @@ import host.network_chain
 from host.compiler import CompiledLayer
 from host.network_chain import compile_chain, run_chain, walk_chain
 from host.network_run import network_input, network_jobs, select_layers
-from host.networks.network import Connect, Convolve, MaxPool, Network
+from host.networks.network import Connect, Convolve, MaxPool, Network, Normalise
 from host.runner import Job, Machine, run_layers
 from host.runtime import load_input, read_output
 from hw.config import AcceleratorConfig
@@ -33,6 +33,25 @@ SMALL = Network(
         Connect("e", 7),
     ),
 )
+LIKE_ALEXNET = Network(
+    "like-alexnet",
+    "for tests: AlexNet's kinds of layers in their order, few channels",
+    3,
+    67,
+    67,
+    (
+        Convolve("conv1", 12, kernel=11, stride=4),
+        MaxPool("pool1", kernel=3, stride=2),
+        Normalise("norm1"),
+        Convolve("conv2", 16, kernel=5, padding=2, groups=2),
+        MaxPool("pool2", kernel=3, stride=2),
+        Normalise("norm2"),
+        Convolve("conv3", 12, kernel=3, padding=1),
+        Convolve("conv4", 12, kernel=3, padding=1, groups=2),
+        Connect("fc6", 20),
+        Connect("fc7", 10),
+    ),
+)
 TRANSFORMS = dataclasses.replace(SQUARE, winograd=4, accumulators=128, weight_buffer=256)
 
 
@@ -40,8 +59,8 @@ def on(config: AcceleratorConfig) -> Machine:
     return Machine("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, jobs=1)
 
 
-def jobs_for(images: int) -> list[Job]:
-    return list(network_jobs(SMALL, network_input(SMALL, None, images), select_layers(SMALL, None)))
+def jobs_for(images: int, network: Network = SMALL) -> list[Job]:
+    return list(network_jobs(network, network_input(network, None, images), select_layers(network, None)))
 
 
 @pytest.mark.parametrize(
@@ -97,16 +116,50 @@ def test_a_layer_starts_from_what_the_one_before_left_not_from_golden() -> None:
         machine.run(layer.memory.program, len(layer.instructions))
         right = np.array_equal(read_output(machine.memory, layer), job.expected)
         if job.layer.name == "b":
-            machine.memory[layer.memory.outputs] ^= 0x40
+            machine.memory[layer.memory.outputs : layer.memory.outputs + 64] ^= 0x40
         return right
 
     assert list(walk_chain(machine.memory, jobs, compiled, 1, run)) == [True, True, False, False, False]
 
 
-def test_on_the_rtl_a_chain_equals_layers_side_by_side() -> None:
-    jobs = jobs_for(1)
-    chained = list(run_chain(jobs, on(SQUARE), images=1))
+@pytest.mark.parametrize(("network", "images"), [(SMALL, 1), (SMALL, 3), (LIKE_ALEXNET, 1), (LIKE_ALEXNET, 2)])
+def test_on_the_rtl_a_chain_equals_layers_side_by_side(network: Network, images: int) -> None:
+    jobs = jobs_for(images, network)
+    chained = list(run_chain(jobs, on(SQUARE), images=images))
     apart = list(run_layers(jobs, dataclasses.replace(on(SQUARE), jobs=2)))
-    assert all(result.exact for result in chained)
-    assert [result.layer.name for result in chained] == ["a", "b", "c", "d", "e"]
+    names = select_layers(network, None)
+    assert [result.layer.name for result in chained] == [result.layer.name for result in apart] == names
+    assert all(result.exact for result in (*chained, *apart))
     assert [result.measurement for result in chained] == [result.measurement for result in apart]
+    for one, other in zip(chained, apart, strict=True):
+        assert np.array_equal(one.output, other.output)
+
+
+def test_a_normalisation_between_layers_goes_through_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = jobs_for(1, LIKE_ALEXNET)
+    inputs = []
+
+    def noted(memory: np.ndarray, layer: CompiledLayer, x: np.ndarray) -> None:
+        inputs.append(layer.layer.name)
+        load_input(memory, layer, x)
+
+    monkeypatch.setattr(host.network_chain, "load_input", noted)
+    assert all(result.exact for result in run_chain(jobs, on(SQUARE), images=1))
+    assert inputs == ["conv1", "conv2", "conv3"]
+
+
+@pytest.mark.parametrize("images", [2, 3, 8])
+def test_a_batch_reads_fully_connected_weights_once(images: int) -> None:
+    one, many = (
+        {result.layer.name: result for result in run_chain(jobs_for(count), on(SQUARE), images=count)}
+        for count in (1, images)
+    )
+    for name in ("d", "e"):
+        single, batch = one[name].measurement, many[name].measurement
+        assert single is not None
+        assert batch is not None
+        assert many[name].exact
+        assert batch.bytes["weights"] == single.bytes["weights"]
+        assert batch.bytes["parameters"] == single.bytes["parameters"]
+        assert batch.bytes["activations"] == images * single.bytes["activations"]
+        assert batch.cycles < images * single.cycles

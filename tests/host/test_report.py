@@ -1,6 +1,7 @@
 """Reports have the documented form, and nothing in them is invented."""
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -10,19 +11,33 @@ import pytest
 from rich.console import Console
 
 from host.algorithms import algorithm_name
+from host.classification import Guess
 from host.layers import Convolution, Layer, Pool, fully_connected
 from host.networks.vgg16 import VGG16_CONVOLUTIONS
 from host.report import Report, lower_bound_bytes
+from host.report_table import footnotes, table
+from host.response_normalisation import ResponseNormalisation
 from host.runner import LayerResult, Machine
 from host.runtime import Measurement
 from hw.config import AcceleratorConfig
 from hw.registers import Counter
 from sim.memory import MemoryTiming
 
-LAYER_KEYS = ["name", "operator", "pool", "algorithm", "macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls"]
-LAYER_KEYS += ["bytes", "exact", "timing_equal"]
-TOTAL_KEYS = ["macs", "cycles", "macs_per_multiplier_cycle", "bytes", "dram_bytes", "lower_bound_bytes"]
-TOTAL_KEYS += ["images_per_second", "rtl_cycles_per_second", "wall_seconds"]
+LAYER_KEYS = [
+    "name",
+    "operator",
+    "pool",
+    "algorithm",
+    "unfolded",
+    "macs",
+    "cycles",
+    "macs_per_multiplier_cycle",
+    "busy",
+    "stalls",
+]
+LAYER_KEYS += ["bytes", "dram_bytes", "lower_bound_bytes", "lower_bound_ratio", "exact", "timing_equal"]
+TOTAL_KEYS = ["macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls", "bytes", "dram_bytes"]
+TOTAL_KEYS += ["lower_bound_bytes", "lower_bound_ratio", "images_per_second", "rtl_cycles_per_second", "wall_seconds"]
 BYTE_CLASSES = ["instructions", "weights", "activations", "parameters", "results"]
 
 
@@ -46,7 +61,11 @@ def report(backend: str = "rtl", images: int = 2) -> Report:
 
 def test_json_has_the_documented_form() -> None:
     found = json.loads(report().as_json())
-    assert list(found) == ["wingrid", "network", "backend", "config", "memory", "layers", "total"]
+    assert list(found) == [
+        "wingrid", "network", "backend", "config", "memory", "layers", "total",
+        "clock_mhz", "images", "weights", "host_operations", "guesses",
+    ]  # fmt: skip
+    assert (found["clock_mhz"], found["images"]) == (100, 2)
     assert found["config"]["rows"] == 16
     assert {"multipliers", "on_chip_bytes"} <= set(found["config"])
     assert [layer["algorithm"] for layer in found["layers"]] == ["winograd2", "winograd4"]
@@ -65,9 +84,49 @@ def test_totals_add_up() -> None:
     assert total["macs_per_multiplier_cycle"] == round(total["macs"] / 256 / 300, 4)
     assert total["bytes"] == {name: sum(layer["bytes"][name] for layer in layers) for name in BYTE_CLASSES}
     assert total["dram_bytes"] == sum(total["bytes"].values())
+    assert total["busy"] == sum(layer["busy"] for layer in layers)
+    assert total["stalls"] == {name: sum(layer["stalls"][name] for layer in layers) for name in layers[0]["stalls"]}
+    assert total["lower_bound_bytes"] == sum(layer["lower_bound_bytes"] for layer in layers)
     assert total["images_per_second"] == round(2 * 100e6 / 300, 3)
     assert total["rtl_cycles_per_second"] == 300
     assert total["wall_seconds"] == 1.25
+
+
+def test_traffic_stands_beside_its_lower_bound() -> None:
+    found = report().as_dict()
+    bound = lower_bound_bytes(Layer("one", "conv", Convolution(16, 10, 10, 16, kernel=(3, 3))), 520_000)
+    assert bound == 16 * 10 * 10 + 16 * 16 * 9 + 16 * 8 * 8
+    for entry in (*found["layers"], found["total"]):
+        assert entry["dram_bytes"] == sum(entry["bytes"].values())
+        assert entry["lower_bound_ratio"] == round(entry["dram_bytes"] / entry["lower_bound_bytes"], 4)
+    assert [layer["lower_bound_bytes"] for layer in found["layers"]] == [bound, bound]
+
+
+def test_what_the_host_does_is_said() -> None:
+    machine = Machine("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    layer = Layer("one", "conv", Convolution(1, 1, 1, 4), normalisation=ResponseNormalisation())
+    result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2))
+    found = Report("net", machine, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]])
+    assert found.as_dict()["layers"][0]["unfolded"] == [3, 2]
+    assert next(csv.DictReader(io.StringIO(found.as_csv())))["unfolded"] == "3x2"
+    assert found.as_dict()["host_operations"] == [
+        {"operation": "unfolding 3x2 taps", "before": "one"},
+        {"operation": "local response normalisation", "after": "one"},
+        {"operation": "softmax", "after": "one"},
+    ]
+    assert found.as_dict()["guesses"] == [[{"class": 7, "probability": 0.75}, {"class": 2, "probability": 0.125}]]
+    assert list(footnotes(found)) == [
+        "On the host, not in these figures: unfolding 3x2 taps before one; local response normalisation after one; "
+        "softmax after one.",
+        "Likeliest classes of image 0: 7 (75.00%), 2 (12.50%).",
+        "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing.",
+    ]
+    assert found.as_dict()["weights"] == "seeded"
+    given = dataclasses.replace(found, seeded=False)
+    assert given.as_dict()["weights"] == "given"
+    assert list(footnotes(given)) == list(footnotes(found))[:-1]
+    assert report().as_dict()["host_operations"] == []
+    assert report().as_dict()["guesses"] is None
 
 
 def test_stalls_are_named_as_the_hardware_names_them() -> None:
@@ -99,13 +158,48 @@ def test_csv_has_a_line_per_layer() -> None:
     assert lines[1]["bytes.weights"] == str(2 * (100 + Counter.BYTES_WEIGHTS))
 
 
+def printed(found: Report) -> list[str]:
+    console = Console(width=120, file=io.StringIO())
+    console.print(table(found))
+    return console.file.getvalue().splitlines()
+
+
 @pytest.mark.parametrize("backend", ["rtl", "golden"])
 def test_the_table_shows_every_layer(backend: str) -> None:
-    console = Console(width=160, file=io.StringIO())
-    console.print(report(backend).as_table())
-    text = console.file.getvalue()
+    text = "\n".join(printed(report(backend)))
     assert all(word in text for word in ("one", "two", "total", "16x16"))
     assert ("yes" in text) == ("winograd4" in text) == (backend == "rtl")
+    assert report("golden").as_dict()["total"]["cycles"] is None
+
+
+def test_the_table_shows_the_largest_stall_and_the_bytes() -> None:
+    line = next(line.split() for line in printed(report()) if line.lstrip().startswith("two"))
+    stalls = report().as_dict()["layers"][1]["stalls"]
+    cause = max(stalls, key=stalls.get)
+    assert line[:4] == ["two", "winograd4", "0.1", "200"]
+    assert line[6:8] == [cause, f"{stalls[cause] / 200:.1%}"]
+    assert line[-1] == "yes"
+
+
+def test_a_table_fits_120_columns() -> None:
+    # As large as VGG-16 with a batch of eight.
+    machine = Machine("rtl", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    values = {counter: 10**8 if counter.name.startswith("BYTES_") else 10**6 for counter in Counter}
+    values |= {Counter.CYCLES: 99 * 10**6, Counter.STALL_ACCUMULATORS: 99 * 10**6 // 2}
+    layer = Layer("conv1_2", "conv", Convolution(512, 224, 224, 512, kernel=(3, 3)), pool=Pool(2, 2))
+    measurement = Measurement.from_counters(values)
+    result = LayerResult(layer, np.zeros((1,), np.int8), "winograd4", measurement, seconds=0.5, exact=True)
+    lines = printed(Report("large", machine, [result], 1, 1.0))
+    line = next(line.split() for line in lines if line.lstrip().startswith("conv1_2"))
+    assert max(map(len, lines)) <= 120
+    assert line[6:-2] == ["1.0%", "accumulators", "50.0%", "100.00", "100.00", "100.00", "200.00"]
+
+
+def test_footnotes_tell_throughput() -> None:
+    lines = list(footnotes(report()))
+    assert lines[0].startswith("666667 images per second at 100 MHz, ")
+    assert lines[1] == "1.2 s of wall time; a core simulates 300 cycles per second."
+    assert list(footnotes(report("golden"))) == []
 
 
 def test_lower_bound_is_chens_formula_or_compulsory_traffic() -> None:

@@ -1,0 +1,90 @@
+"""The report for people: a table that fits a terminal of 120 columns, and a few lines under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from host.report import Report
+
+COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
+TRAFFIC = ("weights\nMB", "inputs\nMB", "results\nMB", "other\nMB", "of\nbound", "exact")
+
+
+def table(report: Report) -> Table:
+    """A line per layer and their total; a dash stands for what the backend cannot know."""
+    machine, found = report.machine, report.as_dict()
+    conditions = (
+        f"{machine.config.rows}x{machine.config.cols}, latency {machine.timing.latency}, "
+        f"{machine.timing.bytes_per_cycle} bytes/cycle"
+    )
+    shown = compact_table(f"{report.network} on {machine.backend} ({conditions})")
+    for name in (*COLUMNS, *TRAFFIC):
+        shown.add_column(name, justify="left" if name in ("algorithm", "pool") else "right", no_wrap=True)
+    for layer in found["layers"]:
+        verdict = {True: "yes", False: "NO", None: "-"}[layer["exact"]]
+        shown.add_row(layer["name"], layer["algorithm"] or "-", layer["pool"] or "", *_figures(layer), verdict)
+    shown.add_section()
+    shown.add_row("total", "", "", *_figures(found["total"]), "")
+    return shown
+
+
+def footnotes(report: Report) -> Iterator[str]:
+    """What the table has no column for: throughput, what the host did, what the network saw."""
+    found = report.as_dict()
+    total = found["total"]
+    if total["images_per_second"] is not None:
+        yield (
+            f"{total['images_per_second']:g} images per second at {report.machine.clock_mhz:g} MHz, "
+            f"{total['dram_bytes'] / 1e6 / report.images:.1f} MB of memory traffic each."
+        )
+    if total["rtl_cycles_per_second"] is not None:
+        yield (
+            f"{total['wall_seconds']:.1f} s of wall time; "
+            f"a core simulates {total['rtl_cycles_per_second']:,} cycles per second."
+        )
+    if found["host_operations"]:
+        places: dict[str, list[str]] = {}
+        for entry in found["host_operations"]:
+            when = "before" if "before" in entry else "after"
+            places.setdefault(f"{entry['operation']} {when}", []).append(entry[when])
+        operations = "; ".join(f"{operation} {', '.join(names)}" for operation, names in places.items())
+        yield f"On the host, not in these figures: {operations}."
+    for image, guesses in enumerate(report.guesses or ()):
+        classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
+        yield f"Likeliest classes of image {image}: {classes}."
+    if report.guesses and report.seeded:
+        yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
+
+
+def compact_table(title: str) -> Table:
+    """An empty table with narrow gaps, whose first column is the layer's name."""
+    shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0), title_justify="left", pad_edge=False)
+    shown.add_column("layer", no_wrap=True)
+    return shown
+
+
+def megabytes(count: int, digits: int = 3) -> str:
+    """Bytes in millions, to the kilobyte or as many digits as asked for."""
+    return f"{count / 1e6:,.{digits}f}"
+
+
+def _figures(entry: dict[str, Any]) -> list[str]:
+    macs = f"{entry['macs'] / 1e6:,.1f}"
+    if entry["cycles"] is None:
+        return [macs, *["-"] * (len(COLUMNS) + len(TRAFFIC) - 4)]
+    cycles, moved = entry["cycles"], entry["bytes"]
+    cause, stalled = max(entry["stalls"].items(), key=lambda stall: stall[1])
+    other = entry["dram_bytes"] - moved["weights"] - moved["activations"] - moved["results"]
+    return [
+        macs,
+        f"{cycles:,}",
+        f"{entry['macs_per_multiplier_cycle']:.3f}",
+        f"{entry['busy'] / cycles:.1%}",
+        f"{cause} {stalled / cycles:.1%}" if stalled else "none",
+        *(megabytes(count, 2) for count in (moved["weights"], moved["activations"], moved["results"], other)),
+        f"{entry['lower_bound_ratio']:.2f}",
+    ]
