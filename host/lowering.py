@@ -77,10 +77,12 @@ class Lowering:
         begun: set[int] = set()
         last = NOBODY
         for window in windows:
+            boxes = [(slot, block, self._box(window, block)) for slot, block in enumerate(range(*batch))]
+            if not any(box for _, _, box in boxes):
+                continue
             pixels = self._pixels.place(tile, window)
             walk = self._raster(pixels)
-            for slot, block in enumerate(range(*batch)):
-                box = self._box(window, block)
+            for slot, block, box in boxes:
                 for piece in self._pieces(box, False) if box else ():
                     weights = self._weights.request(block, piece)
                     # Where pixels have still to come, work starts with the first few blocks of them.

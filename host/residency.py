@@ -36,6 +36,9 @@ class Ring:
         for run in evicted:
             if run[1] <= oldest:
                 del self._users[run]
+        if user != NOBODY:
+            # If the new data never come, whoever comes after them must still wait.
+            self.use(position, entries, user)
         return Region(position, entries, user)
 
     def use(self, position: int, entries: int, user: int) -> None:

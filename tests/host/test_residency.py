@@ -36,6 +36,17 @@ def test_an_allocation_wraps_around_the_end() -> None:
     assert ring.allocate(4).evicted_user == 9
 
 
+def test_an_allocation_that_nobody_used_hands_on_whom_it_waited_for() -> None:
+    ring = Ring(16)
+    ring.use(ring.allocate(16).position, 16, 7)
+    assert ring.allocate(16).evicted_user == 7
+    assert ring.allocate(4).evicted_user == 7
+    unused = ring.allocate(4)
+    ring.use(unused.position, 4, 9)
+    assert ring.allocate(12).evicted_user == 7
+    assert ring.allocate(4).evicted_user == 9
+
+
 def test_a_region_larger_than_the_buffer_is_refused() -> None:
     with pytest.raises(ValueError, match=r"^17 entries do not fit into a buffer of 16$"):
         Ring(16).allocate(17)
