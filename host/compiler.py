@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import math
-from collections.abc import Mapping, Sequence
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from host.estimate import estimate
-from host.layers import Layer, LayerError
+from host.layers import Convolution, Layer, LayerError
 from host.lowering import Lowering
 from host.memory_map import MemoryMap, Place
 from host.plan import Plan
 from host.synchronise import synchronise
-from host.tiler import best_plan
+from host.tiler import best_plan, cost_bound
 from host.unfolding import Unfolding
 from hw.config import AcceleratorConfig
 from hw.isa import PC_BITS, Instruction, encode_program
@@ -59,30 +62,58 @@ def compile_layer(
     if plan is None:
         plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
     memory = MemoryMap.of(plan.blocking, config, place)
-    schedule = Lowering(layer, plan, memory).emit()
-    synchronise(schedule.instructions, schedule.dependencies)
+    with _uncollected():
+        schedule = Lowering(layer, plan, memory).emit()
+        synchronise(schedule.instructions, schedule.dependencies)
     if len(schedule.instructions) >= 1 << PC_BITS:
         raise LayerError(f"the layer takes {len(schedule.instructions)} instructions, more than a program may have")
     memory.size(len(schedule.instructions))
     return CompiledLayer(layer, config, plan, memory, schedule.instructions, unfolding)
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection.
+
+    A program is tens of thousands of small objects in no cycles; looking through them again and again took a third
+    of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
 def _cheapest(
     layer: Layer, config: AcceleratorConfig, ways: Sequence[tuple[Unfolding | None, tuple[int, ...]]]
 ) -> tuple[Plan, Unfolding | None]:
-    """The plan of least cost over all ways to compute the layer; the layer as it is goes first and must be possible."""
+    """The plan of least cost over all ways to compute the layer; raises ``LayerError`` if it has none as it is."""
     best: tuple[Plan, Unfolding | None] | None = None
-    least = math.inf
+    least, refused = math.inf, None
+    bounds: list[tuple[float, int, Convolution, tuple[int, ...], Unfolding | None]] = []
     for unfolding, tiles in ways:
         shape = unfolding.unfolded if unfolding else layer.shape
         try:
-            plan = best_plan(shape, config, tiles, layer.pool)
+            bounds.append((cost_bound(shape, config, tiles, layer.pool), len(bounds), shape, tiles, unfolding))
         except LayerError:
             if unfolding is None:
                 raise
+    # The most promising first, so that what the others cost at least often rules them out.
+    for bound, _, shape, tiles, unfolding in sorted(bounds, key=operator.itemgetter(0, 1)):
+        if bound >= least:
+            break
+        try:
+            plan = best_plan(shape, config, tiles, layer.pool)
+        except LayerError as error:
+            refused = error
             continue
         estimated = estimate(plan)
         if estimated is not None and estimated.cost < least:
             best, least = (plan, unfolding), estimated.cost
-    assert best is not None, "the layer as it is has a plan"
+    if best is None:
+        assert refused is not None, "there is a way, and it was tried"
+        raise refused
     return best

@@ -28,8 +28,7 @@ def best_plan(
     of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
     layer cannot be expressed on this accelerator at all.
     """
-    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
-    blockings = [Blocking.of(shape, config, tile, pool) for tile in suited]
+    blockings = _blockings(shape, config, tiles, pool)
     # The most promising first, so that what the others can cost at best often rules them out.
     blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
     best: Plan | None = None
@@ -42,6 +41,21 @@ def best_plan(
     if best is None:
         raise LayerError("no division of the layer fits into the buffers")
     return best
+
+
+def cost_bound(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+) -> float:
+    """A cost that no plan of ``best_plan`` stays below. Raises ``LayerError`` as that does, but not in all cases."""
+    blockings = _blockings(shape, config, tiles, pool) or _blockings(shape, config, (0,), pool)
+    return min(least_cost(blocking, config, shape.images) for blocking in blockings)
+
+
+def _blockings(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...], pool: Pool | None
+) -> list[Blocking]:
+    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
+    return [Blocking.of(shape, config, tile, pool) for tile in suited]
 
 
 def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:
