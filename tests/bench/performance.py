@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import resource
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -122,11 +123,16 @@ def winograd_figures(jobs: int) -> list[Figure]:
 
 def network_figures(jobs: int) -> list[Figure]:
     """VGG-16 as users run it: each layer by its cheapest algorithm, on the default configuration."""
+    began = time.perf_counter()
     results = run(WINOGRAD, (*CONVOLUTIONS, *FULLY_CONNECTED), None, jobs)
+    minutes = (time.perf_counter() - began) / 60
+    gigabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
     convolutions = [results[name] for name in CONVOLUTIONS]
     large = run(ONE_MEGABYTE, CONVOLUTIONS, None, jobs)
     ratio = "times the lower bound"
     return [
+        Figure("VGG-16, every layer checked", minutes, 6, "minutes of wall time, build excluded", at_most=True),
+        Figure("memory, at most so far", gigabytes, 4, "GiB", at_most=True),
         Figure("13 convolutions", efficiency(convolutions, WINOGRAD), 3.6, "MACs/mult./cycle"),
         *(
             Figure(f"{name}, bus bandwidth", bandwidth([results[name]], WINOGRAD), 0.95, "of 16 bytes/cycle")
