@@ -1,4 +1,4 @@
-# run, test, bench and lint work from a fresh clone: each makes the environment first.
+# run, test, bench, verify and lint work from a fresh clone: each makes the environment first.
 # Needs python3 (3.11 or newer) with pip and venv, g++, make and perl.
 
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test bench lint clean
+.PHONY: run test bench verify lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -22,6 +22,10 @@ test: $(VENV)/.tests-installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.performance
+
+# 1000 random programs, RTL against timing model, all counters and events.
+verify: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.timing_cases --cases 1000
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

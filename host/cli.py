@@ -26,6 +26,7 @@ from host.cli_options import (
     JsonFile,
     Latency,
     Settings,
+    Trace,
     Waves,
     configuration,
     forced_algorithm,
@@ -70,6 +71,7 @@ def run(
     batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
     jobs: Jobs = CORES,
     waves: Waves = None,
+    trace: Trace = None,
     config: ConfigFile = None,
     set_: Settings = None,
     clock: Clock = 200.0,
@@ -84,12 +86,21 @@ def run(
     from the results of the one before.
     """
     on = machine(
-        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, jobs=jobs, waves=waves
+        backend,
+        config,
+        set_,
+        clock=clock,
+        latency=latency,
+        bytes_per_cycle=bytes_per_cycle,
+        jobs=jobs,
+        waves=waves,
+        trace=trace,
     )
     chosen = find(network)
     selected = select_layers(chosen, None if layers is None else [name.strip() for name in layers.split(",")])
-    if waves is not None and len(selected) > 1:
-        raise UserError("--waves takes a single layer; choose one with --layers")
+    for option, file in (("--waves", waves), ("--trace", trace)):
+        if file is not None and len(selected) > 1:
+            raise UserError(f"{option} takes a single layer; choose one with --layers")
     require_images(batch)
     if output is not None:
         require_writable(output)

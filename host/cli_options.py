@@ -30,6 +30,10 @@ Jobs = Annotated[
     int, typer.Option("--jobs", metavar="N", help="Layers to run side by side; 1 runs a whole network in one memory.")
 ]
 Waves = Annotated[Path | None, typer.Option("--waves", metavar="FILE.fst", help="Write waveforms; one layer only.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE.json", help="Write when each engine worked, for Perfetto; one layer only."),
+]
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
 ]
@@ -52,6 +56,7 @@ def machine(
     bytes_per_cycle: int | None,
     jobs: int = 1,
     waves: Path | None = None,
+    trace: Path | None = None,
 ) -> Machine:
     """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
     algorithm, settings = forced_algorithm(settings)
@@ -72,7 +77,11 @@ def machine(
         require_writable(waves)
         if backend != "rtl":
             raise UserError("--waves needs --backend rtl: nothing else has waveforms")
-    return Machine(backend, config, timing, clock, jobs, waves, algorithm)
+    if trace is not None:
+        require_writable(trace)
+        if backend != "rtl":
+            raise UserError("--trace needs --backend rtl: nothing else has engines")
+    return Machine(backend, config, timing, clock, jobs, waves, algorithm, trace)
 
 
 def forced_algorithm(settings: list[str] | None) -> tuple[str | None, list[str]]:

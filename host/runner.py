@@ -22,6 +22,7 @@ from host.layers import Layer, Operands, Pair
 from host.memory_map import Place
 from host.reference import golden
 from host.runtime import Measurement, RtlRun, run_on_rtl
+from host.trace import write_trace
 from hw.config import AcceleratorConfig
 from hw.winograd import KERNEL, winograd
 from sim.memory import MemoryTiming
@@ -42,6 +43,8 @@ class Machine:
     waves: Path | None = None
     algorithm: str | None = None
     """The only one to use where a layer allows it; ``None`` for the cheapest."""
+    trace: Path | None = None
+    """Where to put a trace of what the engines did."""
 
     def __post_init__(self) -> None:
         if self.algorithm is not None:
@@ -165,7 +168,10 @@ def run_layer(
         timing=machine.timing,
         waves=machine.waves,
         progress=progress,
+        record=machine.trace is not None,
     )
+    if machine.trace is not None and run.steps is not None:
+        write_trace(machine.trace, compiled, machine.timing, run.steps)
     result = checked(job, compiled, run)
     listener.done(layer.name)
     return result

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +53,8 @@ class RtlRun:
     measurement: Measurement
     seconds: float
     """Wall time of the simulation alone."""
+    steps: npt.NDArray[Any] | None = None
+    """What the engines did, as ``RtlSimulator.steps`` gives it, if that was asked for."""
 
 
 def fill_memory(
@@ -135,23 +138,34 @@ def run_on_rtl(
     waves: Path | None = None,
     seed: int = 1,
     progress: Callable[[int], None] | None = None,
+    record: bool = False,
 ) -> RtlRun:
     """Run a layer on the Verilated accelerator, from int8 [images, C, H, W].
 
-    ``progress`` hears of the cycles simulated so far. Raises ``MachineFault`` or the simulator's errors.
+    ``progress`` hears of the cycles simulated so far; ``record`` asks for ``RtlRun.steps``.
+    Raises ``MachineFault`` or the simulator's errors.
     """
     with RtlSimulator(
         compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
     ) as device:
         fill_memory(device.memory, compiled, operands, x)
-        return run_program(device, compiled, progress)
+        return run_program(device, compiled, progress, record=record)
 
 
-def run_program(device: RtlSimulator, compiled: CompiledLayer, progress: Callable[[int], None] | None = None) -> RtlRun:
+def run_program(
+    device: RtlSimulator,
+    compiled: CompiledLayer,
+    progress: Callable[[int], None] | None = None,
+    *,
+    record: bool = False,
+) -> RtlRun:
     """Run a layer that is in the device's memory. Raises ``MachineFault`` or the simulator's errors."""
+    device.record_steps(record)
     start(device, compiled)
     began = time.perf_counter()
     device.run_until_interrupt(progress)
     seconds = time.perf_counter() - began
+    # Before ``finish`` writes to a register: steps count from the last write.
+    steps = device.steps() if record else None
     measurement = finish(device)
-    return RtlRun(read_output(device.memory, compiled), measurement, seconds)
+    return RtlRun(read_output(device.memory, compiled), measurement, seconds, steps)

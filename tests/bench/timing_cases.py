@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from timing_cases import CONFIGS, BankConflict, timing_case
+from timing_cases import CONFIGS, BankConflict, free_case, timing_case
 
 
 def main() -> int:
@@ -25,7 +25,8 @@ def main() -> int:
     began = time.perf_counter()
     equal, skipped, different = 0, 0, []
     for seed in range(options.first, options.first + options.cases):
-        case = timing_case(seed, options.config)
+        # Every third program is a free one.
+        case = (free_case if seed % 3 == 2 else timing_case)(seed, options.config)
         try:
             text = case.run()
         except BankConflict:

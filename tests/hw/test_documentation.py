@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Shape
 
+from hw.events import Event
 from hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
 from hw.registers import IDENTITY, Counter, Register, counter_address
 
@@ -44,6 +45,11 @@ def test_registers_and_counters() -> None:
     headers = {("Counter", "Offset"), ("Register", "Address")}
     assert found == names | headers
     assert f"0x{IDENTITY:08X}" in (DOCS / "counters.md").read_text()
+
+
+def test_events() -> None:
+    found = {row[:2] for row in rows((DOCS / "timing.md").read_text())}
+    assert found == {("Bit", "Event")} | {(str(event.value), event.name) for event in Event}
 
 
 def _isa() -> str:

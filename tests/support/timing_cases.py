@@ -10,11 +10,12 @@ import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from free_programs import free_program
 from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution
 
 from host.compiler import compile_layer
 from host.layers import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
-from hw.config import AcceleratorConfig, ConfigError
+from hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
 from hw.isa import Fault, Instruction, encode_program
 from hw.registers import Control, Counter, Register, Status, counter_address
 from sim.memory import Dram, MemoryTiming
@@ -103,20 +104,26 @@ def measure(
 ) -> tuple[dict[Counter, int], np.ndarray]:
     """Counters of a program's run on the RTL, and what the engines did."""
     with RtlSimulator(config, memory_bytes=MEMORY_BYTES, timing=timing, seed=seed) as device:
-        device.memory[PROGRAM : PROGRAM + len(code)] = np.frombuffer(code, np.uint8)
-        device.write_register(Register.INTERRUPT_ENABLE, 1)
-        device.write_register(Register.PROGRAM, PROGRAM)
-        device.write_register(Register.PROGRAM_LENGTH, len(code) // 64)
-        device.record_steps()
-        device.write_register(Register.CONTROL, Control.START)
-        device.run_until_interrupt()
-        steps = device.steps()
-        if device.read_register(Register.STATUS) != Status.DONE:
-            fault = Fault(device.read_register(Register.FAULT))
-            if fault == Fault.BANK_CONFLICT:
-                raise BankConflict
-            raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
-        return {counter: device.read_register(counter_address(counter)) for counter in Counter}, steps
+        return measure_on(device, code)
+
+
+def measure_on(device: RtlSimulator, code: bytes) -> tuple[dict[Counter, int], np.ndarray]:
+    """The same on a device that may have run programs before."""
+    device.memory[PROGRAM : PROGRAM + len(code)] = np.frombuffer(code, np.uint8)
+    device.write_register(Register.INTERRUPT_PENDING, 1)
+    device.write_register(Register.INTERRUPT_ENABLE, 1)
+    device.write_register(Register.PROGRAM, PROGRAM)
+    device.write_register(Register.PROGRAM_LENGTH, len(code) // INSTRUCTION_BYTES)
+    device.record_steps()
+    device.write_register(Register.CONTROL, Control.START)
+    device.run_until_interrupt()
+    steps = device.steps()
+    if device.read_register(Register.STATUS) != Status.DONE:
+        fault = Fault(device.read_register(Register.FAULT))
+        if fault == Fault.BANK_CONFLICT:
+            raise BankConflict
+        raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
+    return {counter: device.read_register(counter_address(counter)) for counter in Counter}, steps
 
 
 def timing_case(seed: int, name: str | None = None) -> TimingCase:
@@ -124,8 +131,7 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
     random = np.random.default_rng([seed, 5])
     name = name or str(random.choice(list(CONFIGS)))
     config = CONFIGS[name]
-    bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
-    timing = MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth, _dram(random))
+    timing = _memory(random, config)
     layers = 1 if random.random() < 0.8 else int(random.integers(2, 4))
     instructions: list[Instruction] = []
     about = []
@@ -140,6 +146,20 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
         instructions += compiled.instructions
         about.append(f"{layer} {tiles} {smaller}")
     return TimingCase(name, config, timing, instructions, "; ".join(about))
+
+
+def free_case(seed: int, name: str | None = None) -> TimingCase:
+    """The same for a program that computes nothing."""
+    random = np.random.default_rng([seed, 6])
+    name = name or str(random.choice(list(CONFIGS)))
+    config = CONFIGS[name]
+    instructions = free_program(random, config, int(random.integers(1, 60)), PROGRAM)
+    return TimingCase(name, config, _memory(random, config), instructions, "a free program")
+
+
+def _memory(random: np.random.Generator, config: AcceleratorConfig) -> MemoryTiming:
+    bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
+    return MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth, _dram(random))
 
 
 def _dram(random: np.random.Generator) -> Dram | None:
