@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from host.blocking import Blocking
 from host.errors import UserError
-from host.layers import Layer, Operands
+from host.layers import Layer, Operands, OperandSource
 from host.unfolding import Unfolding
 from hw.config import AcceleratorConfig
-from sim.golden.winograd import require_fitting_answers
+from sim.golden.winograd import any_answers_fit, require_fitting_answers
 
 TILES = {"direct": 0, "winograd2": 2, "winograd4": 4}
 """Size of the Winograd tile behind each name; 0 stands for direct convolution."""
@@ -27,17 +27,18 @@ def require_algorithm(name: str, config: AcceleratorConfig) -> None:
 
 
 def usable_tiles(
-    layer: Layer, operands: Operands, config: AcceleratorConfig, algorithm: str | None = None
+    layer: Layer, operands: Operands | OperandSource, config: AcceleratorConfig, algorithm: str | None = None
 ) -> tuple[int, ...]:
     """Tiles that are sure to give exact results with these weights, 0 (direct) if no other.
 
     A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
     some int8 input, its tile is left out, and so it is for layers that are no convolution for Winograd.
+    Only layers of many channels have weights that could, so a source of ``operands`` is asked for no others'.
     ``algorithm`` leaves no choice but one and direct.
     """
     wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
     suited = Blocking.suits_winograd(layer.shape, layer.pool)
-    return tuple(tile for tile in wanted if not tile or (suited and _fits(operands, tile, config))) or (0,)
+    return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
 
 
 def possible_unfoldings(layer: Layer, config: AcceleratorConfig) -> list[Unfolding]:
@@ -45,9 +46,13 @@ def possible_unfoldings(layer: Layer, config: AcceleratorConfig) -> list[Unfoldi
     return Unfolding.candidates(layer.shape, config.rows) if layer.prepared else []
 
 
-def _fits(operands: Operands, tile: int, config: AcceleratorConfig) -> bool:
+def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:
+    shape = layer.shape
+    if any_answers_fit(shape.channels // shape.groups, tile, config.accumulator_bits):
+        return True
+    weights = (operands if isinstance(operands, Operands) else operands()).weights
     try:
-        require_fitting_answers(operands.weights, tile, config.accumulator_bits)
+        require_fitting_answers(weights, tile, config.accumulator_bits)
     except ValueError:
         return False
     return True

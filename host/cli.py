@@ -28,12 +28,15 @@ from host.cli_options import (
     Settings,
     Trace,
     Waves,
+    WithDram,
     configuration,
     forced_algorithm,
     machine,
 )
 from host.deliverables import ChecksFailed, Deliverables, run_all
 from host.errors import UserError
+from host.estimate_command import EstimateDeliverables
+from host.estimation import combinations, estimate_network, estimate_variants
 from host.filters import extended, filter_layer, find_filter
 from host.footprint_list import deliver_footprint
 from host.layers import Layer, matrix_product
@@ -43,9 +46,9 @@ from host.network_run import by_image, network_input, network_jobs, select_layer
 from host.networks import BUILT_IN, find
 from host.networks.operands import LOGIT_STEP, seeded_operands
 from host.outputs import require_folder, require_writable, write_array
-from host.pictures import from_activations, load_picture, require_picture_path, save_picture, to_activations
+from host.progress import Bar
 from host.report import Report
-from host.runner import Job
+from host.runner import Job, Machine
 from host.runtime import MachineFault
 from hw import verilog as generator
 from hw.config import ConfigError
@@ -77,13 +80,14 @@ def run(
     clock: Clock = 200.0,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
-    """Run a network's layers and compare them with golden.
+    """Run a network's layers; on the RTL, compare their outputs with golden and their cycles with the timing model.
 
     Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
-    from the results of the one before.
+    from the results of the one before. The timing backend computes no values, only how long they take.
     """
     on = machine(
         backend,
@@ -92,29 +96,81 @@ def run(
         clock=clock,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
+        dram=dram,
         jobs=jobs,
         waves=waves,
         trace=trace,
     )
     chosen = find(network)
-    selected = select_layers(chosen, None if layers is None else [name.strip() for name in layers.split(",")])
+    selected = select_layers(chosen, names_in(layers))
     for option, file in (("--waves", waves), ("--trace", trace)):
         if file is not None and len(selected) > 1:
             raise UserError(f"{option} takes a single layer; choose one with --layers")
     require_images(batch)
+    for option, given in (("--input", input), ("--output", output)):
+        if given is not None:
+            require_values(on.backend, option)
     if output is not None:
         require_writable(output)
     deliverables = Deliverables(json, csv)
+    if on.backend == "timing":
+        with Bar(network) as bar:
+            report = estimate_network(chosen, on, selected, batch, bar)
+        deliverables.deliver(report)
+        return
     x = network_input(chosen, input, batch)
     whole = len(selected) == len(chosen.layers())
     chained = whole and len(selected) > 1 and on.backend == "rtl" and on.jobs == 1
     runner = partial(run_chain, images=batch) if chained else None
     results, seconds = run_all(network_jobs(chosen, x, selected), on, network, runner)
-    last = by_image(results[-1].layer, results[-1].output, batch)
+    last = by_image(results[-1].layer, results[-1].values, batch)
     guesses = likeliest(last, LOGIT_STEP) if whole and chosen.classifies else None
     if output is not None:
         write_array(output, last)
     deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds, guesses))
+
+
+@app.command()
+def estimate(
+    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks")],
+    layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw roofline, cycles and energy; .png or .svg.")
+    ] = None,
+    config: ConfigFile = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE,...", help="A configuration field, or algorithm; all combinations of values."
+        ),
+    ] = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Tell what a network takes, by the timing model: cycles, traffic, throughput, energy, and what bounds each layer.
+
+    Settings with several values make a table with a line for each combination.
+    """
+    chosen = find(network)
+    names = names_in(layers)
+    select_layers(chosen, names)
+    require_images(batch)
+    settings = combinations(set_ or ())
+    deliverables = EstimateDeliverables(json, csv, plot, len(settings))
+
+    def describe(fields: list[str]) -> Machine:
+        return machine(
+            "timing", config, fields, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
+        )
+
+    with Bar(network) as bar:
+        variants = estimate_variants(settings, describe, lambda on: estimate_network(chosen, on, names, batch, bar))
+    deliverables.deliver(variants)
 
 
 @app.command("filter")
@@ -130,20 +186,27 @@ def filter_picture(
     clock: Clock = 200.0,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
     """Filter a picture: box, gaussian, sobel-x, sobel-y, or the kernel in a .npy file."""
-    on = machine(backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, waves=waves)
+    # Imported here: other commands do without pictures, and without the time that it takes.
+    from host.pictures import from_activations, load_picture, require_picture_path, save_picture, to_activations
+
+    on = machine(
+        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    )
     if stride < 1:
         raise UserError(f"--stride {stride} must be at least 1")
+    require_values(on.backend, "--output")
     chosen = find_filter(kernel)
     require_picture_path(output)
     deliverables = Deliverables(json, csv)
     pixels = extended(load_picture(picture), chosen)
     layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
     results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")
-    save_picture(output, from_activations(results[0].output))
+    save_picture(output, from_activations(results[0].values))
     deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds, seeded=False))
 
 
@@ -160,14 +223,18 @@ def matmul(
     clock: Clock = 200.0,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
     """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
-    on = machine(backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, waves=waves)
+    on = machine(
+        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    )
     if min(m, k, n) < 1:
         raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
     if output is not None:
+        require_values(on.backend, "--output")
         require_writable(output)
     deliverables = Deliverables(json, csv)
     layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
@@ -175,7 +242,7 @@ def matmul(
     image = x.reshape(1, k, layer.shape.height, layer.shape.width)
     results, seconds = run_all([Job(layer, seeded_operands(layer), image)], on, layer.name)
     if output is not None:
-        write_array(output, results[0].output.reshape(n, -1)[:, :m].T.copy())
+        write_array(output, results[0].values.reshape(n, -1)[:, :m].T.copy())
     deliverables.deliver(Report("matmul", on, results, 0, seconds))
 
 
@@ -222,6 +289,17 @@ def networks(
     if algorithm is not None:
         require_algorithm(algorithm, on)
     deliver_footprint(chosen, on, require_images(batch), algorithm, json, csv)
+
+
+def names_in(layers: str | None) -> list[str] | None:
+    """The names in a list with commas."""
+    return None if layers is None else [name.strip() for name in layers.split(",")]
+
+
+def require_values(backend: str, option: str) -> None:
+    """Raise ``UserError`` if an option needs values and the backend computes none."""
+    if backend == "timing":
+        raise UserError(f"{option} needs a backend that computes values: timing only tells how long they take")
 
 
 def require_images(batch: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +13,7 @@ from host.errors import UserError
 from host.outputs import require_writable
 from host.runner import BACKENDS, Machine
 from hw.config import AcceleratorConfig
-from sim.memory import MemoryTiming
+from sim.memory import Dram, MemoryTiming
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
 Settings = Annotated[
@@ -23,6 +24,9 @@ Clock = Annotated[float, typer.Option("--clock", metavar="MHZ", help="Clock that
 Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
 BytesPerCycle = Annotated[
     int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
+]
+WithDram = Annotated[
+    bool, typer.Option("--dram", help="Give the memory banks, rows and refresh, about those of DDR3-1600 at 200 MHz.")
 ]
 Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
 CORES = os.cpu_count() or 1
@@ -40,27 +44,28 @@ JsonFile = Annotated[
 CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer.")]
 
 
-def configuration(file: Path | None, settings: list[str] | None) -> AcceleratorConfig:
-    """The configuration of a file, or the default one, with settings applied; raises ``ConfigError``."""
-    config = AcceleratorConfig.load(file) if file else AcceleratorConfig()
+def configuration(base: AcceleratorConfig | Path | None, settings: list[str] | None) -> AcceleratorConfig:
+    """A configuration, that of a file, or the default one, with settings applied; raises ``ConfigError``."""
+    config = AcceleratorConfig.load(base) if isinstance(base, Path) else base or AcceleratorConfig()
     return config.override(settings) if settings else config
 
 
 def machine(
     backend: str,
-    file: Path | None,
+    base: AcceleratorConfig | Path | None,
     settings: list[str] | None,
     *,
     clock: float,
     latency: int,
     bytes_per_cycle: int | None,
+    dram: bool = False,
     jobs: int = 1,
     waves: Path | None = None,
     trace: Path | None = None,
 ) -> Machine:
     """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
     algorithm, settings = forced_algorithm(settings)
-    config = configuration(file, settings)
+    config = configuration(base, settings)
     if not 0 < clock < 1e6:
         raise UserError(f"--clock {clock:g} must be a number of MHz above 0")
     if jobs < 1:
@@ -71,6 +76,8 @@ def machine(
         else:
             timing = MemoryTiming(latency, bytes_per_cycle)
         timing.check(config.bus_bytes)
+        if dram:
+            timing = dataclasses.replace(timing, dram=Dram())
     except ValueError as error:
         raise UserError(str(error)) from None
     if waves is not None:

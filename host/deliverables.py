@@ -33,7 +33,7 @@ def show(tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
 
 
 class ChecksFailed(Exception):
-    """Some output differs from golden; the message has a line for each layer."""
+    """Some output differs from golden, or some time from the model's; the message has a line for each."""
 
 
 class Deliverables:
@@ -47,18 +47,24 @@ class Deliverables:
             require_writable(csv_file)
 
     def deliver(self, report: Report) -> None:
-        """Write and show the report; raises ``ChecksFailed`` if a layer is not exact."""
-        if self._json == "-":
-            sys.stdout.write(report.as_json())
-        else:
-            show([table(report)], footnotes(report))
-            if self._json is not None:
-                write_whole(Path(self._json), report.as_json().encode())
-        if self._csv is not None:
-            write_whole(self._csv, report.as_csv().encode())
-        failed = [str(result.mismatch) for result in report.results if result.mismatch]
+        """Write and show the report; raises ``ChecksFailed`` if a layer's check failed."""
+        self.hand_over(report.as_json, report.as_csv, lambda: table(report), footnotes(report))
+        failed = [text for result in report.results for text in result.failures()]
         if failed:
             raise ChecksFailed("\n".join(failed))
+
+    def hand_over(
+        self, json: Callable[[], str], csv: Callable[[], str], shown: Callable[[], Table], lines: Iterable[str]
+    ) -> None:
+        """Write the forms that were asked for; show the table and the lines unless JSON goes to standard output."""
+        if self._json == "-":
+            sys.stdout.write(json())
+        else:
+            show([shown()], lines)
+            if self._json is not None:
+                write_whole(Path(self._json), json().encode())
+        if self._csv is not None:
+            write_whole(self._csv, csv().encode())
 
 
 def run_all(

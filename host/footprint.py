@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 from host.algorithms import algorithm_name
 from host.layers import Layer, Pair
@@ -89,7 +90,7 @@ def _layer_row(layer: Layer, config: AcceleratorConfig, images: int, algorithm: 
     shape = layer.shape
     connected = layer.operator == "fc"
     output = (shape.kernels, 1, 1) if connected else (shape.kernels, shape.out_height, shape.out_width)
-    compiled = compile_exactly(layer, seeded_operands(layer), config, algorithm)
+    compiled = compile_exactly(layer, partial(seeded_operands, layer), config, algorithm)
     return Row(
         layer.name,
         layer.operator,

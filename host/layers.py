@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -166,6 +167,10 @@ class Operands:
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     scales: npt.NDArray[np.float32]
+
+
+OperandSource = Callable[[], Operands]
+"""Brings a layer's operands when they are needed, which they rarely are to learn how long it takes."""
 
 
 def fully_connected(channels: int, height: int, width: int, outputs: int, images: int = 1) -> Convolution:

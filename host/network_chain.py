@@ -20,6 +20,7 @@ from host.runtime import load_input, load_program, read_output, run_program
 from hw.config import AcceleratorConfig
 from sim.rtl import build
 from sim.rtl.simulator import RtlSimulator
+from sim.timing import build as timing_build
 
 Outcome = TypeVar("Outcome")
 
@@ -30,10 +31,12 @@ def run_chain(
     """Run all layers of a network, in order, on one simulated accelerator with one memory.
 
     Between layers the host loads weights, parameters and programs, and nothing else where the next layer
-    takes its input as the last one left it (see ``follows_in_place``). Each output is compared with golden's.
+    takes its input as the last one left it (see ``follows_in_place``). Each output is compared with golden's, each
+    layer's time with the timing model's.
     All layers are compiled before the first one starts. Raises what ``host.runner.run_layer`` does.
     """
     hears: Listener = listener or Silence()
+    timing_build.library(hears.building)
     build.accelerator_library(machine.config, progress=hears.building)
     jobs = list(jobs)
     compiled = compile_chain(jobs, machine)
@@ -43,7 +46,8 @@ def run_chain(
     with RtlSimulator(machine.config, timing=machine.timing, memory_bytes=memory_bytes) as device:
 
         def run(job: Job, layer: CompiledLayer) -> LayerResult:
-            result = checked(job, layer, run_program(device, layer, partial(hears.simulated, job.layer.name)))
+            measured = run_program(device, layer, partial(hears.simulated, job.layer.name))
+            result = checked(job, layer, measured, machine.timing)
             hears.done(job.layer.name)
             return result
 

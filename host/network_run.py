@@ -11,7 +11,6 @@ from host.errors import UserError
 from host.layers import Layer
 from host.networks.network import Network
 from host.networks.operands import seeded_operands
-from host.pictures import fitted, load_picture, sample_batch, to_activations
 from host.reference import golden
 from host.runner import Job
 
@@ -38,6 +37,9 @@ def network_input(network: Network, source: str | None, images: int) -> npt.NDAr
 
     Raises ``UserError`` if that is not what the network takes.
     """
+    # Imported here: estimates do without pictures, and without the time that it takes.
+    from host.pictures import fitted, load_picture, sample_batch, to_activations
+
     size = (network.channels, network.height, network.width)
     if source is None:
         return sample_batch(images, network.height, network.width)

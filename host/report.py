@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import math
@@ -12,6 +13,7 @@ from typing import Any
 
 from host.classification import Guess
 from host.layers import Layer
+from host.limits import layer_limits, total_limits
 from host.runner import LayerResult, Machine
 from hw.verilog import version
 
@@ -53,7 +55,7 @@ class Report:
             "network": self.network,
             "backend": machine.backend,
             "config": machine.config.as_dict(),
-            "memory": {"latency": machine.timing.latency, "bytes_per_cycle": machine.timing.bytes_per_cycle},
+            "memory": dataclasses.asdict(machine.timing),
             "layers": [self._layer(result) for result in self.results],
             "total": self._total(),
             "clock_mhz": machine.clock_mhz,
@@ -81,26 +83,11 @@ class Report:
 
     def as_csv(self) -> str:
         """A line per layer; stalls and bytes have a column for each of their names."""
-        rows = []
-        for layer in self.as_dict()["layers"]:
-            row = {}
-            for key, value in layer.items():
-                if isinstance(value, dict):
-                    row.update({f"{key}.{name}": number for name, number in value.items()})
-                elif isinstance(value, list):
-                    row[key] = "x".join(map(str, value))
-                else:
-                    row[key] = value
-            rows.append(row)
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        return text.getvalue()
+        return csv_text([flat(layer) for layer in self.as_dict()["layers"]])
 
     def _layer(self, result: LayerResult) -> dict[str, Any]:
         layer, measurement = result.layer, result.measurement
-        moved = sum(measurement.bytes.values()) if measurement else None
+        moved = measurement.dram_bytes if measurement else None
         bound = lower_bound_bytes(layer, self.machine.config.on_chip_bytes)
         return {
             "name": layer.name,
@@ -117,8 +104,9 @@ class Report:
             "dram_bytes": moved,
             "lower_bound_bytes": bound,
             "lower_bound_ratio": _ratio(moved, bound),
+            **layer_limits(result, self.machine),
             "exact": result.exact,
-            "timing_equal": None,
+            "timing_equal": result.timing_equal,
         }
 
     def _total(self) -> dict[str, Any]:
@@ -137,6 +125,7 @@ class Report:
             "images_per_second": None,
             "rtl_cycles_per_second": None,
             "wall_seconds": round(self.wall_seconds, 3),
+            **total_limits(self.results, self.machine, self.images),
         }
         measurements = [result.measurement for result in self.results if result.measurement]
         if len(measurements) == len(self.results):
@@ -165,6 +154,28 @@ class Report:
 
     def _efficiency(self, macs: int, cycles: int) -> float | None:
         return round(macs / (self.machine.config.multipliers * cycles), 4) if cycles else None
+
+
+def flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """A report's entry as cells: each of an object's members has a column ``name.member``, a list is one text."""
+    row: dict[str, Any] = {}
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            row.update({f"{key}.{name}": number for name, number in value.items()})
+        elif isinstance(value, list):
+            row[key] = "x".join(map(str, value))
+        else:
+            row[key] = value
+    return row
+
+
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same columns under a line with their names."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
 
 
 def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:

@@ -11,22 +11,19 @@ from rich.table import Table
 from host.report import Report
 
 COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
-TRAFFIC = ("weights\nMB", "inputs\nMB", "results\nMB", "other\nMB", "of\nbound", "exact")
+TRAFFIC = ("weights\nMB", "inputs\nMB", "results\nMB", "other\nMB", "of\nbound", "exact/\ntimed")
 
 
 def table(report: Report) -> Table:
     """A line per layer and their total; a dash stands for what the backend cannot know."""
-    machine, found = report.machine, report.as_dict()
-    conditions = (
-        f"{machine.config.rows}x{machine.config.cols}, latency {machine.timing.latency}, "
-        f"{machine.timing.bytes_per_cycle} bytes/cycle"
-    )
-    shown = compact_table(f"{report.network} on {machine.backend} ({conditions})")
+    found = report.as_dict()
+    shown = compact_table(f"{report.network} on {report.machine.backend} ({conditions(report)})")
     for name in (*COLUMNS, *TRAFFIC):
         shown.add_column(name, justify="left" if name in ("algorithm", "pool") else "right", no_wrap=True)
     for layer in found["layers"]:
-        verdict = {True: "yes", False: "NO", None: "-"}[layer["exact"]]
-        shown.add_row(layer["name"], layer["algorithm"] or "-", layer["pool"] or "", *_figures(layer), verdict)
+        verdicts = ({True: "yes", False: "NO", None: "-"}[layer[check]] for check in ("exact", "timing_equal"))
+        row = layer["name"], layer["algorithm"] or "-", layer["pool"] or "", *_figures(layer), "/".join(verdicts)
+        shown.add_row(*row)
     shown.add_section()
     shown.add_row("total", "", "", *_figures(found["total"]), "")
     return shown
@@ -46,13 +43,7 @@ def footnotes(report: Report) -> Iterator[str]:
             f"{total['wall_seconds']:.1f} s of wall time; "
             f"a core simulates {total['rtl_cycles_per_second']:,} cycles per second."
         )
-    if found["host_operations"]:
-        places: dict[str, list[str]] = {}
-        for entry in found["host_operations"]:
-            when = "before" if "before" in entry else "after"
-            places.setdefault(f"{entry['operation']} {when}", []).append(entry[when])
-        operations = "; ".join(f"{operation} {', '.join(names)}" for operation, names in places.items())
-        yield f"On the host, not in these figures: {operations}."
+    yield from host_operations(report)
     for image, guesses in enumerate(report.guesses or ()):
         classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
         yield f"Likeliest classes of image {image}: {classes}."
@@ -60,10 +51,28 @@ def footnotes(report: Report) -> Iterator[str]:
         yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
 
 
-def compact_table(title: str) -> Table:
-    """An empty table with narrow gaps, whose first column is the layer's name."""
+def host_operations(report: Report) -> Iterator[str]:
+    """A sentence about what the host does, if it does anything."""
+    places: dict[str, list[str]] = {}
+    for entry in report.host_operations():
+        when = "before" if "before" in entry else "after"
+        places.setdefault(f"{entry['operation']} {when}", []).append(entry[when])
+    if places:
+        operations = "; ".join(f"{operation} {', '.join(names)}" for operation, names in places.items())
+        yield f"On the host, not in these figures: {operations}."
+
+
+def conditions(report: Report) -> str:
+    """Array and memory, in brief."""
+    config, timing = report.machine.config, report.machine.timing
+    dram = ", DRAM" if timing.dram else ""
+    return f"{config.rows}x{config.cols}, latency {timing.latency}, {timing.bytes_per_cycle} bytes/cycle{dram}"
+
+
+def compact_table(title: str, first: str = "layer") -> Table:
+    """An empty table with narrow gaps and its first column."""
     shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0), title_justify="left", pad_edge=False)
-    shown.add_column("layer", no_wrap=True)
+    shown.add_column(first, no_wrap=True)
     return shown
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import heapq
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,22 +15,28 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from host.activity import Activity
 from host.algorithms import algorithm_name, possible_unfoldings, require_algorithm, usable_tiles
 from host.blocking import Blocking
 from host.compiler import CompiledLayer, compile_layer
 from host.errors import UserError
 from host.estimate import estimate
-from host.layers import Layer, Operands, Pair
+from host.layers import Layer, Operands, OperandSource, Pair
+from host.measurement import Measurement
 from host.memory_map import Place
+from host.model_run import play, timing_difference
 from host.reference import golden
-from host.runtime import Measurement, RtlRun, run_on_rtl
+from host.runtime import RtlRun, run_on_rtl
 from host.trace import write_trace
+from host.unfolding import Unfolding
 from hw.config import AcceleratorConfig
+from hw.registers import Counter
 from hw.winograd import KERNEL, winograd
 from sim.memory import MemoryTiming
 from sim.rtl import build
+from sim.timing import build as timing_build
 
-BACKENDS = ("rtl", "golden")
+BACKENDS = ("rtl", "golden", "timing")
 
 
 @dataclass(frozen=True)
@@ -84,10 +92,14 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class LayerResult:
-    """A layer's run; ``algorithm``, ``measurement`` and ``seconds`` (of simulation) are what needs hardware."""
+    """A layer's run; what a backend cannot know is ``None``.
+
+    Golden has no ``algorithm``, ``measurement`` and ``activity``, the timing model no ``output``; the other fields
+    are the RTL's. ``seconds`` are those of its simulation.
+    """
 
     layer: Layer
-    output: npt.NDArray[np.int8]
+    output: npt.NDArray[np.int8] | None = None
     algorithm: str | None = None
     measurement: Measurement | None = None
     seconds: float = 0.0
@@ -95,6 +107,23 @@ class LayerResult:
     mismatch: Mismatch | None = None
     unfolded: Pair | None = None
     """Vertical and horizontal taps that the host laid out as channels of the input, if it did."""
+    activity: Activity | None = None
+    timing_equal: bool | None = None
+    timing_difference: str | None = None
+    """How counters and events of the timing model differ, if they do."""
+
+    @property
+    def values(self) -> npt.NDArray[np.int8]:
+        """The output, of a backend that computes it."""
+        assert self.output is not None, "commands that need values refuse the timing model"
+        return self.output
+
+    def failures(self) -> Iterator[str]:
+        """A sentence for each check that failed."""
+        if self.mismatch:
+            yield str(self.mismatch)
+        if self.timing_difference:
+            yield f"layer {self.layer.name}: the timing model differs from the RTL: {self.timing_difference}"
 
 
 class Listener(Protocol):
@@ -159,6 +188,8 @@ def run_layer(
         output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
         listener.done(layer.name)
         return LayerResult(layer, output)
+    if machine.backend == "timing":
+        return time_layer(layer, lambda: job.operands, machine, listener)
     compiled = compile_job(job, machine)
     listener.expect(expected_cycles(compiled))
     run = run_on_rtl(
@@ -168,34 +199,55 @@ def run_layer(
         timing=machine.timing,
         waves=machine.waves,
         progress=progress,
-        record=machine.trace is not None,
     )
-    if machine.trace is not None and run.steps is not None:
+    if machine.trace is not None:
         write_trace(machine.trace, compiled, machine.timing, run.steps)
-    result = checked(job, compiled, run)
+    result = checked(job, compiled, run, machine.timing)
     listener.done(layer.name)
     return result
 
 
+def time_layer(
+    layer: Layer, operands: OperandSource, machine: Machine, listener: Listener | None = None
+) -> LayerResult:
+    """What the layer takes by the timing model; its operands are only looked at if its algorithm depends on them.
+
+    Raises ``LayerError``.
+    """
+    compiled = compile_exactly(layer, operands, machine.config, machine.algorithm)
+    program = compiled.encoded()
+    counters = play(compiled, program, machine.timing).counters
+    if listener is not None:
+        listener.done(layer.name)
+    return _described(compiled, program, counters)
+
+
 def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
-    return compile_exactly(job.layer, job.operands, machine.config, machine.algorithm, place)
+    return compile_exactly(job.layer, lambda: job.operands, machine.config, machine.algorithm, place)
 
 
 def compile_exactly(
     layer: Layer,
-    operands: Operands,
+    operands: OperandSource,
     config: AcceleratorConfig,
     algorithm: str | None = None,
     place: Place | None = None,
 ) -> CompiledLayer:
     """Compile for the cheapest algorithm, or the one asked for, that is exact with these weights."""
+    operands = functools.cache(operands)
     tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
-        unfolding: usable_tiles(unfolding.layer(layer), unfolding.operands(operands), config, algorithm)
+        unfolding: usable_tiles(
+            unfolding.layer(layer), functools.partial(_unfolded, unfolding, operands), config, algorithm
+        )
         for unfolding in possible_unfoldings(layer, config)
     }
     return compile_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
+
+
+def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:
+    return unfolding.operands(operands())
 
 
 def expected_cycles(compiled: CompiledLayer) -> float:
@@ -204,14 +256,33 @@ def expected_cycles(compiled: CompiledLayer) -> float:
     return estimated.cycles if estimated else 0.0
 
 
-def checked(job: Job, compiled: CompiledLayer, run: RtlRun) -> LayerResult:
-    """The run compared with golden."""
+def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
+    """The run compared with golden, and with the timing model under the same memory timing."""
     layer = job.layer
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
-    algorithm = algorithm_name(compiled.plan.blocking.tile)
-    taps = compiled.unfolding.taps if compiled.unfolding else None
-    return LayerResult(layer, run.output, algorithm, run.measurement, run.seconds, mismatch is None, mismatch, taps)
+    program = compiled.encoded()
+    difference = timing_difference(compiled, program, timing, run.counters, run.steps)
+    return dataclasses.replace(
+        _described(compiled, program, run.counters),
+        output=run.output,
+        seconds=run.seconds,
+        exact=mismatch is None,
+        mismatch=mismatch,
+        timing_equal=difference is None,
+        timing_difference=difference,
+    )
+
+
+def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int]) -> LayerResult:
+    """What both hardware and timing model know of a layer."""
+    return LayerResult(
+        compiled.layer,
+        algorithm=algorithm_name(compiled.plan.blocking.tile),
+        measurement=Measurement.from_counters(counters),
+        unfolded=compiled.unfolding.taps if compiled.unfolding else None,
+        activity=Activity.of(program),
+    )
 
 
 def run_layers(jobs: Iterable[Job], machine: Machine, listener: Listener | None = None) -> Iterator[LayerResult]:
@@ -221,8 +292,10 @@ def run_layers(jobs: Iterable[Job], machine: Machine, listener: Listener | None 
     is started first, so that no core ends up with a long layer alone. The simulator is built first if it is not
     in the cache.
     """
+    report = (listener or Silence()).building
+    if machine.backend != "golden":
+        timing_build.library(report)
     if machine.backend == "rtl":
-        report = (listener or Silence()).building
         build.accelerator_library(machine.config, waves=machine.waves is not None, progress=report)
     waiting: list[tuple[float, int, Job]] = []
     results: list[Future[LayerResult]] = []

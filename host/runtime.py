@@ -14,6 +14,7 @@ import numpy.typing as npt
 from host.compiler import CompiledLayer
 from host.layers import Operands
 from host.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
+from host.measurement import Measurement
 from hw.isa import Fault
 from hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
 from sim.memory import MemoryTiming
@@ -25,36 +26,21 @@ class MachineFault(RuntimeError):
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """The hardware's counters after a run: cycles, and bytes per class of traffic."""
-
-    cycles: int
-    busy: int
-    stalls: dict[str, int]
-    bytes: dict[str, int]
-
-    @classmethod
-    def from_counters(cls, values: dict[Counter, int]) -> Measurement:
-        """Sort the counters by the prefixes of their names."""
-
-        def named(prefix: str) -> dict[str, int]:
-            found = {counter.name: value for counter, value in values.items() if counter.name.startswith(prefix)}
-            return {name.removeprefix(prefix).lower(): value for name, value in found.items()}
-
-        return cls(values[Counter.CYCLES], values[Counter.BUSY], named("STALL_"), named("BYTES_"))
-
-
-@dataclass(frozen=True)
 class RtlRun:
     """A layer's run on the simulated hardware."""
 
     output: npt.NDArray[np.int8]
     """[images, K, OH, OW]"""
-    measurement: Measurement
+    counters: dict[Counter, int]
+    steps: npt.NDArray[Any]
+    """When each engine started and ended each instruction, as ``RtlSimulator.steps`` returns it."""
     seconds: float
     """Wall time of the simulation alone."""
-    steps: npt.NDArray[Any] | None = None
-    """What the engines did, as ``RtlSimulator.steps`` gives it, if that was asked for."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The counters, sorted."""
+        return Measurement.from_counters(self.counters)
 
 
 def fill_memory(
@@ -112,7 +98,7 @@ def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
     device.write_register(Register.CONTROL, Control.START)
 
 
-def finish(device: RtlSimulator) -> Measurement:
+def finish(device: RtlSimulator) -> dict[Counter, int]:
     """Acknowledge the interrupt and read the counters; raises ``MachineFault`` if the program did not finish."""
     status = Status(device.read_register(Register.STATUS))
     device.write_register(Register.INTERRUPT_PENDING, 1)
@@ -126,7 +112,7 @@ def finish(device: RtlSimulator) -> Measurement:
     for counter in Counter:
         address = counter_address(counter)
         values[counter] = device.read_register(address) | device.read_register(address + 4) << 32
-    return Measurement.from_counters(values)
+    return values
 
 
 def run_on_rtl(
@@ -138,34 +124,27 @@ def run_on_rtl(
     waves: Path | None = None,
     seed: int = 1,
     progress: Callable[[int], None] | None = None,
-    record: bool = False,
 ) -> RtlRun:
     """Run a layer on the Verilated accelerator, from int8 [images, C, H, W].
 
-    ``progress`` hears of the cycles simulated so far; ``record`` asks for ``RtlRun.steps``.
+    ``progress`` hears of the cycles simulated so far.
     Raises ``MachineFault`` or the simulator's errors.
     """
     with RtlSimulator(
         compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
     ) as device:
         fill_memory(device.memory, compiled, operands, x)
-        return run_program(device, compiled, progress, record=record)
+        return run_program(device, compiled, progress)
 
 
-def run_program(
-    device: RtlSimulator,
-    compiled: CompiledLayer,
-    progress: Callable[[int], None] | None = None,
-    *,
-    record: bool = False,
-) -> RtlRun:
+def run_program(device: RtlSimulator, compiled: CompiledLayer, progress: Callable[[int], None] | None = None) -> RtlRun:
     """Run a layer that is in the device's memory. Raises ``MachineFault`` or the simulator's errors."""
-    device.record_steps(record)
+    device.record_steps()
     start(device, compiled)
     began = time.perf_counter()
     device.run_until_interrupt(progress)
     seconds = time.perf_counter() - began
-    # Before ``finish`` writes to a register: steps count from the last write.
-    steps = device.steps() if record else None
-    measurement = finish(device)
-    return RtlRun(read_output(device.memory, compiled), measurement, seconds, steps)
+    # Steps count from the last write to a register, so they are read before the interrupt is acknowledged.
+    steps = device.steps()
+    counters = finish(device)
+    return RtlRun(read_output(device.memory, compiled), counters, steps, seconds)

@@ -49,8 +49,7 @@ def require_fitting_answers(weights: npt.NDArray[np.int8], tile: int, accumulato
 
     ``weights`` is int8 [K, C // groups, 3, 3]. Up to 512 channels no weights do so at the transform's own width.
     """
-    transform = winograd(tile)
-    bits = transform.answer_bits(_width(transform, accumulator_bits))
+    bits = _answer_bits(tile, accumulator_bits)
     lowest, highest = INT8
     flat = weights.reshape(len(weights), -1).astype(np.int64)
     positive, negative = (np.maximum(sign * flat, 0).sum(axis=1) for sign in (1, -1))
@@ -60,6 +59,19 @@ def require_fitting_answers(weights: npt.NDArray[np.int8], tile: int, accumulato
         raise ValueError(
             f"sums from {smallest} to {largest} do not fit into the {bits} bits that Winograd tile {tile} brings back"
         )
+
+
+def any_answers_fit(channels: int, tile: int, accumulator_bits: int | None = None) -> bool:
+    """Whether ``require_fitting_answers`` passes whatever the weights of so many input channels (of a group)."""
+    lowest, highest = INT8
+    products = channels * KERNEL**2
+    limit = 1 << _answer_bits(tile, accumulator_bits) - 1
+    return products * lowest * lowest < limit and products * lowest * highest >= -limit
+
+
+def _answer_bits(tile: int, accumulator_bits: int | None) -> int:
+    transform = winograd(tile)
+    return transform.answer_bits(_width(transform, accumulator_bits))
 
 
 def require_exact_products(tile: int, channels: int) -> None:
