@@ -81,25 +81,39 @@ class Lowering:
             if not any(box for _, _, box in boxes):
                 continue
             pixels = self._pixels.place(tile, window)
-            walk = self._raster(pixels)
             for slot, block, box in boxes:
                 for piece in self._pieces(box, False) if box else ():
                     weights = self._weights.request(block, piece)
                     # Where pixels have still to come, work starts with the first few blocks of them.
                     for part in self._pieces(piece, True) if pixels.missing(piece.blocks[1]) else (piece,):
-                        last = self._execute(walk, slot, pixels, weights, part, block in begun)
+                        last = self._execute(slot, pixels, weights, part, block in begun)
                         begun.add(block)
                     weights.use(last)
+            pixels.use(last)
         for slot, block in enumerate(range(*batch)):
             self._bank_user[self._bank] = self._store(tile, block, slot, last)
         self._bank = (self._bank + 1) % BANKS
 
+    def _execute(self, slot: int, pixels: TilePixels, weights: WeightPiece, part: Box, accumulate: bool) -> int:
+        pixels_loaded = pixels.request(part.blocks[1])
+        weight_base, weights_loaded = weights.request(part)
+        fields = pixels.fields.get(part)
+        if fields is None:
+            fields = pixels.fields[part] = {**self._raster(pixels), **self._taps(pixels, part)}
+        execute = Execute(
+            bank=self._bank,
+            accumulate=int(accumulate),
+            accumulator_base=self._accumulator_base(slot),
+            weight_base=weight_base,
+            **fields,
+        )
+        return self.schedule.add(execute, weights_loaded, *pixels_loaded, self._bank_user[self._bank])
+
     def _raster(self, pixels: TilePixels) -> dict[str, int]:
-        """Fields of an EXECUTE that are the same for all parts of a window."""
+        """Fields of an EXECUTE about the pixels that it visits, which are the same for all parts of a window."""
         shape, tile, window, view = self._walk, pixels.tile, pixels.window, pixels.view
         stride_y, stride_x = (step if step <= LARGEST_BYTE else 1 for step in shape.stride)
         return {
-            "bank": self._bank,
             "tile": self._blocking.tile,
             "zero_point": self._layer.x_zero_point,
             "stride_y": stride_y,
@@ -114,17 +128,10 @@ class Lowering:
             "tap_row_pitch": self._tap_rows(window, view.rows) * view.row_entries % self._depth,
         }
 
-    def _tap_rows(self, window: Box, rows: Rows) -> int:
-        """Rows of the buffer from one kernel row to the next."""
-        return self._walk.dilation[0] // rows.step if window.row_count > 1 else 0
-
-    def _execute(
-        self, raster: dict[str, int], slot: int, pixels: TilePixels, weights: WeightPiece, part: Box, accumulate: bool
-    ) -> int:
+    def _taps(self, pixels: TilePixels, part: Box) -> dict[str, int]:
+        """Fields of an EXECUTE about the taps of a part, and where its first pixel lies."""
         shape, window = self._walk, pixels.window
         rows, columns, row_entries = pixels.view.rows, pixels.view.columns, pixels.view.row_entries
-        pixels_loaded = pixels.request(part.blocks[1])
-        weight_base, weights_loaded = weights.request(part)
         # Kernel rows and columns of the part, as steps down and right from the window's first tap.
         down, right = part.rows[0] - window.rows[0], part.columns[0] - window.columns[0]
         base = (
@@ -135,23 +142,20 @@ class Lowering:
             - columns.start
             + right * shape.dilation[1]
         )
-        execute = Execute(
-            **raster,
-            accumulate=int(accumulate),
-            kernel_height=part.row_count,
-            kernel_width=part.column_count,
-            dilation_y=shape.dilation[0] if part.row_count > 1 else 1,
-            tap_pitch=shape.dilation[1] if part.column_count > 1 else 1,
-            blocks=part.block_count,
-            top=rows.phase + rows.top * rows.step + down * shape.dilation[0],
-            left=columns.left + right * shape.dilation[1],
-            accumulator_base=self._accumulator_base(slot),
-            input_base=self._pixels.address(base),
-            weight_base=weight_base,
-        )
-        index = self.schedule.add(execute, weights_loaded, *pixels_loaded, self._bank_user[self._bank])
-        pixels.use(index)
-        return index
+        return {
+            "kernel_height": part.row_count,
+            "kernel_width": part.column_count,
+            "dilation_y": shape.dilation[0] if part.row_count > 1 else 1,
+            "tap_pitch": shape.dilation[1] if part.column_count > 1 else 1,
+            "blocks": part.block_count,
+            "top": rows.phase + rows.top * rows.step + down * shape.dilation[0],
+            "left": columns.left + right * shape.dilation[1],
+            "input_base": self._pixels.address(base),
+        }
+
+    def _tap_rows(self, window: Box, rows: Rows) -> int:
+        """Rows of the buffer from one kernel row to the next."""
+        return self._walk.dilation[0] // rows.step if window.row_count > 1 else 0
 
     def _store(self, tile: Tile, block: int, slot: int, after: int) -> int:
         bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size

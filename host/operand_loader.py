@@ -53,7 +53,7 @@ class WeightLoader:
         return self._residency.ring
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class WeightPiece:
     """Weights that are kept together."""
 

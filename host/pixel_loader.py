@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from host.blocking import Blocking, Box
 from host.memory_map import MemoryMap
@@ -50,11 +50,16 @@ class PixelLoader:
         self._schedule, self._blocking, self._memory = schedule, blocking, memory
         self._ring = Ring(config.input_buffer)
         self._bands: dict[tuple[Strip, Box], list[_Band]] = {}
+        # Good for as long as nothing else has been given a place.
+        self._placed: dict[tuple[Tile, Box], tuple[int, TilePixels]] = {}
 
     def place(self, tile: Tile, window: Box) -> TilePixels:
         """Where the tile's pixels of the window lie; room for those not there yet is allocated."""
-        view, bands = self._view(tile, window)
-        return TilePixels(self, tile, window, view, bands)
+        head, pixels = self._placed.get((tile, window), (None, None))
+        if pixels is None or head != self._ring.head:
+            pixels = TilePixels(self, tile, window, *self._view(tile, window))
+            self._placed[tile, window] = self._ring.head, pixels
+        return pixels
 
     def note_use(self, start: int, entries: int, user: int) -> None:
         self._ring.use(start, entries, user)
@@ -148,7 +153,7 @@ class PixelLoader:
         band.region.record(end, last)
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class TilePixels:
     """The pixels that a tile reads of a window."""
 
@@ -157,19 +162,25 @@ class TilePixels:
     window: Box
     view: _View
     bands: list[_Band]
+    fields: dict[Box, dict[str, int]] = field(default_factory=dict)
+    """What EXECUTEs over parts of the window say of them."""
+    _loads: dict[int, list[int]] = field(default_factory=dict)
 
     def missing(self, up_to_block: int) -> bool:
         """Whether any row has still to be loaded for blocks below ``up_to_block``."""
         end = up_to_block - self.window.blocks[0]
-        return any(band.region.loaded < end for band in self.bands)
+        return up_to_block not in self._loads and any(band.region.loaded < end for band in self.bands)
 
     def request(self, up_to_block: int) -> list[int]:
         """The LOADs that bring the rows, of blocks below ``up_to_block``; what is there already stays."""
-        end = up_to_block - self.window.blocks[0]
-        for band in self.bands:
-            if band.region.loaded < end:
-                self.loader.load(self.tile.strip.image, self.window, band, self.view, end)
-        return [band.region.loader(end) for band in self.bands]
+        loads = self._loads.get(up_to_block)
+        if loads is None:
+            end = up_to_block - self.window.blocks[0]
+            for band in self.bands:
+                if band.region.loaded < end:
+                    self.loader.load(self.tile.strip.image, self.window, band, self.view, end)
+            loads = self._loads[up_to_block] = [band.region.loader(end) for band in self.bands]
+        return loads
 
     @property
     def position(self) -> int:
