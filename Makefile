@@ -22,6 +22,8 @@ test: $(VENV)/.tests-installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.performance
+	$(BIN)/python -m tests.bench.onnx_graphs
+	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
 
 # 1000 random programs, RTL against timing model, all counters and events.
 verify: $(VENV)/.tests-installed

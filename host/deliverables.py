@@ -47,9 +47,12 @@ class Deliverables:
             require_writable(csv_file)
 
     def deliver(self, report: Report) -> None:
-        """Write and show the report; raises ``ChecksFailed`` if a layer's check failed."""
+        """Write and show the report; raises ``ChecksFailed`` if a layer's check failed, or the judge objects."""
         self.hand_over(report.as_json, report.as_csv, lambda: table(report), footnotes(report))
         failed = [text for result in report.results for text in result.failures()]
+        judgement = report.imported.judgement if report.imported else None
+        if judgement and judgement.difference:
+            failed.append(judgement.difference)
         if failed:
             raise ChecksFailed("\n".join(failed))
 

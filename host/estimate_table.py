@@ -63,6 +63,8 @@ def footnotes(report: Report) -> Iterator[str]:
     shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
     yield f"Cycles in layers bound by {', '.join(shares)}."
     yield from host_operations(report)
+    if report.imported:
+        yield from report.imported.remarks()
     yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see host/energy.py)."
 
 

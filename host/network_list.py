@@ -11,13 +11,19 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from host.errors import UserError
+from host.networks import ONNX_BUILT_IN
 from host.networks.network import Network
 from host.outputs import require_writable, write_whole
+from hw.config import AcceleratorConfig
 from hw.verilog import version
 
 
-def describe_networks(networks: Iterable[Network]) -> list[dict[str, Any]]:
-    """Name, source, input size, layers, multiplications and weights of each network."""
+def describe_networks(networks: Iterable[Network], imported: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Name, source, input size, layers, multiplications and weights of each network.
+
+    ``imported`` are names of those that are ONNX models; one that has to be fetched first is left out.
+    """
     return [
         {
             "name": network.name,
@@ -28,12 +34,38 @@ def describe_networks(networks: Iterable[Network]) -> list[dict[str, Any]]:
             "weights": sum(layer.shape.weight_bytes for layer in network.layers()),
         }
         for network in networks
-    ]
+    ] + [_describe_onnx(name) for name in imported if name not in ONNX_BUILT_IN or _is_here(name)]
 
 
-def list_networks(networks: Iterable[Network], json_file: str | None) -> None:
+def _is_here(name: str) -> bool:
+    # Imported here: what other commands do without.
+    from host.onnx_import.bundled import bundled_model
+
+    try:
+        return bundled_model(name).is_file()
+    except UserError:
+        return False
+
+
+def _describe_onnx(name: str) -> dict[str, Any]:
+    from host.onnx_import.bundled import TYPICAL_INPUTS
+    from host.onnx_import.estimation import imported_for_estimate
+    from host.onnx_import.model_run import model_path
+
+    graph = imported_for_estimate(model_path(name), AcceleratorConfig(), shape=TYPICAL_INPUTS.get(name))
+    return {
+        "name": name,
+        "source": ONNX_BUILT_IN.get(name, "an ONNX model"),
+        "input": list(graph.input_type.shape[1:]),
+        "layers": [layer.name for layer in graph.layers],
+        "macs": sum(layer.shape.macs for layer in graph.layers),
+        "weights": sum(layer.shape.weight_bytes for layer in graph.layers),
+    }
+
+
+def list_networks(networks: Iterable[Network], imported: Iterable[str], json_file: str | None) -> None:
     """Show a table, or write JSON; to standard output for ``-``."""
-    entries = describe_networks(networks)
+    entries = describe_networks(networks, imported)
     text = json.dumps({"wingrid": version(), "networks": entries}, indent=2) + "\n"
     if json_file == "-":
         sys.stdout.write(text)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from host.classification import Guess
+from host.imported_network import ImportedNetwork, imported_fields
 from host.layers import Layer
 from host.limits import layer_limits, total_limits
 from host.runner import LayerResult, Machine
@@ -46,6 +47,7 @@ class Report:
     wall_seconds: float
     guesses: Sequence[Sequence[Guess]] | None = None
     seeded: bool = True
+    imported: ImportedNetwork | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The report's JSON object."""
@@ -60,9 +62,10 @@ class Report:
             "total": self._total(),
             "clock_mhz": machine.clock_mhz,
             "images": self.images or None,
-            "weights": "seeded" if self.seeded else "given",
+            "weights": self._weights(),
             "host_operations": self.host_operations(),
             "guesses": self._guesses(),
+            **imported_fields(self.imported),
         }
 
     def host_operations(self) -> list[dict[str, str]]:
@@ -143,6 +146,11 @@ class Report:
                 total["images_per_second"] = round(self.images * self.machine.clock_mhz * 1e6 / cycles, 3)
             total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
         return total
+
+    def _weights(self) -> str:
+        if self.imported:
+            return self.imported.weights
+        return "seeded" if self.seeded else "given"
 
     def _guesses(self) -> list[list[dict[str, Any]]] | None:
         if self.guesses is None:

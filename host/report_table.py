@@ -44,6 +44,8 @@ def footnotes(report: Report) -> Iterator[str]:
             f"a core simulates {total['rtl_cycles_per_second']:,} cycles per second."
         )
     yield from host_operations(report)
+    if report.imported:
+        yield from report.imported.remarks()
     for image, guesses in enumerate(report.guesses or ()):
         classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
         yield f"Likeliest classes of image {image}: {classes}."

@@ -45,7 +45,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run", "Missing argument 'NETWORK'."),
         ("run vgg16 --jobs two", "Invalid value for '--jobs'"),
         ("run vgg16 --fast", "No such option: --fast"),
-        ("run vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet"),
+        ("run vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, digits, waifu2x"),
         ("run vgg16 --backend fpga", "unknown backend 'fpga'; there are "),
         ("run vgg16 --layers conv9_9", "network vgg16 has no layer 'conv9_9'; it has conv1_1, "),
         ("run vgg16 --batch 0", "--batch 0 must be at least 1"),
@@ -186,12 +186,18 @@ def test_a_difference_from_golden_ends_with_status_1(
     )
 
 
-def test_networks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_networks_are_listed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))  # where nothing has been fetched
     assert call("networks", "--json", "-") == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["networks"]}
-    assert set(found) == {"vgg16", "vgg16-conv", "alexnet"}
+    assert set(found) == {"vgg16", "vgg16-conv", "alexnet", "digits", "waifu2x"}
     assert found["vgg16"]["weights"] == 138_344_128
     assert len(found["vgg16"]["layers"]) == 16
+    assert len(found["digits"]["layers"]) == 8
+    assert found["digits"]["input"] == [1, 32, 32]
+    assert (found["waifu2x"]["input"], len(found["waifu2x"]["layers"])) == ([3, 78, 78], 7)
     assert call("networks") == 0
     assert "alexnet" in capsys.readouterr().out
 

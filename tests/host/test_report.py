@@ -12,6 +12,7 @@ from rich.console import Console
 
 from host.algorithms import algorithm_name
 from host.classification import Guess
+from host.imported_network import HostWork, ImportedNetwork, Judgement
 from host.layers import Convolution, Layer, Pool, fully_connected
 from host.measurement import Measurement
 from host.networks.vgg16 import VGG16_CONVOLUTIONS
@@ -71,6 +72,7 @@ def test_json_has_the_documented_form() -> None:
     assert list(found) == [
         "wingrid", "network", "backend", "config", "memory", "layers", "total",
         "clock_mhz", "images", "weights", "host_operations", "guesses",
+        "host", "onnxruntime_equal", "accuracy",
     ]  # fmt: skip
     assert (found["clock_mhz"], found["images"]) == (100, 2)
     assert found["config"]["rows"] == 16
@@ -81,6 +83,35 @@ def test_json_has_the_documented_form() -> None:
     assert list(found["layers"][0]["bytes"]) == BYTE_CLASSES
     assert list(found["total"]) == TOTAL_KEYS
     assert list(found["total"]["bytes"]) == BYTE_CLASSES
+
+
+def test_an_imported_network_tells_what_the_host_does_and_what_onnxruntime_says() -> None:
+    keys = ["weights", "host", "onnxruntime_equal", "accuracy"]
+    plain = report()
+    found = json.loads(plain.as_json())
+    assert [found[key] for key in keys] == ["seeded", [], None, None]
+    work = [
+        HostWork("q", "QuantizeLinear", "no layer"),
+        HostWork("r", "Relu", "no layer"),
+        HostWork("c", "Conv", "float"),
+    ]
+    network = ImportedNetwork("from a friend", work, Judgement(False, "y", images=8, correct=7))
+    judged = dataclasses.replace(plain, imported=network)
+    found = json.loads(judged.as_json())
+    assert [found[key] for key in keys] == [
+        "from a friend",
+        [{"name": entry.name, "operator": entry.operator, "reason": entry.reason} for entry in work],
+        False,
+        {"images": 8, "correct": 7},
+    ]
+    lines = [
+        "Weights: from a friend.",
+        "On the host (no layer): 1 QuantizeLinear, 1 Relu.",
+        "On the host (float): 1 Conv.",
+        "The outputs are NOT ONNX Runtime's.",
+        "Classified as labelled: 7 of 8 images (87.5%).",
+    ]
+    assert [line for line in footnotes(judged) if line in lines] == lines
 
 
 def test_totals_add_up() -> None:

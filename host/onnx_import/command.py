@@ -1,0 +1,53 @@
+"""``wingrid run`` for ONNX models: from options to files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from host.deliverables import Deliverables
+from host.errors import UserError
+from host.onnx_import.estimation import estimate_model
+from host.onnx_import.model_run import run_model, run_picture
+from host.outputs import require_writable, write_array
+from host.pictures import require_picture_path, save_picture
+from host.progress import Bar
+from host.runner import Machine
+
+
+def run_command(
+    network: str,
+    on: Machine,
+    deliverables: Deliverables,
+    *,
+    source: str | None,
+    output: Path | None,
+    images: int | None,
+    layers: Sequence[str] | None,
+    tile: int,
+    int8_kernels: bool,
+) -> None:
+    """Run the model, write its output (a picture, in tiles, unless it is a .npy file), and deliver the report."""
+    if on.backend == "timing":
+        if source is not None or output is not None:
+            raise UserError("--input and --output need a backend that computes values: timing only tells how long")
+        with Bar(network) as bar:
+            report = estimate_model(network, on, layers, images or 1, bar)
+        deliverables.deliver(report)
+        return
+    if output is not None:
+        require_writable(output)
+    if output is None or output.suffix == ".npy":
+        outcome = run_model(network, on, source=source, images=images, layers=layers, int8_kernels=int8_kernels)
+        if output is not None:
+            write_array(output, outcome.output)
+        deliverables.deliver(outcome.report)
+        return
+    require_picture_path(output)
+    if source is None or layers is not None or images is not None:
+        raise UserError("to write a picture, give one with --input, and neither --layers nor --batch")
+    if tile < 1:
+        raise UserError(f"--tile {tile} must be at least 1")
+    report, pixels = run_picture(network, on, source=source, tile=tile, int8_kernels=int8_kernels)
+    save_picture(output, pixels)
+    deliverables.deliver(report)

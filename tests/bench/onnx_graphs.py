@@ -1,0 +1,79 @@
+"""Imported models against ONNX Runtime at length: random graphs in all forms, and published topologies.
+
+    python -m tests.bench.onnx_graphs --graphs 180 --seed 1000
+
+Every layer's tensor and every output is compared, bit by bit, with the golden model in the accelerator's place. Exit
+status 1 if one differs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnx
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
+
+from imported_graphs import differences, imported
+from light_networks import NAMES, light_network
+from random_graphs import judged_case
+
+from host.onnx_import.quantising import quantised
+from host.onnx_import.reading import checked_model
+
+
+def random_cases(count: int, seed: int) -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
+    """Name, quantised model, input, and whether ONNX Runtime is to use int8 kernels throughout."""
+    for number in range(seed, seed + count):
+        model, x, name = judged_case(number)
+        yield f"{name} (seed {number})", model, x, "branches qdq-s8s8" in name
+
+
+def published_cases() -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
+    """The same for the onnx package's topologies at 224x224."""
+    for name in NAMES:
+        x = np.random.default_rng(1).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
+        yield name, quantised(checked_model(light_network(name).SerializeToString(), Path()), x), x, False
+
+
+def main() -> int:
+    """Returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--graphs", type=int, default=180)
+    parser.add_argument("--seed", type=int, default=1000)
+    parser.add_argument("--no-topologies", action="store_true", help="random graphs only")
+    options = parser.parse_args()
+    started, failed = time.monotonic(), 0
+    layers: Counter[str] = Counter()
+    graphs: Counter[str] = Counter()
+    for name, model, x, int8_kernels in random_cases(options.graphs, options.seed):
+        graph = imported(model, x, int8_kernels=int8_kernels)
+        kind = name.partition(" (")[0]
+        graphs[kind] += 1
+        layers[kind] += len(graph.accelerated)
+        found = differences(graph, x)
+        failed += bool(found)
+        for line in found:
+            print(f"{name}: {line}")
+    for kind, count in sorted(graphs.items()):
+        print(f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator")
+    if not options.no_topologies:
+        for name, model, x, _ in published_cases():
+            graph = imported(model, x)
+            found = differences(graph, x)
+            failed += bool(found)
+            print(
+                f"{name}: {len(graph.accelerated)} layers on the accelerator; {'; '.join(found) or 'equal'}", flush=True
+            )
+    print(f"{failed} models differ ({time.monotonic() - started:.0f} s, random graphs from seed {options.seed})")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
