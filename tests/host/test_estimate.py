@@ -4,12 +4,15 @@ import builtins
 import csv
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
+import host.cli
 from host.api import estimate, sweep
 from host.cli import main
 from host.errors import UserError
@@ -262,3 +265,12 @@ def test_bad_input_is_refused_in_one_sentence(
     assert error.count("\n") == 1
     assert output == ""
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_an_estimate_loads_nothing_that_it_does_not_need() -> None:
+    code = "import sys, host.cli\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    folder = Path(host.cli.__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
+    loaded = done.stdout.split()
+    assert "amaranth" in loaded
+    assert not {"PIL", "matplotlib", "pandas", "sklearn", "scipy", "onnx", "onnxruntime", "cocotb"} & set(loaded)
