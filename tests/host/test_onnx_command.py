@@ -116,7 +116,7 @@ def test_an_estimate_of_a_model_is_what_the_timing_backend_finds(
 ) -> None:
     found = []
     for command in (("estimate", "int8.onnx"), ("run", "int8.onnx", "--backend", "timing")):
-        assert call(*command, "--json", "-", *ON_SQUARE) == 0
+        assert call(*command, "--batch", 3, "--json", "-", *ON_SQUARE) == 0
         found.append(json.loads(capsys.readouterr().out))
     estimated, timed = found
     assert estimated["layers"] == timed["layers"]
