@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 from host.blocking import Blocking, Box
 from host.memory_map import MemoryMap
-from host.residency import Region, Residency, Ring
+from host.residency import Region, Residency
 from host.schedule import Schedule
 from hw.config import AcceleratorConfig
 from hw.isa import PARAMETER_BYTES, Buffer, Load
@@ -24,10 +25,13 @@ class WeightLoader:
         self.blocking, self.config = blocking, config
         self._schedule, self._memory = schedule, memory
         self._residency = Residency(config.weight_buffer)
+        self.ring = self._residency.ring
+        self.tiles = functools.cache(blocking.weight_tiles)
+        """Weight tiles of a box."""
 
     def request(self, output_block: int, piece: Box) -> WeightPiece:
         """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
-        entries = self.blocking.weight_tiles(piece) * self.config.rows
+        entries = self.tiles(piece) * self.config.rows
         return WeightPiece(self, output_block, piece, self._residency.request((output_block, piece), entries))
 
     def resident(self, output_block: int, piece: Box) -> bool:
@@ -48,10 +52,6 @@ class WeightLoader:
         block = box.blocks[0] - self.blocking.visited(output_block)[0]
         return self.blocking.first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
 
-    @property
-    def ring(self) -> Ring:
-        return self._residency.ring
-
 
 @dataclass(slots=True)
 class WeightPiece:
@@ -67,15 +67,16 @@ class WeightPiece:
 
         Parts are asked for in the order of memory.
         """
-        loader, region, rows = self.loader, self.region, self.loader.config.rows
-        offset = 0
-        if part is not self.piece or region.loaded == 0:
+        loader, region = self.loader, self.region
+        offset, end = 0, loader.tiles(part)
+        if part is not self.piece or region.loaded < end:
             first = loader.tile(self.output_block, self.piece)
-            offset = loader.tile(self.output_block, part) - first
-        end = offset + loader.blocking.weight_tiles(part)
-        if region.loaded < end:
-            loader.load(region, first, end)
-        return loader.ring.address(region.position + offset * rows), region.loader(end)
+            if part is not self.piece:
+                offset = loader.tile(self.output_block, part) - first
+                end += offset
+            if region.loaded < end:
+                loader.load(region, first, end)
+        return loader.ring.address(region.position + offset * loader.config.rows), region.loader(end)
 
     def use(self, user: int) -> None:
         """Note that EXECUTE ``user`` reads the piece."""

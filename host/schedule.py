@@ -26,5 +26,5 @@ class Schedule:
         ``NOBODY`` among them is passed over.
         """
         self.instructions.append(instruction)
-        self.dependencies.append(tuple(index for index in after if index != NOBODY))
+        self.dependencies.append(tuple(index for index in after if index != NOBODY) if NOBODY in after else after)
         return len(self.instructions) - 1

@@ -59,16 +59,19 @@ def synchronise(instructions: Sequence[Instruction], dependencies: Sequence[Sequ
     ``dependencies[i]`` are indices of instructions, all below i, of other engines than instruction i's.
     """
     needs: dict[Semaphore, list[tuple[int, int]]] = {semaphore: [] for semaphore in Semaphore}
-    kinds = [(type(i), i.buffer if isinstance(i, Load) else None) for i in instructions]
-    meeting: dict[object, list[tuple[int, int]]] = {}
+    # Instructions of two kinds always meet through the same semaphore: each pair of kinds is looked up once.
+    numbers: dict[object, int] = {}
+    kinds = [numbers.setdefault(i.buffer if isinstance(i, Load) else type(i), len(numbers)) for i in instructions]
+    meeting: dict[int, list[tuple[int, int]]] = {}
     for consumer, producers in enumerate(dependencies):
-        for producer in sorted(producers):
+        for producer in sorted(producers) if len(producers) > 1 else producers:
             if not 0 <= producer < consumer:
                 raise ValueError(f"instruction {consumer} cannot depend on instruction {producer}")
-            kind = kinds[producer], kinds[consumer]
-            if kind not in meeting:
-                meeting[kind] = needs[semaphore_between(instructions[producer], instructions[consumer])]
-            pairs = meeting[kind]
+            kind = kinds[producer] * len(numbers) + kinds[consumer]
+            pairs = meeting.get(kind)
+            if pairs is None:
+                semaphore = semaphore_between(instructions[producer], instructions[consumer])
+                pairs = meeting[kind] = needs[semaphore]
             if pairs and pairs[-1][1] >= producer:
                 continue
             if pairs and pairs[-1][0] == consumer:
