@@ -129,6 +129,9 @@ def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: in
             if len(windows) == 1:
                 for regions in _regions(plan, windows[0]):
                     yield dataclasses.replace(plan, regions=regions)
+                if blocking.shape.groups == 1:
+                    # With one window for all taps it makes no difference what there might be room for besides.
+                    break
                 continue
             held = config.accumulators // blocking.positions
             most = min(held // plan.largest, math.ceil(blocking.output_blocks / passes))
