@@ -59,10 +59,10 @@ def compile_layer(
     Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
     """
     unfolding = None
-    if plan is None:
-        plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
-    memory = MemoryMap.of(plan.blocking, config, place)
     with _uncollected():
+        if plan is None:
+            plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
+        memory = MemoryMap.of(plan.blocking, config, place)
         schedule = Lowering(layer, plan, memory).emit()
         synchronise(schedule.instructions, schedule.dependencies)
     if len(schedule.instructions) >= 1 << PC_BITS:
@@ -75,8 +75,8 @@ def compile_layer(
 def _uncollected() -> Iterator[None]:
     """Without garbage collection.
 
-    A program is tens of thousands of small objects in no cycles; looking through them again and again took a third
-    of the time.
+    Plans and programs are tens of thousands of small objects in no cycles; looking through them again and again took
+    a third of the time.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -97,7 +97,7 @@ class _Pass:
         if windows is None:
             return None
         count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
-        pieces = math.ceil(weights / max(config.weight_buffer // 4, plan.smallest_piece))
+        pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
         pieces = max(pieces, count * len(windows))
         repeats = plan.regions if weights <= config.weight_buffer else tiles
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats

@@ -137,13 +137,13 @@ class Plan:
         """The boxes of taps that become one EXECUTE each; ``opening`` ones are small, so that work starts early."""
         config = self.config
         blocking, tiles = self.blocking, self.blocking.weight_tiles(box)
-        limit = max(config.weight_buffer // 4, self.smallest_piece)
+        limit = max(config.weight_buffer // 3, self.smallest_piece)
         if opening:
             limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
         boxes = box.split(
             lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
         )
-        assert boxes is not None, "a quarter of the weight buffer or the smallest piece always fits"
+        assert boxes is not None, "a third of the weight buffer or the smallest piece always fits"
         return boxes
 
     def overlaps(self, whole: Box) -> bool:

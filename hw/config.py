@@ -40,10 +40,10 @@ class AcceleratorConfig:
     winograd: int = 4
     bus_bytes: int = 0
     input_buffer: int = 16384
-    weight_buffer: int = 3136
-    accumulators: int = 1008
+    weight_buffer: int = 4704
+    accumulators: int = 900
     parameter_blocks: int = 32
-    output_buffer: int = 512
+    output_buffer: int = 256
     queue_depth: int = 8
     fetch_ahead: int = 16
     burst_beats: int = 128
