@@ -184,6 +184,11 @@ class Blocking:
             shape, kernel=(patch, patch), stride=(tile, tile), padding=(top, left, below, beside)
         )
 
+    @cached_property
+    def cuts(self) -> dict[tuple[Box, int], list[Box]]:
+        """Boxes cut into pieces of so many entries at most: few, and many plans ask for them."""
+        return {}
+
     @property
     def positions(self) -> int:
         """Accumulators that a vector of the walk takes for each output block."""

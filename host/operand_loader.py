@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from dataclasses import dataclass
 
 from host.blocking import Blocking, Box
@@ -22,43 +23,50 @@ class WeightLoader:
     """Keeps pieces of weights in the weight buffer."""
 
     def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
-        self.blocking, self.config = blocking, config
-        self._schedule, self._memory = schedule, memory
+        self._schedule, self._memory, self._kernel = schedule, memory, blocking.shape.kernel
         self._residency = Residency(config.weight_buffer)
-        self.ring = self._residency.ring
+        self.rows, self.ring = config.rows, self._residency.ring
         self.tiles = functools.cache(blocking.weight_tiles)
         """Weight tiles of a box."""
+        taps = math.prod(self._kernel)
+        self._origins = [
+            first - blocking.visited(block)[0] * taps
+            for block, first in enumerate(blocking.first_tile[: blocking.output_blocks])
+        ]
 
     def request(self, output_block: int, piece: Box) -> WeightPiece:
         """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
-        entries = self.tiles(piece) * self.config.rows
-        return WeightPiece(self, output_block, piece, self._residency.request((output_block, piece), entries))
+        first = self._first_tile(output_block, piece)
+        return WeightPiece(self, first, piece, self._residency.request(first, self.tiles(piece) * self.rows))
 
     def resident(self, output_block: int, piece: Box) -> bool:
         """Whether all weights of the piece are in the buffer."""
-        return self._residency.resident((output_block, piece))
+        return self._residency.resident(self._first_tile(output_block, piece))
 
-    def load(self, region: Region, first_tile: int, end: int) -> None:
-        """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first_tile`` on."""
-        start, rows = region.loaded, self.config.rows
-        source = self._memory.weights + (first_tile + start) * rows * self._memory.bus_bytes
-        destination = self.ring.address(region.position + start * rows)
-        load = linear_load(Buffer.WEIGHTS, source, (end - start) * rows, destination)
+    def load(self, region: Region, first: int, end: int) -> None:
+        """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first`` on."""
+        start = region.loaded
+        source = self._memory.weights + (first + start) * self.rows * self._memory.bus_bytes
+        destination = self.ring.address(region.position + start * self.rows)
+        load = linear_load(Buffer.WEIGHTS, source, (end - start) * self.rows, destination)
         region.record(end, self._schedule.add(load, region.evicted_user))
 
-    def tile(self, output_block: int, box: Box) -> int:
-        """Index in memory of the first weight tile of a box."""
-        height, width = self.blocking.shape.kernel
-        block = box.blocks[0] - self.blocking.visited(output_block)[0]
-        return self.blocking.first_tile[output_block] + (block * height + box.rows[0]) * width + box.columns[0]
+    def offset(self, box: Box) -> int:
+        """Weight tiles from those of tap 0 of input block 0 to the first one of a box."""
+        height, width = self._kernel
+        return (box.blocks[0] * height + box.rows[0]) * width + box.columns[0]
+
+    def _first_tile(self, output_block: int, piece: Box) -> int:
+        """Index in memory of the first weight tile of a piece, which tells pieces apart."""
+        return self._origins[output_block] + self.offset(piece)
 
 
 @dataclass(slots=True)
 class WeightPiece:
-    """Weights that are kept together."""
+    """Weights that are kept together; ``first`` is the index in memory of the first weight tile."""
 
     loader: WeightLoader
-    output_block: int
+    first: int
     piece: Box
     region: Region
 
@@ -68,15 +76,11 @@ class WeightPiece:
         Parts are asked for in the order of memory.
         """
         loader, region = self.loader, self.region
-        offset, end = 0, loader.tiles(part)
-        if part is not self.piece or region.loaded < end:
-            first = loader.tile(self.output_block, self.piece)
-            if part is not self.piece:
-                offset = loader.tile(self.output_block, part) - first
-                end += offset
-            if region.loaded < end:
-                loader.load(region, first, end)
-        return loader.ring.address(region.position + offset * loader.config.rows), region.loader(end)
+        offset = 0 if part is self.piece else loader.offset(part) - loader.offset(self.piece)
+        end = offset + loader.tiles(part)
+        if region.loaded < end:
+            loader.load(region, self.first, end)
+        return loader.ring.address(region.position + offset * loader.rows), region.loader(end)
 
     def use(self, user: int) -> None:
         """Note that EXECUTE ``user`` reads the piece."""

@@ -140,11 +140,14 @@ class Plan:
         limit = max(config.weight_buffer // 3, self.smallest_piece)
         if opening:
             limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
-        boxes = box.split(
-            lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
-        )
-        assert boxes is not None, "a third of the weight buffer or the smallest piece always fits"
-        return boxes
+        known = blocking.cuts.get((box, limit))
+        if known is None:
+            known = box.split(
+                lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
+            )
+            assert known is not None, "a third of the weight buffer or the smallest piece always fits"
+            blocking.cuts[box, limit] = known
+        return known
 
     def overlaps(self, whole: Box) -> bool:
         """Whether the buffer holds a window, and besides the rows by which the next one is ahead."""
