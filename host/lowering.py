@@ -33,6 +33,7 @@ class Lowering:
         self._depth = plan.config.input_buffer
         self._box = functools.cache(self._window_box)
         self._pieces = functools.cache(plan.pieces)
+        self._stored_part = functools.cache(functools.partial(StoredPart.of, plan.blocking))
         self._bank = 0
         self._bank_user = [NOBODY] * BANKS
 
@@ -99,7 +100,9 @@ class Lowering:
         weight_base, weights_loaded = weights.request(part)
         fields = pixels.fields.get(part)
         if fields is None:
-            fields = pixels.fields[part] = {**self._raster(pixels), **self._taps(pixels, part)}
+            if not pixels.raster:
+                pixels.raster = self._raster(pixels)
+            fields = pixels.fields[part] = {**pixels.raster, **self._taps(pixels, part)}
         execute = Execute(
             bank=self._bank,
             accumulate=int(accumulate),
@@ -160,7 +163,7 @@ class Lowering:
     def _store(self, tile: Tile, block: int, slot: int, after: int) -> int:
         bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size
         parameter_block, parameters_loaded = self._parameters.request(block)
-        part = StoredPart.of(self._blocking, tile)
+        part = self._stored_part(tile)
         plane = tile.strip.image * self._blocking.output_blocks + block
         pixel = (plane * out_height + part.row) * out_width + part.column
         first, width = part.first, part.width

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
+from operator import attrgetter
 
 from host.blocking import Blocking, Box
 from host.memory_map import MemoryMap
@@ -35,8 +37,9 @@ class _View:
         return band.region.position - band.start * self.row_entries
 
     def used(self, bands: list[_Band]) -> list[_Band]:
-        """Those with any of the view's rows."""
-        return [band for band in bands if band.start < self.rows.stop and band.stop > self.rows.start]
+        """Those with any of the view's rows; bands follow each other without a gap."""
+        first = bisect_right(bands, self.rows.start, key=attrgetter("stop"))
+        return bands[first : bisect_left(bands, self.rows.stop, key=attrgetter("start"))]
 
 
 class PixelLoader:
@@ -162,8 +165,10 @@ class TilePixels:
     window: Box
     view: _View
     bands: list[_Band]
+    raster: dict[str, int] = field(default_factory=dict)
+    """What EXECUTEs over any part of the window say of them."""
     fields: dict[Box, dict[str, int]] = field(default_factory=dict)
-    """What EXECUTEs over parts of the window say of them."""
+    """What EXECUTEs over a part say."""
     _loads: dict[int, list[int]] = field(default_factory=dict)
 
     def missing(self, up_to_block: int) -> bool:

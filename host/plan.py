@@ -167,7 +167,11 @@ class Plan:
 
     def stays(self, box: Box) -> bool:
         """Whether the input buffer holds all that a region needs for these taps."""
-        return self.region_entries(box) <= self.config.input_buffer
+        return self.would_stay(box, self.regions)
+
+    def would_stay(self, box: Box, regions: int) -> bool:
+        """Whether it would with so many regions."""
+        return self._entries(box, regions) <= self.config.input_buffer
 
     @cached_property
     def strips_in_all(self) -> int:
@@ -176,9 +180,12 @@ class Plan:
 
     def region_entries(self, box: Box) -> int:
         """Entries that the largest region needs at most, for these taps."""
+        return self._entries(box, self.regions)
+
+    def _entries(self, box: Box, regions: int) -> int:
         shape = self.blocking.walk
-        whole_strips = math.ceil(self.strips_in_all / self.regions)
-        rows = most_rows(shape, box, self._rows_touched(max(self.regions // self.strips_in_all, 1)))
+        whole_strips = math.ceil(self.strips_in_all / regions)
+        rows = most_rows(shape, box, self._rows_touched(max(regions // self.strips_in_all, 1)))
         return whole_strips * box.block_count * rows * most_columns(shape, box, self.widest)
 
     def image_entries(self, box: Box) -> int:

@@ -151,7 +151,7 @@ def _regions(plan: Plan, window: Box) -> list[int]:
         (
             plan.strips_in_all * parts
             for parts in range(1, plan.tiles + 1)
-            if dataclasses.replace(plan, regions=plan.strips_in_all * parts).stays(window)
+            if plan.would_stay(window, plan.strips_in_all * parts)
         ),
         None,
     )
