@@ -185,6 +185,16 @@ class Blocking:
         )
 
     @cached_property
+    def rows_read(self) -> dict[Pair, int]:
+        """Input rows that so many kernel rows over so many output rows read at most, as far as plans have asked."""
+        return {}
+
+    @cached_property
+    def columns_read(self) -> dict[Pair, int]:
+        """The same for columns."""
+        return {}
+
+    @cached_property
     def cuts(self) -> dict[tuple[Box, int], list[Box]]:
         """Boxes cut into pieces of so many entries at most: few, and many plans ask for them."""
         return {}

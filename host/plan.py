@@ -116,8 +116,7 @@ class Plan:
 
     def window_entries(self, box: Box) -> int:
         """Entries of the input buffer that the largest tile needs at most for these taps."""
-        shape = self.blocking.walk
-        return box.block_count * most_rows(shape, box, self.tile_rows) * most_columns(shape, box, self.widest)
+        return box.block_count * self._rows_read(box, self.tile_rows) * self._columns_read(box)
 
     def windows(self, output_blocks: tuple[int, int]) -> list[Box] | None:
         """The boxes of taps that a tile is worked through by; ``None`` if not even one tap fits."""
@@ -155,15 +154,15 @@ class Plan:
 
     def new_entries(self, box: Box) -> int:
         """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
-        shape, pool = self.blocking.walk, self.blocking.gathered
+        pool = self.blocking.gathered
         if pool:
             advance = math.ceil(self.blocking.grid[0] / self.tiles) * pool.stride
         else:
             advance = math.ceil(self.largest / self.widest)
-        rows = min(most_rows(shape, box, advance + 1), most_rows(shape, box, self.tile_rows))
+        rows = min(self._rows_read(box, advance + 1), self._rows_read(box, self.tile_rows))
         if box.row_count > 1:
-            rows = min(rows, advance * shape.stride[0])
-        return box.block_count * rows * most_columns(shape, box, self.widest)
+            rows = min(rows, advance * self.blocking.walk.stride[0])
+        return box.block_count * rows * self._columns_read(box)
 
     def stays(self, box: Box) -> bool:
         """Whether the input buffer holds all that a region needs for these taps."""
@@ -183,16 +182,28 @@ class Plan:
         return self._entries(box, self.regions)
 
     def _entries(self, box: Box, regions: int) -> int:
-        shape = self.blocking.walk
         whole_strips = math.ceil(self.strips_in_all / regions)
-        rows = most_rows(shape, box, self._rows_touched(max(regions // self.strips_in_all, 1)))
-        return whole_strips * box.block_count * rows * most_columns(shape, box, self.widest)
+        rows = self._rows_read(box, self._rows_touched(max(regions // self.strips_in_all, 1)))
+        return whole_strips * box.block_count * rows * self._columns_read(box)
 
     def image_entries(self, box: Box) -> int:
         """Entries that all images of the batch would take, for these taps."""
-        shape = self.blocking.walk
-        rows = most_rows(shape, box, self._reach(self.blocking.grid[0]))
-        return self.strips_in_all * box.block_count * rows * most_columns(shape, box, self.widest)
+        rows = self._rows_read(box, self._reach(self.blocking.grid[0]))
+        return self.strips_in_all * box.block_count * rows * self._columns_read(box)
+
+    def _rows_read(self, box: Box, out_rows: int) -> int:
+        known = self.blocking.rows_read
+        key = box.row_count, out_rows
+        if key not in known:
+            known[key] = most_rows(self.blocking.walk, box, out_rows)
+        return known[key]
+
+    def _columns_read(self, box: Box) -> int:
+        known = self.blocking.columns_read
+        key = box.column_count, self.widest
+        if key not in known:
+            known[key] = most_columns(self.blocking.walk, box, self.widest)
+        return known[key]
 
 
 def _longest(total: int, tiles: int, parts: int) -> int:

@@ -27,6 +27,7 @@ from host.network_run import network_input, network_jobs
 from host.networks.vgg16 import VGG16
 from host.report import lower_bound_bytes
 from host.runner import LayerResult, Machine, run_layers
+from host.tiler import best_plan
 from hw.config import AcceleratorConfig
 from sim.memory import MemoryTiming
 from sim.rtl import build
@@ -187,6 +188,8 @@ def estimate_figures() -> list[Figure]:
         megabytes.append(usage.ru_maxrss / 1024)
         if status:
             raise SystemExit(f"{' '.join(command[3:])} failed")
+        # As for a configuration that was never seen.
+        best_plan.cache_clear()
         seconds.append(estimate_network(VGG16, machine).wall_seconds)
     return [
         Figure("wingrid estimate vgg16", min(walls), 1, "s of wall time", at_most=True),
