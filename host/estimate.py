@@ -17,17 +17,21 @@ MEMORY_LATENCY = 40
 CYCLES_PER_BEAT = 1 / 16
 """What a beat of traffic may cost in cycles: it spares the memory's energy, and other masters' time."""
 
+CYCLES_PER_INSTRUCTION = 2
+"""What an instruction may cost: it takes the host's time, and the timing model's."""
+
 
 @dataclass(frozen=True)
 class Estimate:
-    """Cycles with a memory that moves a beat per cycle, and beats moved."""
+    """Cycles with a memory that moves a beat per cycle, beats moved, and instructions."""
 
     cycles: float
     beats: int
+    instructions: int
 
     @property
     def cost(self) -> float:
-        return self.cycles + self.beats * CYCLES_PER_BEAT
+        return self.cycles + self.beats * CYCLES_PER_BEAT + self.instructions * CYCLES_PER_INSTRUCTION
 
 
 def least_cost(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> float:
@@ -70,7 +74,7 @@ def estimate(plan: Plan) -> Estimate | None:
     start = opening + 3 * MEMORY_LATENCY + sums * plan.batch
     # Patches are transformed before the first of them reaches the mesh.
     start += sums if blocking.tile else 0
-    return Estimate(max(execute + exposed, beats, store) + start, beats)
+    return Estimate(max(execute + exposed, beats, store) + start, beats, instructions)
 
 
 @dataclass(frozen=True)
