@@ -7,6 +7,7 @@ what is read here is what ONNX Runtime really does, in QDQ and in QOperator form
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 
 import onnx
@@ -81,7 +82,7 @@ def import_model(
         input_type,
         outputs,
         types[outputs[0]],
-        tuple(steps),
+        tuple(_prepared(steps)),
         int8_kernels,
     )
     if not graph.accelerated:
@@ -89,6 +90,17 @@ def import_model(
         reasons = "; ".join(f"{step.name} ({step.operator}): {step.reason}" for step in telling)
         raise ModelRefused(f"no node of the model can run on the accelerator: {reasons}")
     return graph
+
+
+def _prepared(steps: Sequence[AcceleratedStep | HostStep]) -> list[AcceleratedStep | HostStep]:
+    """The steps, those layers marked that take what the host makes, and not what another layer leaves."""
+    left = {step.target for step in steps if isinstance(step, AcceleratedStep)}
+    return [
+        dataclasses.replace(step, layer=dataclasses.replace(step.layer, prepared=True))
+        if isinstance(step, AcceleratedStep) and step.source not in left
+        else step
+        for step in steps
+    ]
 
 
 def _hinted(steps: Sequence[AcceleratedStep | HostStep], model: onnx.ModelProto) -> list[AcceleratedStep | HostStep]:

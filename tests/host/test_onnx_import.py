@@ -259,3 +259,10 @@ def test_the_judge_sees_a_single_bit() -> None:
     message = difference(graph, digits.images, {"y": changed})
     assert message is not None
     assert message.startswith("output y: 1 of 20 elements differ from ONNX Runtime's, the first at [1, 7]: ")
+
+
+def test_layers_that_take_what_the_host_makes_are_prepared_by_it() -> None:
+    model = read_model(bundled_model(DIGITS))
+    graph = import_model(model, (2, 1, 32, 32), CONFIG)
+    # The second fully connected layer takes the first one's results; the first one what the host flattens.
+    assert [step.layer.prepared for step in graph.accelerated] == [True, *[False] * 5, True, False]
