@@ -23,8 +23,7 @@ from host.cli_options import machine
 from host.errors import UserError
 from host.estimate_command import total_rows
 from host.estimate_table import layer_table, variant_table
-from host.estimation import Variant, combinations, estimate_network, estimate_variants
-from host.networks import find
+from host.estimation import Variant, combinations, estimate_variants, estimator
 from host.outputs import write_whole
 from host.plot import drawn, require_plot_format
 from host.report import Report, flat
@@ -90,13 +89,14 @@ def estimate(
     dram: bool = False,
     batch: int = 1,
     layers: Sequence[str] | None = None,
+    assume_int8: bool = False,
     **settings: int | str,
 ) -> Estimate:
     """What a network takes on one configuration, by the timing model.
 
     ``config`` is a configuration, a TOML file, or ``None`` for the default one; ``settings`` are fields that
     differ from it, or ``algorithm``. ``clock`` is in MHz, ``latency`` in cycles, ``dram`` gives the
-    memory rows and refresh. ``layers`` leaves others out.
+    memory rows and refresh. ``layers`` leaves others out; ``assume_int8`` takes a float ONNX model.
     """
     several = len(combinations(_texts(settings)))
     if several > 1:
@@ -110,6 +110,7 @@ def estimate(
         dram=dram,
         batch=batch,
         layers=layers,
+        assume_int8=assume_int8,
         **settings,
     )
     return Estimate(swept.variants[0].report)
@@ -125,12 +126,13 @@ def sweep(
     dram: bool = False,
     batch: int = 1,
     layers: Sequence[str] | None = None,
+    assume_int8: bool = False,
     **settings: Setting,
 ) -> Sweep:
     """The same for every combination of settings, each of which may be a list of values."""
-    chosen = find(network)
     if batch < 1:
         raise UserError(f"batch = {batch} must be at least 1")
+    by_model = estimator(network, layers, batch, assume_int8=assume_int8)
 
     def describe(fields: list[str]) -> Machine:
         return machine(
@@ -138,7 +140,7 @@ def sweep(
         )
 
     wanted = combinations(_texts(settings))
-    return Sweep(estimate_variants(wanted, describe, lambda on: estimate_network(chosen, on, layers, batch)))
+    return Sweep(estimate_variants(wanted, describe, lambda on: by_model(on, None)))
 
 
 def _texts(settings: Mapping[str, Setting]) -> list[str]:

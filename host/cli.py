@@ -34,12 +34,15 @@ from host.cli_options import (
     configuration,
     forced_algorithm,
     machine,
+    names_in,
+    require_images,
     require_one_layer,
+    require_values,
 )
 from host.deliverables import ChecksFailed, Deliverables, run_all
 from host.errors import UserError
 from host.estimate_command import EstimateDeliverables
-from host.estimation import combinations, estimate_network, estimate_variants
+from host.estimation import combinations, estimate_network, estimate_variants, estimator
 from host.filters import extended, filter_layer, find_filter
 from host.footprint_list import deliver_footprint
 from host.layers import Layer, matrix_product
@@ -191,17 +194,7 @@ def estimate(
     names = names_in(layers)
     require_images(batch)
     settings = combinations(set_ or ())
-    if is_onnx(network):
-        # Imported here: what other commands do without.
-        from host.onnx_import.estimation import estimate_model
-
-        by_model = partial(estimate_model, network, assume_int8=assume_int8)
-    elif assume_int8:
-        raise UserError(f"--assume-int8 is for .onnx files, and {network} is in int8 already")
-    else:
-        chosen = find(network)
-        select_layers(chosen, names)
-        by_model = partial(estimate_network, chosen)
+    by_model = estimator(network, names, batch, assume_int8=assume_int8)
     deliverables = EstimateDeliverables(json, csv, plot, len(settings))
 
     def describe(fields: list[str]) -> Machine:
@@ -210,7 +203,7 @@ def estimate(
         )
 
     with Bar(network) as bar:
-        variants = estimate_variants(settings, describe, lambda on: by_model(on, names, batch, bar))
+        variants = estimate_variants(settings, describe, lambda on: by_model(on, bar))
     deliverables.deliver(variants)
 
 
@@ -365,24 +358,6 @@ def networks(
     if algorithm is not None:
         require_algorithm(algorithm, on)
     deliver_footprint(chosen, on, require_images(batch), algorithm, json, csv)
-
-
-def names_in(layers: str | None) -> list[str] | None:
-    """The names in a list with commas."""
-    return None if layers is None else [name.strip() for name in layers.split(",")]
-
-
-def require_values(backend: str, option: str) -> None:
-    """Raise ``UserError`` if an option needs values and the backend computes none."""
-    if backend == "timing":
-        raise UserError(f"{option} needs a backend that computes values: timing only tells how long they take")
-
-
-def require_images(batch: int) -> int:
-    """The size of a batch, if it is one; ``UserError`` otherwise."""
-    if batch < 1:
-        raise UserError(f"--batch {batch} must be at least 1")
-    return batch
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -123,3 +123,21 @@ def require_one_layer(on: Machine, selected: Sequence[str]) -> None:
     for option, file in (("--waves", on.waves), ("--trace", on.trace)):
         if file is not None and len(selected) > 1:
             raise UserError(f"{option} takes a single layer; choose one with --layers")
+
+
+def names_in(layers: str | None) -> list[str] | None:
+    """The names in a list with commas."""
+    return None if layers is None else [name.strip() for name in layers.split(",")]
+
+
+def require_values(backend: str, option: str) -> None:
+    """Raise ``UserError`` if an option needs values and the backend computes none."""
+    if backend == "timing":
+        raise UserError(f"{option} needs a backend that computes values: timing only tells how long they take")
+
+
+def require_images(batch: int) -> int:
+    """The size of a batch, if it is one; ``UserError`` otherwise."""
+    if batch < 1:
+        raise UserError(f"--batch {batch} must be at least 1")
+    return batch

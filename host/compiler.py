@@ -93,16 +93,16 @@ def _cheapest(
     """The plan of least cost over all ways to compute the layer; raises ``LayerError`` if it has none as it is."""
     best: tuple[Plan, Unfolding | None] | None = None
     least, refused = math.inf, None
-    bounds: list[tuple[float, int, Convolution, tuple[int, ...], Unfolding | None]] = []
+    bounds: list[tuple[float, Convolution, tuple[int, ...], Unfolding | None]] = []
     for unfolding, tiles in ways:
         shape = unfolding.unfolded if unfolding else layer.shape
         try:
-            bounds.append((cost_bound(shape, config, tiles, layer.pool), len(bounds), shape, tiles, unfolding))
+            bounds.append((cost_bound(shape, config, tiles, layer.pool), shape, tiles, unfolding))
         except LayerError:
             if unfolding is None:
                 raise
     # The most promising first, so that what the others cost at least often rules them out.
-    for bound, _, shape, tiles, unfolding in sorted(bounds, key=operator.itemgetter(0, 1)):
+    for bound, shape, tiles, unfolding in sorted(bounds, key=operator.itemgetter(0)):
         if bound >= least:
             break
         try:

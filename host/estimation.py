@@ -11,6 +11,7 @@ from functools import partial
 from host.errors import UserError
 from host.layers import LayerError
 from host.network_run import select_layers
+from host.networks import find, is_onnx
 from host.networks.network import Network
 from host.networks.operands import seeded_operands
 from host.report import Report
@@ -42,6 +43,26 @@ def estimate_network(
     ]
     whole = len(selected) == len(network.layers())
     return Report(network.name, machine, results, images if whole else 0, time.perf_counter() - started)
+
+
+def estimator(
+    network: str, names: Sequence[str] | None, images: int, *, assume_int8: bool = False
+) -> Callable[[Machine, Listener | None], Report]:
+    """What estimates a network on one machine after another: a built-in one, or the ONNX model of a file.
+
+    ``assume_int8`` takes a float model too. Raises ``UserError`` for a network that there is not, and for layers that
+    a built-in one does not have.
+    """
+    if is_onnx(network):
+        # Imported here: what other networks do without.
+        from host.onnx_import.estimation import estimate_model
+
+        return lambda on, listener: estimate_model(network, on, names, images, listener, assume_int8=assume_int8)
+    if assume_int8:
+        raise UserError(f"--assume-int8 is for .onnx files, and {network} is in int8 already")
+    chosen = find(network)
+    select_layers(chosen, names)
+    return lambda on, listener: estimate_network(chosen, on, names, images, listener)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from host.cli_options import require_values
 from host.deliverables import Deliverables
 from host.errors import UserError
 from host.onnx_import.estimation import estimate_model
@@ -29,8 +30,9 @@ def run_command(
 ) -> None:
     """Run the model, write its output (a picture, in tiles, unless it is a .npy file), and deliver the report."""
     if on.backend == "timing":
-        if source is not None or output is not None:
-            raise UserError("--input and --output need a backend that computes values: timing only tells how long")
+        for option, given in (("--input", source), ("--output", output)):
+            if given is not None:
+                require_values(on.backend, option)
         with Bar(network) as bar:
             report = estimate_model(network, on, layers, images or 1, bar)
         deliverables.deliver(report)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from host.errors import UserError
 from host.imported_network import ImportedNetwork
-from host.layers import Layer, Operands
+from host.layers import Operands
 from host.onnx_import.bundled import TYPICAL_INPUTS
 from host.onnx_import.graph import AcceleratedStep, ImportedGraph
 from host.onnx_import.importer import import_model, require_quantised
@@ -27,22 +27,6 @@ from hw.config import AcceleratorConfig
 from sim.timing import build
 
 
-def accelerator_layers(
-    path: Path,
-    config: AcceleratorConfig,
-    *,
-    images: int = 1,
-    shape: Sequence[int] | None = None,
-    assume_int8: bool = False,
-) -> list[Layer]:
-    """What the accelerator would do for a batch, in order; ``shape`` is the input's if the model leaves it open.
-
-    A float model is refused unless ``assume_int8``: then it is quantised on noise, as cycles depend on shapes
-    alone. Raises ``UserError``.
-    """
-    return imported_for_estimate(path, config, images=images, shape=shape, assume_int8=assume_int8).layers
-
-
 def imported_for_estimate(
     path: Path,
     config: AcceleratorConfig,
@@ -51,7 +35,11 @@ def imported_for_estimate(
     shape: Sequence[int] | None = None,
     assume_int8: bool = False,
 ) -> ImportedGraph:
-    """The whole import behind ``accelerator_layers``, host steps included."""
+    """A model imported for a batch; ``shape`` is the input's if the model leaves it open.
+
+    A float model is refused unless ``assume_int8``: then it is quantised on noise, as cycles depend on shapes
+    alone. Raises ``UserError``.
+    """
     model = read_model(path)
     try:
         require_operators(model)

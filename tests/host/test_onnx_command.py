@@ -10,6 +10,7 @@ import pytest
 from command_calls import ON_SQUARE, call
 from random_graphs import quantised_as, random_graph, samples
 
+from host import api
 from host.onnx_import.bundled import DIGITS, bundled_model, labelled_digits
 
 
@@ -136,3 +137,10 @@ def test_an_estimate_of_a_float_model_needs_the_word(files: Path, capsys: pytest
     assert call("estimate", "vgg16", "--assume-int8") == 2
     assert call("run", "int8.onnx", "--backend", "timing", "--output", "y.npy") == 2
     assert not Path("y.npy").exists()
+
+
+def test_python_estimates_models_as_the_command_does(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("estimate", "float.onnx", "--assume-int8", "--json", "-") == 0
+    found = json.loads(capsys.readouterr().out)["layers"]
+    assert found
+    assert api.estimate("float.onnx", assume_int8=True).as_dict()["layers"] == found

@@ -13,7 +13,7 @@ from random_graphs import judged_case, quantised_as, random_graph, samples
 
 from host.layers import Pool
 from host.onnx_import.bundled import DIGITS, bundled_model, labelled_digits
-from host.onnx_import.estimation import accelerator_layers
+from host.onnx_import.estimation import imported_for_estimate
 from host.onnx_import.execution import golden_outputs
 from host.onnx_import.importer import import_model
 from host.onnx_import.judge import bits, difference
@@ -211,7 +211,7 @@ def test_estimates_take_float_models_as_if_they_were_int8(tmp_path: Path) -> Non
     )
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
-    layers = accelerator_layers(path, CONFIG, shape=(5, 3, 8, 9), assume_int8=True)
+    layers = imported_for_estimate(path, CONFIG, shape=(5, 3, 8, 9), assume_int8=True).layers
     assert [(layer.shape.images, layer.shape.height, layer.shape.width) for layer in layers] == [(5, 8, 9)]
 
 
