@@ -1,1 +1,1 @@
-"""The host runtime: networks, tiling, compiler, runtime, reports and the command line."""
+"""The host: networks, compiler, execution, reports, ONNX models, estimates and the command line."""

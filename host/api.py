@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from host.cli_options import machine
-from host.errors import UserError
-from host.estimate_command import total_rows
-from host.estimate_table import layer_table, variant_table
-from host.estimation import Variant, combinations, estimate_variants, estimator
-from host.outputs import write_whole
-from host.plot import drawn, require_plot_format
-from host.report import Report, flat
-from host.runner import Machine
-from hw.config import AcceleratorConfig
+from wingrid.host.errors import UserError
+from wingrid.host.estimates.estimate import estimator
+from wingrid.host.estimates.plot import drawn, require_plot_format
+from wingrid.host.estimates.sweep import Variant, combinations, estimate_variants, total_rows
+from wingrid.host.estimates.table import layer_table, variant_table
+from wingrid.host.execution.machine import Machine, machine
+from wingrid.host.files import write_whole
+from wingrid.host.reports.report import Report, flat
+from wingrid.hw.config import AcceleratorConfig
 
 if TYPE_CHECKING:
     from pandas import DataFrame

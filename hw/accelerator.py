@@ -6,11 +6,11 @@ from amaranth.hdl import Module, ResetInserter, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
-from hw import axi
-from hw.config import AcceleratorConfig
-from hw.core import Core
-from hw.events import Event
-from hw.register_file import RegisterFile
+from wingrid.hw.bus import axi
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.register_file import RegisterFile
+from wingrid.hw.core import Core
+from wingrid.hw.events import Event
 
 
 class Accelerator(wiring.Component):

@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hw.winograd import POINTS, element_bits, winograd
+from wingrid.hw.winograd_matrices import POINTS, element_bits, winograd
 
 INSTRUCTION_BYTES = 64
 """Size of an instruction in memory; also the widest bus, since an instruction is fetched in whole beats."""
 
 ADDRESS_BITS = 32
 """Width of an AXI byte address."""
+
+LARGEST_QUEUE = 64
+"""Most instructions that an engine's queue can hold."""
 
 AXI_PAGE_BYTES = 4096
 """No AXI burst crosses a boundary of this many bytes (AMBA AXI4, A3.4.1)."""
@@ -70,7 +73,7 @@ class AcceleratorConfig:
         self._between("accumulators", 4, 1 << 15)
         self._power_of_two("parameter_blocks", 2, 1 << 12)
         self._power_of_two("output_buffer", 16, 1 << 14)
-        self._power_of_two("queue_depth", 2, 64)
+        self._power_of_two("queue_depth", 2, LARGEST_QUEUE)
         self._power_of_two("fetch_ahead", 2, 64)
         self._power_of_two("burst_beats", 1, 256)
         self._power_of_two("reads_in_flight", 1, 64)

@@ -7,25 +7,25 @@ from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out, connect
 
-from hw import axi
-from hw.accumulators import Accumulators, accumulator_tag
-from hw.config import ADDRESS_BITS, AcceleratorConfig
-from hw.counters import COUNTER_BITS, Counters
-from hw.events import Event
-from hw.execute_engine import ExecuteEngine
-from hw.fetch_engine import FetchEngine, dispatched
-from hw.isa import PC_BITS, Buffer, Fault, Load, Semaphore, Store
-from hw.load_engine import LoadEngine
-from hw.matrix_unit import MatrixUnit
-from hw.mesh import Mesh
-from hw.output_buffer import OutputBuffer
-from hw.output_path import OutputPath
-from hw.queue import Queue
-from hw.read_master import ReadMaster
-from hw.registers import Counter
-from hw.semaphores import Semaphores
-from hw.store_engine import StoreEngine
-from hw.write_master import WriteMaster
+from wingrid.hw.bus import axi
+from wingrid.hw.bus.read_master import ReadMaster
+from wingrid.hw.bus.write_master import WriteMaster
+from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.control.counters import COUNTER_BITS, Counters
+from wingrid.hw.control.fetch_engine import FetchEngine, dispatched
+from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.events import Event
+from wingrid.hw.execute.execute_engine import ExecuteEngine
+from wingrid.hw.isa import PC_BITS, Buffer, Fault, Load, Semaphore, Store
+from wingrid.hw.load.load_engine import LoadEngine
+from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
+from wingrid.hw.mesh.matrix_unit import MatrixUnit
+from wingrid.hw.mesh.mesh import Mesh
+from wingrid.hw.queue import Queue
+from wingrid.hw.registers import Counter
+from wingrid.hw.store.output_buffer import OutputBuffer
+from wingrid.hw.store.output_path import OutputPath
+from wingrid.hw.store.store_engine import StoreEngine
 
 QUIET_CYCLES = 1024
 """A running machine in which nothing has moved for this long is deadlocked: far above any internal latency."""

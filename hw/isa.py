@@ -4,24 +4,22 @@ Every instruction is self-contained (no mode registers) and occupies ``INSTRUCTI
 little-endian, fields in the order in which they are declared here, starting with the opcode byte.
 There is no instruction that ends a program: the host writes its length to a register, so that the
 machine fetches exactly that much, and it is done when every engine is idle and every write acknowledged.
-``docs/isa.md`` explains what each one does; this module is the only place that states the format.
+``docs/isa.md`` explains what each one does; this module is the only place that states the format, and
+``wingrid.hw.encoding`` makes bytes of it.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-import functools
-import operator
-import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from amaranth.hdl import Shape, signed
 from amaranth.lib import data
 
-from hw.config import INSTRUCTION_BYTES
+from wingrid.hw.config import INSTRUCTION_BYTES
 
 PARAMETER_LAYOUT = data.StructLayout({"bias": signed(32), "mantissa": 24, "exponent": signed(8)})
 """An output channel's parameters: its requantisation scale is ``mantissa * 2**(exponent - 23)``, where
@@ -113,39 +111,6 @@ class Instruction:
         members: dict[str, Any] = {"opcode": OPCODE_BITS}
         members.update({field.name: field.metadata["shape"] for field in dataclasses.fields(cls)})
         return data.StructLayout(members)
-
-    def encode(self) -> bytes:
-        """The instruction as it lies in memory.
-
-        Raises ``ValueError`` naming the field whose value does not fit.
-        """
-        packing, values = _packing(self.opcode)
-        try:
-            return packing.pack(self.opcode, *values(self))
-        except struct.error:
-            raise ValueError(self._misfit()) from None
-
-    def _misfit(self) -> str:
-        """A sentence about the first field whose value does not fit."""
-        for field in dataclasses.fields(self):
-            shape, value = field.metadata["shape"], getattr(self, field.name)
-            low = -(1 << shape.width - 1) if shape.signed else 0
-            high = (1 << (shape.width - 1 if shape.signed else shape.width)) - 1
-            if not low <= value <= high:
-                return f"{self.opcode.name} field {field.name} = {value} must lie between {low} and {high}"
-        raise AssertionError("a field that could not be packed must be out of its range")
-
-
-@functools.cache
-def _packing(opcode: Opcode) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
-    """How the fields of an instruction, all of whole bytes, are packed, and what gets their values."""
-    fields = dataclasses.fields(next(kind for kind in INSTRUCTIONS if kind.opcode == opcode))
-    codes = {OPCODE_BITS: "B", 16: "H", 32: "I"}
-    shapes = [field.metadata["shape"] for field in fields]
-    form = "".join(codes[shape.width].lower() if shape.signed else codes[shape.width] for shape in shapes)
-    size = struct.calcsize(f"<B{form}")
-    packing = struct.Struct(f"<B{form}{INSTRUCTION_BYTES - size}x")
-    return packing, operator.attrgetter(*(field.name for field in fields))
 
 
 @dataclass(slots=True)
@@ -278,6 +243,23 @@ def mask(semaphores: Iterable[Semaphore]) -> int:
     return sum(1 << semaphore for semaphore in set(semaphores))
 
 
-def encode_program(program: list[Instruction]) -> bytes:
-    """The program as it lies in memory, instruction after instruction."""
-    return b"".join(instruction.encode() for instruction in program)
+def largest(kind: type[Instruction], name: str) -> int:
+    """The largest value that a field of an instruction can hold."""
+    shape = next(field.metadata["shape"] for field in dataclasses.fields(kind) if field.name == name)
+    return (1 << shape.width - shape.signed) - 1
+
+
+LARGEST_KERNEL = largest(Execute, "kernel_height")
+"""Most taps of an EXECUTE along an axis."""
+
+LARGEST_STRIDE = largest(Execute, "stride_y")
+"""Longest step of an EXECUTE between outputs, and between taps, along an axis; of pooling windows too."""
+
+LARGEST_BLOCKS = largest(Execute, "blocks")
+"""Most input channel blocks of an EXECUTE."""
+
+LARGEST_POSITION = largest(Execute, "top")
+"""The last row or column of an image that an EXECUTE can start from."""
+
+POSITION_BITS = LARGEST_POSITION.bit_length() + 3
+"""Signed width of image rows and columns: a start of 16 bits, plus any walk that stays in 17 bits."""

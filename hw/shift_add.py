@@ -8,8 +8,6 @@ from operator import add
 
 from amaranth.hdl import Const, Value
 
-from hw.winograd import shift_add
-
 
 def combination(coefficients: Sequence[int], values: Sequence[Value]) -> Value:
     """The sum of coefficient times value, exactly (Amaranth widens as needed), without a multiplier."""
@@ -20,3 +18,21 @@ def combination(coefficients: Sequence[int], values: Sequence[Value]) -> Value:
             (positive if sign > 0 else negative).append(value << shift)
     total = reduce(add, positive, Const(0)) if positive else Const(0)
     return total - reduce(add, negative) if negative else total
+
+
+def shift_add(constant: int) -> tuple[tuple[int, int], ...]:
+    """The fewest signed powers of two that add up to ``constant``, as ``(sign, places)``, lowest first.
+
+    The canonical signed-digit form (Reitwiesner 1960): one adder fewer than terms multiplies by it.
+    """
+    terms = []
+    places = 0
+    while constant:
+        if constant & 1:
+            # Digit -1 where the next bit is set, too: it ends the run of ones by a carry.
+            sign = 2 - (constant & 3)
+            terms.append((sign, places))
+            constant -= sign
+        constant >>= 1
+        places += 1
+    return tuple(terms)

@@ -20,8 +20,8 @@ from typing import Any
 from amaranth.back import verilog
 from amaranth.lib import wiring
 
-from hw.accelerator import Accelerator
-from hw.config import AcceleratorConfig
+from wingrid.hw.accelerator import Accelerator
+from wingrid.hw.config import AcceleratorConfig
 
 TOP = "wingrid"
 """Name of the generated module and of the files that ``write`` leaves."""

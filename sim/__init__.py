@@ -1,1 +1,1 @@
-"""What stands in for silicon: the numpy golden model and the Verilated RTL."""
+"""What stands in for silicon: numpy golden model, executable specification, Verilated RTL, timing model, memory."""

@@ -8,14 +8,14 @@ for something comes out wrong under some seed. An instruction starts (takes its 
 
 from __future__ import annotations
 
-import dataclasses
 from collections import deque
 
 import numpy as np
 import numpy.typing as npt
 
-from hw.config import INSTRUCTION_BYTES, AcceleratorConfig
-from hw.isa import (
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.encoding import ProgramError, decode
+from wingrid.hw.isa import (
     INSTRUCTIONS,
     PARAMETER_BYTES,
     PARAMETER_LAYOUT,
@@ -27,33 +27,15 @@ from hw.isa import (
     Semaphore,
     Store,
 )
-from hw.winograd import KERNEL, winograd
-from sim.golden.requantise import requantise
-from sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
+from wingrid.hw.winograd_matrices import KERNEL, winograd
+from wingrid.sim.golden.requantise import requantise
+from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
 CLASSES = ("instructions", "weights", "activations", "parameters", "results")
 """Classes of memory traffic, as the hardware's counters name them."""
 
 PATIENCE = 1 / 16
 """Chance with each move that the engines' order of precedence is drawn anew."""
-
-
-class ProgramError(RuntimeError):
-    """A program that breaks the rules of the instruction set; the message says how."""
-
-
-def decode(word: bytes) -> Instruction:
-    """The instruction that ``word`` encodes; raises ``ProgramError`` for an unknown opcode."""
-    kinds = {kind.opcode.value: kind for kind in INSTRUCTIONS}
-    if word[0] not in kinds:
-        raise ProgramError(f"unknown opcode {word[0]}")
-    kind, bits, values = kinds[word[0]], int.from_bytes(word, "little") >> 8, {}
-    for field in dataclasses.fields(kind):
-        shape = field.metadata["shape"]
-        value = bits & ((1 << shape.width) - 1)
-        values[field.name] = value - (1 << shape.width) if shape.signed and value >> (shape.width - 1) else value
-        bits >>= shape.width
-    return kind(**values)
 
 
 class FunctionalMachine:

@@ -6,7 +6,7 @@ import ctypes
 import dataclasses
 from dataclasses import dataclass
 
-from hw.config import AXI_PAGE_BYTES
+from wingrid.hw.config import AXI_PAGE_BYTES
 
 
 @dataclass(frozen=True)

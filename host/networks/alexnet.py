@@ -8,7 +8,7 @@ normalises what is left.
 
 from __future__ import annotations
 
-from host.networks.network import Connect, Convolve, MaxPool, Network, Normalise
+from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network, Normalise
 
 ALEXNET = Network(
     "alexnet",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 
-from host.layers import Convolution, Layer, LayerError, Pool, fully_connected
-from host.response_normalisation import ResponseNormalisation
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected
+from wingrid.host.networks.response_normalisation import ResponseNormalisation
 
 RELU_ZERO = -128
 """Zero point of what a ReLU leaves: all 256 values are for positive numbers, and saturation is the ReLU."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from host.networks.network import Connect, Convolve, MaxPool, Network, Node
+from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network, Node
 
 _STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Output channels of the 3x3 convolutions between poolings."""

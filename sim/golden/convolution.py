@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from sim.golden.window import Padding, Pair, output_size, require_int8, require_zero_point, taps_over
-from sim.golden.workspace import share
+from wingrid.sim.golden.window import Padding, Pair, output_size, require_int8, require_zero_point, taps_over
+from wingrid.sim.golden.workspace import share
 
 EXACT_FLOAT64 = 1 << 53
 """Integers of smaller magnitude, and so their sums in any order, are exact in float64."""

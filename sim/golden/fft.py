@@ -7,9 +7,9 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from sim.golden.convolution import ConvolutionShape
-from sim.golden.window import Padding, Pair
-from sim.golden.workspace import share
+from wingrid.sim.golden.convolution import ConvolutionShape
+from wingrid.sim.golden.window import Padding, Pair
+from wingrid.sim.golden.workspace import share
 
 ROUNDOFF = 2.0**-53
 """Of float64, relative."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from sim.golden.window import Padding, Pair, output_size, require_int8, taps_over
+from wingrid.sim.golden.window import Padding, Pair, output_size, require_int8, taps_over
 
 
 def max_pool(

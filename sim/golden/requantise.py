@@ -11,8 +11,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
-from sim.golden.window import require_zero_point
+from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
+from wingrid.sim.golden.window import require_zero_point
 
 SIGNIFICAND_BITS = 24
 """Significant bits of a float32, to which the sum and its product with the scale are rounded."""

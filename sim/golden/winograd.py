@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from hw.winograd import INT8, KERNEL, WinogradTransform, winograd
-from sim.golden.convolution import EXACT_FLOAT64, ConvolutionShape
-from sim.golden.window import Padding, Pair
-from sim.golden.workspace import share
+from wingrid.hw.winograd_matrices import INT8, KERNEL, WinogradTransform, winograd
+from wingrid.sim.golden.convolution import EXACT_FLOAT64, ConvolutionShape
+from wingrid.sim.golden.window import Padding, Pair
+from wingrid.sim.golden.workspace import share
 
 
 def transform_inputs(patches: npt.NDArray[np.integer], tile: int) -> npt.NDArray[np.int64]:

@@ -15,10 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import hw
-from hw import verilog
-from hw.config import AcceleratorConfig
-from sim import native, verilator
+from wingrid import hw
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim import native
+from wingrid.sim.rtl import verilator
 
 Progress = Callable[[str], None]
 """Called with one line of text whenever a build gets on; never when the cache holds the result."""

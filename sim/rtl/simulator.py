@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.config import AcceleratorConfig
-from sim.memory import DramTiming, MemoryTiming
-from sim.rtl import build
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import DramTiming, MemoryTiming
+from wingrid.sim.rtl import build
 
 _CHUNK = 200_000
 """Cycles simulated between two looks at the keyboard."""

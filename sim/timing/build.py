@@ -8,13 +8,13 @@ from pathlib import Path
 
 from amaranth.hdl import Shape
 
-from hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES
-from hw.events import Event
-from hw.isa import INSTRUCTIONS, Buffer, Instruction, Opcode, Semaphore
-from hw.registers import Counter
-from hw.winograd import KERNEL
-from sim import native
-from sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
+from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES
+from wingrid.hw.events import Event
+from wingrid.hw.isa import INSTRUCTIONS, Buffer, Instruction, Opcode, Semaphore
+from wingrid.hw.registers import Counter
+from wingrid.hw.winograd_matrices import KERNEL
+from wingrid.sim import native
+from wingrid.sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
 
 SOURCES = Path(__file__).resolve().parent
 SHARED = SOURCES.parent

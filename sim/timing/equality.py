@@ -7,9 +7,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from hw.registers import Counter
-from sim.timing.events import first_divergence, numbered
-from sim.timing.model import TimingResult
+from wingrid.hw.registers import Counter
+from wingrid.sim.timing.events import first_divergence, numbered
+from wingrid.sim.timing.model import TimingResult
 
 
 def difference(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.config import INSTRUCTION_BYTES
-from hw.events import Event
-from hw.isa import Execute, Opcode, Semaphore
+from wingrid.hw.config import INSTRUCTION_BYTES
+from wingrid.hw.encoding import record
+from wingrid.hw.events import Event
+from wingrid.hw.isa import Execute, Opcode, Semaphore
 
 EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("instruction", "<u4")])
 """In cycle ``cycle`` (0 is that of the start) ``event``, an ``hw.events.Event``, happens to an instruction."""
@@ -34,11 +35,11 @@ def numbered(program: bytes, steps: NDArray[Any]) -> NDArray[Any]:
 
 def _owners(program: bytes) -> dict[Event, NDArray[Any]]:
     """The instructions, by index, that an event happens to, in order."""
-    words = np.frombuffer(program, np.uint8).reshape(-1, INSTRUCTION_BYTES)
-    place = {name: field.offset // 8 for name, field in Execute.layout()}
-    loads, executes, stores = (words[:, 0] == opcode for opcode in (Opcode.LOAD, Opcode.EXECUTE, Opcode.STORE))
-    winograd = executes & (words[:, place["tile"]] != 0)
-    summing = executes & (words[:, place["signal"]] >> Semaphore.SUMS_READY & 1 != 0)
+    # Opcode and signal stand in the same place in all instructions, and the tile is looked at in EXECUTEs alone.
+    words = np.frombuffer(program, record(Execute))
+    loads, executes, stores = (words["opcode"] == opcode for opcode in (Opcode.LOAD, Opcode.EXECUTE, Opcode.STORE))
+    winograd = executes & (words["tile"] != 0)
+    summing = executes & (words["signal"] >> Semaphore.SUMS_READY & 1 != 0)
     kinds = {
         Event.DISPATCHED: np.ones(len(words), bool),
         **dict.fromkeys((Event.LOAD_STARTED, Event.LOAD_ENDED), loads),

@@ -11,13 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.config import INSTRUCTION_BYTES, AcceleratorConfig
-from hw.isa import Instruction, encode_program
-from hw.registers import Counter
-from sim.memory import MemoryTiming
-from sim.timing import build
-from sim.timing.events import EVENT
-from sim.timing.parameters import Parameters, parameters
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.encoding import ProgramError, encode_program
+from wingrid.hw.isa import Instruction
+from wingrid.hw.registers import Counter
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.timing import build
+from wingrid.sim.timing.events import EVENT
+from wingrid.sim.timing.parameters import Parameters, parameters
 
 TRANSFER = np.dtype(
     [("first", "<i8"), ("last", "<i8"), ("address", "<u4"), ("beats", "<u4"), ("kind", "<u4"), ("", "<u4")]
@@ -25,10 +26,6 @@ TRANSFER = np.dtype(
 """A burst that holds the data bus of memory from cycle ``first`` to ``last``; ``kind`` counts ``TRANSFER_KINDS``."""
 
 TRANSFER_KINDS = ("fetch", "load", "write")
-
-
-class ProgramError(ValueError):
-    """A program whose time cannot be told: an instruction is illegal, or it comes to a standstill."""
 
 
 @dataclass(frozen=True)

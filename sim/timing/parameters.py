@@ -5,25 +5,25 @@ from __future__ import annotations
 import ctypes
 import functools
 
-from hw.accumulators import Accumulators
-from hw.config import AcceleratorConfig
-from hw.core import Core
-from hw.load_engine import LoadEngine
-from hw.output_buffer import OutputBuffer
-from hw.output_path import OutputPath
-from hw.patch_feeder import PatchFeeder
-from hw.queue import Queue
-from hw.read_master import ReadMaster
-from hw.semaphores import Semaphores
-from hw.separable_transform import SeparableTransform
-from hw.store_engine import StoreEngine
-from hw.transform_buffer import TransformBuffer
-from hw.vector_feeder import VectorSource
-from hw.weight_feeder import WeightFeeder
-from hw.weight_transform import WeightTransform
-from hw.winograd import POINTS, winograd
-from hw.write_master import WriteMaster
-from sim.memory import DramTiming, MemoryTiming
+from wingrid.hw.bus.read_master import ReadMaster
+from wingrid.hw.bus.write_master import WriteMaster
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.core import Core
+from wingrid.hw.execute.weight_feeder import WeightFeeder
+from wingrid.hw.load.load_engine import LoadEngine
+from wingrid.hw.mesh.accumulators import Accumulators
+from wingrid.hw.mesh.vector_source import VectorSource
+from wingrid.hw.queue import Queue
+from wingrid.hw.store.output_buffer import OutputBuffer
+from wingrid.hw.store.output_path import OutputPath
+from wingrid.hw.store.store_engine import StoreEngine
+from wingrid.hw.winograd.patch_feeder import PatchFeeder
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.transform_buffer import TransformBuffer
+from wingrid.hw.winograd.weight_transform import WeightTransform
+from wingrid.hw.winograd_matrices import POINTS, winograd
+from wingrid.sim.memory import DramTiming, MemoryTiming
 
 TILE_ENTRIES = max(POINTS) + 1
 """Length of the lists with an entry for each Winograd tile, and entry 0 for direct convolution."""

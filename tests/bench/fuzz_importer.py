@@ -121,14 +121,14 @@ def _scalar(value: Any, chance: random.Random) -> Any:  # noqa: ANN401
 
 def attempt(content: bytes, folder: Path) -> str:
     """How the importer answers; raises for a wrong bit, and whatever it should not have raised."""
-    from host.errors import UserError
-    from host.onnx_import.execution import golden_outputs
-    from host.onnx_import.importer import import_model
-    from host.onnx_import.inputs import seeded_noise
-    from host.onnx_import.judge import difference
-    from host.onnx_import.reading import checked_model
-    from host.onnx_import.shapes import model_input, open_type
-    from hw.config import AcceleratorConfig
+    from wingrid.host.errors import UserError
+    from wingrid.host.onnx_models.graph_walk import golden_outputs
+    from wingrid.host.onnx_models.importer import import_model
+    from wingrid.host.onnx_models.inputs import seeded_noise
+    from wingrid.host.onnx_models.judge import difference
+    from wingrid.host.onnx_models.model_file import checked_model
+    from wingrid.host.onnx_models.shapes import model_input, open_type
+    from wingrid.hw.config import AcceleratorConfig
 
     try:
         model = checked_model(content, folder)

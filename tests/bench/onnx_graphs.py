@@ -25,10 +25,10 @@ from imported_graphs import differences, imported
 from light_networks import NAMES, light_network
 from random_graphs import judged_case
 
-from host.onnx_import.execution import golden_outputs, onnxruntime_outputs
-from host.onnx_import.graph import ImportedGraph
-from host.onnx_import.quantising import quantised
-from host.onnx_import.reading import checked_model
+from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.graph_walk import golden_outputs, onnxruntime_outputs
+from wingrid.host.onnx_models.model_file import checked_model
+from wingrid.host.onnx_models.quantising import quantised
 
 
 def random_cases(count: int, seed: int) -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:

@@ -22,16 +22,19 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from host.estimation import estimate_network
-from host.network_run import network_input, network_jobs
-from host.networks.vgg16 import VGG16
-from host.report import lower_bound_bytes
-from host.runner import LayerResult, Machine, run_layers
-from host.tiler import best_plan
-from hw.config import AcceleratorConfig
-from sim.memory import MemoryTiming
-from sim.rtl import build
-from sim.timing import build as timing_build
+from wingrid.host.compiler.tiler import best_plan
+from wingrid.host.estimates.estimate import estimate_network
+from wingrid.host.execution.layer_result import LayerResult
+from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_jobs import network_jobs
+from wingrid.host.execution.parallel import run_layers
+from wingrid.host.networks.inputs import network_input
+from wingrid.host.networks.vgg16 import VGG16
+from wingrid.host.reports.traffic import lower_bound_bytes
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.rtl import build
+from wingrid.sim.timing import build as timing_build
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DIRECT = AcceleratorConfig.load(CONFIGS / "direct-16x16.toml")
@@ -177,7 +180,7 @@ def simulator_figures(name: str, config: AcceleratorConfig, layer: str, target: 
 def estimate_figures() -> list[Figure]:
     """What an estimate of VGG-16 takes, the best of three: as a command, with Python's start, and in this process."""
     timing_build.library()
-    command = [sys.executable, "-c", "from host.cli import main; main()", "estimate", VGG16.name]
+    command = [sys.executable, "-m", "wingrid", "estimate", VGG16.name]
     walls, seconds, megabytes = [], [], []
     machine = Machine("timing", WINOGRAD, memory_of(WINOGRAD), 200.0)
     for _ in range(3):

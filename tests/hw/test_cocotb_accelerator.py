@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from cocotb_test.simulator import run
 
-from hw import verilog
-from hw.config import AcceleratorConfig
-from sim import verilator
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.rtl import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = (

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from component_bench import run_bench
 
-from hw.accumulators import accumulator_tag
-from hw.config import AcceleratorConfig
-from hw.matrix_unit import MatrixUnit
-from hw.requantiser import Requantiser
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.mesh.accumulators import accumulator_tag
+from wingrid.hw.mesh.matrix_unit import MatrixUnit
+from wingrid.hw.store.requantiser import Requantiser
 
 
 @pytest.mark.parametrize(("rows", "cols", "winograd"), [(2, 3, 4), (4, 4, 0)])

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from amaranth.hdl import Shape
 
-from hw.events import Event
-from hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
-from hw.registers import IDENTITY, Counter, Register, counter_address
+from wingrid.hw.events import Event
+from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
+from wingrid.hw.registers import IDENTITY, Counter, Register, counter_address
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 

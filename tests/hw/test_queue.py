@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator, SimulatorContext
 
-from hw.queue import Queue
+from wingrid.hw.queue import Queue
 
 
 @pytest.mark.parametrize("depth", [2, 4, 16])

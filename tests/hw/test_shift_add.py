@@ -11,8 +11,8 @@ from amaranth.hdl import Module, Signal, signed
 from amaranth.sim import Simulator, SimulatorContext
 from signed_numbers import extremes, limits
 
-from hw.shift_add import combination
-from hw.winograd import POINTS, winograd
+from wingrid.hw.shift_add import combination
+from wingrid.hw.winograd_matrices import POINTS, winograd
 
 MATRIX_ROWS = [
     row

@@ -18,11 +18,11 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import Out
 
-from hw import verilog
-from hw.config import AcceleratorConfig
-from hw.events import Event
-from hw.registers import REGISTER_ADDRESS_BITS
-from sim import verilator
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.events import Event
+from wingrid.hw.registers import REGISTER_ADDRESS_BITS
+from wingrid.sim.rtl import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = AcceleratorConfig(
@@ -44,7 +44,7 @@ def test_header_states_version_and_configuration() -> None:
 
 
 def test_another_process_in_another_place_generates_the_same(tmp_path: Path) -> None:
-    program = "from hw import verilog; from hw.config import AcceleratorConfig\n"
+    program = "from wingrid.hw import verilog; from wingrid.hw.config import AcceleratorConfig\n"
     program += f"print(verilog.generate({CONFIG!r}), end='')"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONHASHSEED": "7"}
     command = [sys.executable, "-c", program]

@@ -6,9 +6,9 @@ import pytest
 from onnx_judge import run_operator
 from random_convolutions import RandomConvolution, cases
 
-from sim.golden import workspace
-from sim.golden.convolution import check_exact, convolve, convolve_direct, matrix_product
-from sim.golden.requantise import requantise, requantise_scale
+from wingrid.sim.golden import workspace
+from wingrid.sim.golden.convolution import check_exact, convolve, convolve_direct, matrix_product
+from wingrid.sim.golden.requantise import requantise, requantise_scale
 
 CASES = list(cases(240, seed=2))
 

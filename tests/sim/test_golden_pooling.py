@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from onnx_judge import run_operator
 
-from sim.golden.pooling import max_pool
-from sim.golden.window import output_size
+from wingrid.sim.golden.pooling import max_pool
+from wingrid.sim.golden.window import output_size
 
 
 @pytest.mark.parametrize("seed", range(60))

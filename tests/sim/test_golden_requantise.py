@@ -5,8 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
-from sim.golden.requantise import (
+from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
+from wingrid.sim.golden.requantise import (
     encode_parameters,
     encode_scale,
     requantise,

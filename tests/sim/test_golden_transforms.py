@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from random_convolutions import RandomConvolution, cases
 
-from hw.winograd import winograd
-from sim.golden import fft, workspace
-from sim.golden.convolution import convolve, convolve_direct
-from sim.golden.fft import convolve_fft, error_bound
-from sim.golden.winograd import (
+from wingrid.hw.winograd_matrices import winograd
+from wingrid.sim.golden import fft, workspace
+from wingrid.sim.golden.convolution import convolve, convolve_direct
+from wingrid.sim.golden.fft import convolve_fft, error_bound
+from wingrid.sim.golden.winograd import (
     convolve_winograd,
     require_exact_products,
     require_fitting_answers,

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Dram, MemoryTiming
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 import single_group
 
-from hw.config import AcceleratorConfig
-from hw.events import Event
-from hw.isa import Fault, Store
-from hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
-from sim.memory import MemoryTiming
-from sim.rtl.simulator import RtlSimulator
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.events import Event
+from wingrid.hw.isa import Fault, Store
+from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.rtl.simulator import RtlSimulator
 
 CONFIG = AcceleratorConfig(
     winograd=0, rows=4, cols=4, input_buffer=256, weight_buffer=1024, accumulators=128, output_buffer=64, burst_beats=16

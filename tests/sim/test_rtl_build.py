@@ -12,11 +12,11 @@ import pylibfst
 import pytest
 from copy_device import CopyDevice, CopyRegister
 
-from hw import verilog
-from hw.config import AcceleratorConfig
-from sim import native, verilator
-from sim.rtl import build
-from sim.rtl.simulator import RtlSimulator
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim import native
+from wingrid.sim.rtl import build, verilator
+from wingrid.sim.rtl.simulator import RtlSimulator
 
 BUS_BYTES = 4
 CONFIG = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes=BUS_BYTES)
@@ -175,10 +175,11 @@ def test_unwritable_wave_file_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_program_ends_cleanly_with_a_simulator_still_open(text: str) -> None:
     program = (
-        "import sys\nfrom hw.config import AcceleratorConfig\nfrom sim.rtl.simulator import RtlSimulator\n"
+        "import sys\n"
+        "from wingrid.hw.config import AcceleratorConfig\n"
+        "from wingrid.sim.rtl.simulator import RtlSimulator\n"
         f"config = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes={BUS_BYTES})\n"
         "simulator = RtlSimulator(config, memory_bytes=64, verilog=sys.stdin.read())\nprint(simulator.cycles)\n"
     )
-    root = Path(build.__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", program], input=text, cwd=root, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-c", program], input=text, capture_output=True, text=True)
     assert (done.returncode, done.stdout, done.stderr) == (0, "4\n", "")

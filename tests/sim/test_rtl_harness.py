@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 from copy_device import CopyDevice, CopyRegister
 
-from hw import verilog
-from hw.config import AcceleratorConfig
-from sim.memory import Dram, MemoryTiming
-from sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
 
 RESET_CYCLES = 4
 SOURCE, DESTINATION = 0x0000, 0x8000

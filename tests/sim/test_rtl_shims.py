@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.rtl import build
+from wingrid.sim.rtl import build
 
 SOURCE = """
 #include <lz4.h>

@@ -23,20 +23,21 @@ from timing_cases import (
     timing_case,
 )
 
-from host.compiler import compile_layer
-from hw.config import AcceleratorConfig
-from hw.events import Event
-from hw.isa import Execute, Instruction, Load, Semaphore, Store, encode_program, mask
-from hw.registers import Counter
-from hw.store_engine import StoreEngine
-from sim import native
-from sim.memory import MemoryTiming
-from sim.rtl.simulator import RtlSimulator
-from sim.timing import build
-from sim.timing.equality import difference
-from sim.timing.events import EVENT, first_divergence
-from sim.timing.model import TRANSFER_KINDS, ProgramError, TimingResult, simulate
-from sim.timing.parameters import parameters
+from wingrid.host.compiler.compile_layer import compile_layer
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.encoding import ProgramError, encode_program
+from wingrid.hw.events import Event
+from wingrid.hw.isa import Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.registers import Counter
+from wingrid.hw.store.store_engine import StoreEngine
+from wingrid.sim import native
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.rtl.simulator import RtlSimulator
+from wingrid.sim.timing import build
+from wingrid.sim.timing.equality import difference
+from wingrid.sim.timing.events import EVENT, first_divergence
+from wingrid.sim.timing.model import TRANSFER_KINDS, TimingResult, simulate
+from wingrid.sim.timing.parameters import parameters
 
 STALLS = [counter for counter in Counter if counter.name.startswith("STALL_")]
 TIMING = MemoryTiming(40, 4)

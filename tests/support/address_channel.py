@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cocotb.handle import HierarchyObject
 
-from hw import axi
-from hw.config import AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.hw.bus import axi
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 
 
 class AddressChannel:

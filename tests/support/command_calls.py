@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from layer_cases import SQUARE
 
-from host.cli import main
+from wingrid.host.commands.app import main
 
 ON_SQUARE = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name != "bus_bytes"]
 """Options for the small accelerator whose simulator the tests share."""

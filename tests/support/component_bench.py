@@ -9,8 +9,8 @@ import pytest
 from amaranth.lib import wiring
 from cocotb_test.simulator import run
 
-from hw import verilog
-from sim import verilator
+from wingrid.hw import verilog
+from wingrid.sim.rtl import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from hw.registers import REGISTER_ADDRESS_BITS
+from wingrid.hw.registers import REGISTER_ADDRESS_BITS
 
 ADDRESS_BITS = 32
 

@@ -6,15 +6,15 @@ from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from hw import axi
-from hw.config import AcceleratorConfig
-from hw.fetch_engine import dispatched
-from hw.isa import PC_BITS, Buffer, Load, Semaphore
-from hw.load_engine import BUFFER_ADDRESS_BITS, LoadEngine
-from hw.output_buffer import SEGMENT, OutputBuffer
-from hw.read_master import READ_REQUEST, ReadMaster, read_beat
-from hw.requantiser import results_layout
-from hw.write_master import WriteMaster
+from wingrid.hw.bus import axi
+from wingrid.hw.bus.read_master import READ_REQUEST, ReadMaster, read_beat
+from wingrid.hw.bus.write_master import WriteMaster
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.fetch_engine import dispatched
+from wingrid.hw.isa import PC_BITS, Buffer, Load, Semaphore
+from wingrid.hw.load.load_engine import BUFFER_ADDRESS_BITS, LoadEngine
+from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
+from wingrid.hw.store.requantiser import results_layout
 
 
 class DmaDevice(wiring.Component):

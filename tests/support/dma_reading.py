@@ -10,10 +10,10 @@ from bus_partner import FaultyMemory
 from cocotb.handle import HierarchyObject
 from dma_work import LoadedBeat, loaded_beats, unpack_fields
 
-from hw.config import AcceleratorConfig
-from hw.fetch_engine import dispatched
-from hw.isa import Load, Semaphore
-from hw.read_master import READ_REQUEST, read_beat
+from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.fetch_engine import dispatched
+from wingrid.hw.isa import Load, Semaphore
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.lib import data
 
-from hw.config import AXI_PAGE_BYTES, AcceleratorConfig
-from hw.fetch_engine import dispatched
-from hw.isa import PC_BITS, Buffer, Load, mask
-from hw.load_engine import BUFFER_ADDRESS_BITS
-from hw.output_buffer import SEGMENT
-from hw.read_master import READ_REQUEST
+from wingrid.hw.bus.read_master import READ_REQUEST
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.hw.control.fetch_engine import dispatched
+from wingrid.hw.encoding import encode
+from wingrid.hw.isa import PC_BITS, Buffer, Load, mask
+from wingrid.hw.load.load_engine import BUFFER_ADDRESS_BITS
+from wingrid.hw.store.output_buffer import SEGMENT
 
 SOURCE_BYTES = 32 * AXI_PAGE_BYTES
 """Reads stay below this address, writes between it and ``MEMORY_BYTES``."""
@@ -87,7 +88,7 @@ def placed_lines(segment: dict[str, int], results: list[int], bus_bytes: int) ->
 
 def instruction_word(load: Load, pc: int) -> int:
     """As the fetch engine dispatches it."""
-    instruction = int.from_bytes(load.encode(), "little") % (1 << Load.layout().size)
+    instruction = int.from_bytes(encode(load), "little") % (1 << Load.layout().size)
     return pack_fields(dispatched(Load), {"instruction": instruction, "pc": pc})
 
 

@@ -10,8 +10,8 @@ from bus_partner import FaultyMemory
 from cocotb.handle import HierarchyObject
 from dma_work import bursts, placed_lines, unpack_fields
 
-from hw.config import AcceleratorConfig
-from hw.output_buffer import SEGMENT
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.store.output_buffer import SEGMENT
 
 
 class Writing:

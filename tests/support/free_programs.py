@@ -6,9 +6,9 @@ from collections import Counter
 
 import numpy as np
 
-from hw.config import AcceleratorConfig
-from hw.isa import Buffer, Execute, Instruction, Load, Semaphore, Store, mask
-from hw.winograd import winograd
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.winograd_matrices import winograd
 
 EXECUTE_BANK, STORE_BANK = 0, 1
 """Different ones, so that no bank is drained while sums come in."""

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from host.onnx_import.execution import outputs_from, walk
-from host.onnx_import.graph import ImportedGraph
-from host.onnx_import.importer import import_model
-from host.onnx_import.judge import difference
-from host.onnx_import.reading import checked_model
-from host.onnx_import.session import Level, compute, open_session
-from host.reference import golden
-from hw.config import AcceleratorConfig
+from wingrid.host.networks.golden import golden
+from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.graph_walk import outputs_from, walk
+from wingrid.host.onnx_models.importer import import_model
+from wingrid.host.onnx_models.judge import difference
+from wingrid.host.onnx_models.model_file import checked_model
+from wingrid.host.onnx_models.session import Level, compute, open_session
+from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig()
 

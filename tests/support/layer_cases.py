@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 from random_convolutions import RandomConvolution
 
-from host.compiler import CompiledLayer
-from host.layers import Convolution, Layer, LayerError, Operands, Pool
-from host.runtime import fill_memory, read_output
-from hw.config import AcceleratorConfig
-from sim.functional import FunctionalMachine
+from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.execution.driver import fill_memory, read_output
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, Pool
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.functional import FunctionalMachine
 
 # Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
 # have little more than what two tiles of F(4x4) need, and no powers of two where none are asked for.

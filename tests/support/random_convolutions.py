@@ -11,9 +11,9 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
-from sim.golden.convolution import convolve
-from sim.golden.requantise import requantise, requantise_scale
-from sim.golden.window import Padding, Pair, output_size
+from wingrid.sim.golden.convolution import convolve
+from wingrid.sim.golden.requantise import requantise, requantise_scale
+from wingrid.sim.golden.window import Padding, Pair, output_size
 
 
 @dataclass(frozen=True)

@@ -9,19 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hw.config import AcceleratorConfig
-from hw.isa import (
-    PARAMETER_BYTES,
-    PARAMETER_LAYOUT,
-    Buffer,
-    Execute,
-    Instruction,
-    Load,
-    Semaphore,
-    Store,
-    encode_program,
-    mask,
-)
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.encoding import encode_program
+from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Buffer, Execute, Instruction, Load, Semaphore, Store, mask
 
 PROGRAM, INPUTS, WEIGHTS, PARAMETERS, RESULTS = 0x0000, 0x2000, 0x6000, 0xA000, 0xB000
 MEMORY_BYTES = 0x10000

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from host.networks.alexnet import ALEXNET
-from host.networks.network import Connect, Convolve, Network
-from host.networks.vgg16 import VGG16
+from wingrid.host.networks.alexnet import ALEXNET
+from wingrid.host.networks.network import Connect, Convolve, Network
+from wingrid.host.networks.vgg16 import VGG16
 
 
 def cut_down(network: Network, size: int, kernels: int, outputs: int) -> Network:

@@ -13,15 +13,16 @@ import numpy as np
 from free_programs import free_program
 from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution
 
-from host.compiler import compile_layer
-from host.layers import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
-from hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
-from hw.isa import Fault, Instruction, encode_program
-from hw.registers import Control, Counter, Register, Status, counter_address
-from sim.memory import Dram, MemoryTiming
-from sim.rtl.simulator import RtlSimulator
-from sim.timing.equality import difference
-from sim.timing.model import simulate
+from wingrid.host.compiler.compile_layer import compile_layer
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
+from wingrid.hw.encoding import encode_program
+from wingrid.hw.isa import Fault, Instruction
+from wingrid.hw.registers import Control, Counter, Register, Status, counter_address
+from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.rtl.simulator import RtlSimulator
+from wingrid.sim.timing.equality import difference
+from wingrid.sim.timing.model import simulate
 
 NARROW = AcceleratorConfig(
     winograd=4,

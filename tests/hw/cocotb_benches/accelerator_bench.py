@@ -15,9 +15,10 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
 from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave, MemoryRegion
 
-from hw.config import AcceleratorConfig
-from hw.isa import Buffer, Execute, Fault, Instruction, Load, Semaphore, Store, encode_program, mask
-from hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.encoding import encode, encode_program
+from wingrid.hw.isa import Buffer, Execute, Fault, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 CYCLE_NS = 10
@@ -232,19 +233,19 @@ async def illegal_instructions_stop_the_machine(dut: HierarchyObject) -> None:
     illegal = (
         bytes(64),
         b"\xff" * 64,
-        Load(run_beats=0).encode(),
-        Load(buffer=3).encode(),
-        Load(source=CONFIG.bus_bytes // 2).encode(),
-        Load(wait=mask([Semaphore.SUMS_READY])).encode(),
-        Execute(count=0).encode(),
-        Execute(bank=2).encode(),
-        Store(first=1, width=1).encode(),
-        Store(pool=1).encode(),
-        Store(pool=2, pool_stride=2, first=1, width=2).encode(),
-        Store(signal=mask([Semaphore.WEIGHTS_LOADED])).encode(),
+        encode(Load(run_beats=0)),
+        encode(Load(buffer=3)),
+        encode(Load(source=CONFIG.bus_bytes // 2)),
+        encode(Load(wait=mask([Semaphore.SUMS_READY]))),
+        encode(Execute(count=0)),
+        encode(Execute(bank=2)),
+        encode(Store(first=1, width=1)),
+        encode(Store(pool=1)),
+        encode(Store(pool=2, pool_stride=2, first=1, width=2)),
+        encode(Store(signal=mask([Semaphore.WEIGHTS_LOADED]))),
     )
     for code in illegal:
-        await bench.expect_fault(Fault.ILLEGAL_INSTRUCTION, 1, Load().encode() + code)
+        await bench.expect_fault(Fault.ILLEGAL_INSTRUCTION, 1, encode(Load()) + code)
     await bench.expect_exact(single_group.build(CONFIG))
 
 

@@ -30,9 +30,9 @@ from dma_work import (
 )
 from dma_writing import Writing
 
-from hw.config import AcceleratorConfig
-from hw.isa import Load, Semaphore, mask
-from hw.output_buffer import SEGMENT
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Load, Semaphore, mask
+from wingrid.hw.store.output_buffer import SEGMENT
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 CYCLE_NS = 10

@@ -15,7 +15,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from signed_numbers import extremes, wrapped
 
-from hw.config import AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 LATENCY = int(os.environ["WINGRID_LATENCY"])

@@ -13,8 +13,8 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge
 from signed_numbers import limits, wrapped
 
-from hw.isa import PARAMETER_LAYOUT
-from sim.golden.requantise import encode_scale, requantise, requantise_integer
+from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.sim.golden.requantise import encode_scale, requantise, requantise_integer
 
 COLS = int(os.environ["WINGRID_COLS"])
 SUM_BITS = int(os.environ["WINGRID_SUM_BITS"])

@@ -17,11 +17,11 @@ from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from signed_numbers import extremes, limits
 from simulation import pack, unpack
 
-from hw.config import AcceleratorConfig
-from hw.exact_division import ExactDivision
-from hw.separable_transform import SeparableTransform
-from hw.winograd import winograd
-from sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd_matrices import winograd
+from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 V_BITS, U_BITS, M_BITS = CONFIG.activation_bits, CONFIG.weight_bits, CONFIG.accumulator_bits

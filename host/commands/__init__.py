@@ -1,0 +1,1 @@
+"""The command wingrid, a file for each subcommand."""

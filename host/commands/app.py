@@ -1,0 +1,67 @@
+"""The command ``wingrid``.
+
+Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usage, one sentence on standard error.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from wingrid.host.commands.estimate import estimate
+from wingrid.host.commands.fetch import fetch
+from wingrid.host.commands.filter import filter_picture
+from wingrid.host.commands.matmul import matmul
+from wingrid.host.commands.networks import networks
+from wingrid.host.commands.quantize import quantize
+from wingrid.host.commands.run import run
+from wingrid.host.commands.verilog import verilog
+from wingrid.host.errors import UserError
+from wingrid.host.execution.driver import MachineFault
+from wingrid.host.reports.output import ChecksFailed
+from wingrid.hw.config import ConfigError
+from wingrid.sim.native import BuildError, ToolMissing
+from wingrid.sim.rtl.simulator import SimulationError
+
+app = typer.Typer(
+    help="An open CNN accelerator: run networks, filters and matrix products on its RTL.",
+    add_completion=False,
+    no_args_is_help=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+# In the order of the help text.
+app.command()(run)
+app.command()(estimate)
+app.command("filter")(filter_picture)
+app.command()(matmul)
+app.command()(verilog)
+app.command()(quantize)
+app.command()(fetch)
+app.command()(networks)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: turns what went wrong into one sentence and an exit status."""
+    try:
+        status = app(arguments, standalone_mode=False) or 0
+    except (UserError, ConfigError, ToolMissing) as error:
+        status = complain(error, 2)
+    except typer.Abort:
+        status = complain("interrupted", 1)
+    except KeyboardInterrupt:
+        status = complain("interrupted", 1)
+    except (ChecksFailed, MachineFault, SimulationError, BuildError) as error:
+        status = complain(error, 1)
+    except Exception as error:
+        if not hasattr(error, "format_message"):
+            raise
+        status = complain(error.format_message(), 2)
+    sys.exit(status)
+
+
+def complain(message: object, status: int) -> int:
+    """Say it on standard error; returns the exit status."""
+    print(f"wingrid: {message}", file=sys.stderr)
+    return status

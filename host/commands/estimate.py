@@ -1,0 +1,74 @@
+"""``wingrid estimate``: cycles, traffic and energy by the timing model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wingrid.host.commands.options import (
+    BytesPerCycle,
+    Clock,
+    ConfigFile,
+    CsvFile,
+    JsonFile,
+    Latency,
+    WithDram,
+    names_in,
+    require_images,
+)
+from wingrid.host.estimates.estimate import estimator
+from wingrid.host.estimates.output import EstimateDeliverables
+from wingrid.host.estimates.sweep import combinations, estimate_variants
+from wingrid.host.execution.machine import (
+    Machine,
+    machine,
+)
+from wingrid.host.execution.progress import Bar
+
+
+def estimate(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file.")
+    ],
+    layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    assume_int8: Annotated[
+        bool, typer.Option("--assume-int8", help="Take a float ONNX model as if it were quantised.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw roofline, cycles and energy; .png or .svg.")
+    ] = None,
+    config: ConfigFile = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="FIELD=VALUE,...", help="A configuration field, or algorithm; all combinations of values."
+        ),
+    ] = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Tell what a network takes, by the timing model: cycles, traffic, throughput, energy, and what bounds each layer.
+
+    Settings with several values make a table with a line for each combination.
+    """
+    names = names_in(layers)
+    require_images(batch)
+    settings = combinations(set_ or ())
+    by_model = estimator(network, names, batch, assume_int8=assume_int8)
+    deliverables = EstimateDeliverables(json, csv, plot, len(settings))
+
+    def describe(fields: list[str]) -> Machine:
+        return machine(
+            "timing", config, fields, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
+        )
+
+    with Bar(network) as bar:
+        variants = estimate_variants(settings, describe, lambda on: by_model(on, bar))
+    deliverables.deliver(variants)

@@ -1,0 +1,73 @@
+"""``wingrid filter``: a picture through one convolution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wingrid.host.commands.options import (
+    Backend,
+    BytesPerCycle,
+    Clock,
+    ConfigFile,
+    CsvFile,
+    JsonFile,
+    Latency,
+    Settings,
+    Waves,
+    WithDram,
+)
+from wingrid.host.errors import UserError
+from wingrid.host.execution.layer_run import Job
+from wingrid.host.execution.machine import (
+    machine,
+    require_values,
+)
+from wingrid.host.execution.parallel import run_all
+from wingrid.host.networks.filters import extended, filter_layer, find_filter
+from wingrid.host.reports.output import Deliverables
+from wingrid.host.reports.report import Report
+
+
+def filter_picture(
+    picture: Annotated[str, typer.Argument(metavar="PICTURE", help="A file, or sample:china or sample:flower.")],
+    kernel: Annotated[str, typer.Option("-k", "--kernel", metavar="KERNEL", help="A built-in kernel or a .npy file.")],
+    output: Annotated[Path, typer.Option("-o", "--output", metavar="OUT", help="The filtered picture.")],
+    stride: Annotated[int, typer.Option("--stride", metavar="N", help="Keep every Nth pixel.")] = 1,
+    backend: Backend = "rtl",
+    waves: Waves = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Filter a picture: box, gaussian, sobel-x, sobel-y, or the kernel in a .npy file."""
+    # Imported here: other commands do without pictures, and without the time that it takes.
+    from wingrid.host.networks.pictures import (
+        from_activations,
+        load_picture,
+        require_picture_path,
+        save_picture,
+        to_activations,
+    )
+
+    on = machine(
+        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    )
+    if stride < 1:
+        raise UserError(f"--stride {stride} must be at least 1")
+    require_values(on.backend, "--output")
+    chosen = find_filter(kernel)
+    require_picture_path(output)
+    deliverables = Deliverables(json, csv)
+    pixels = extended(load_picture(picture), chosen)
+    layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
+    results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")
+    save_picture(output, from_activations(results[0].values))
+    deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds, seeded=False))

@@ -1,0 +1,69 @@
+"""``wingrid matmul``: a plain matrix product."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from wingrid.host.commands.options import (
+    Backend,
+    BytesPerCycle,
+    Clock,
+    ConfigFile,
+    CsvFile,
+    JsonFile,
+    Latency,
+    Settings,
+    Waves,
+    WithDram,
+)
+from wingrid.host.errors import UserError
+from wingrid.host.execution.layer_run import Job
+from wingrid.host.execution.machine import (
+    machine,
+    require_values,
+)
+from wingrid.host.execution.parallel import run_all
+from wingrid.host.files import require_writable, write_array
+from wingrid.host.networks.layer import Layer, matrix_product
+from wingrid.host.networks.seeded_operands import seeded_operands
+from wingrid.host.reports.output import Deliverables
+from wingrid.host.reports.report import Report
+
+
+def matmul(
+    m: Annotated[int, typer.Argument(metavar="M", help="Rows of the left matrix.")],
+    k: Annotated[int, typer.Argument(metavar="K", help="Its columns, and rows of the right one.")],
+    n: Annotated[int, typer.Argument(metavar="N", help="Columns of the right matrix.")],
+    backend: Backend = "rtl",
+    output: Annotated[Path | None, typer.Option("--output", metavar="FILE.npy", help="The product.")] = None,
+    waves: Waves = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
+    on = machine(
+        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    )
+    if min(m, k, n) < 1:
+        raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
+    if output is not None:
+        require_values(on.backend, "--output")
+        require_writable(output)
+    deliverables = Deliverables(json, csv)
+    layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
+    x = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
+    image = x.reshape(1, k, layer.shape.height, layer.shape.width)
+    results, seconds = run_all([Job(layer, seeded_operands(layer), image)], on, layer.name)
+    if output is not None:
+        write_array(output, results[0].values.reshape(n, -1)[:, :m].T.copy())
+    deliverables.deliver(Report("matmul", on, results, 0, seconds))

@@ -1,0 +1,56 @@
+"""``wingrid networks``: what is built in, and what it keeps in memory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from wingrid.host.commands.options import (
+    ConfigFile,
+    CsvFile,
+    JsonFile,
+    Settings,
+    require_images,
+)
+from wingrid.host.compiler.algorithms import require_algorithm
+from wingrid.host.errors import UserError
+from wingrid.host.execution.machine import (
+    configuration,
+    forced_algorithm,
+)
+from wingrid.host.networks.built_in import BUILT_IN, ONNX_BUILT_IN, find, is_onnx
+from wingrid.host.reports.footprint_output import deliver_footprint
+from wingrid.host.reports.network_list import list_networks
+
+
+def networks(
+    network: Annotated[
+        str | None, typer.Argument(metavar="[NETWORK]", help="This one only.", show_default=False)
+    ] = None,
+    footprint: Annotated[bool, typer.Option("--footprint", help="What its layers keep in memory, and move.")] = False,
+    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once, for --footprint.")] = 1,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """List the built-in networks with their layers, multiplications and weights; or a network's memory footprint."""
+    if network is not None and is_onnx(network):
+        if footprint or csv is not None:
+            raise UserError("--footprint is for built-in networks that are no ONNX models")
+        list_networks([], [network], json)
+        return
+    chosen = None if network is None else find(network)
+    if not footprint:
+        if csv is not None:
+            raise UserError("--csv needs --footprint")
+        list_networks([chosen] if chosen else BUILT_IN.values(), () if chosen else ONNX_BUILT_IN, json)
+        return
+    if chosen is None:
+        raise UserError(f"--footprint needs a network, one of {', '.join(BUILT_IN)}")
+    algorithm, settings = forced_algorithm(set_)
+    on = configuration(config, settings)
+    if algorithm is not None:
+        require_algorithm(algorithm, on)
+    deliver_footprint(chosen, on, require_images(batch), algorithm, json, csv)

@@ -1,0 +1,65 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wingrid.host.errors import UserError
+from wingrid.host.execution.machine import (
+    BACKENDS,
+)
+
+ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field, or algorithm=NAME; repeatable."),
+]
+Clock = Annotated[float, typer.Option("--clock", metavar="MHZ", help="Clock that images per second are counted at.")]
+Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
+BytesPerCycle = Annotated[
+    int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
+]
+WithDram = Annotated[
+    bool, typer.Option("--dram", help="Give the memory banks, rows and refresh, about those of DDR3-1600 at 200 MHz.")
+]
+Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
+Int8Kernels = Annotated[
+    bool,
+    typer.Option(
+        "--int8-kernels",
+        help="Let ONNX Runtime use int8 kernels where by default it computes int8 branches in float32.",
+    ),
+]
+Tile = Annotated[
+    int,
+    typer.Option("--tile", metavar="PIXELS", help="Side of the tiles in which a picture goes through an ONNX model."),
+]
+CORES = os.cpu_count() or 1
+Jobs = Annotated[
+    int, typer.Option("--jobs", metavar="N", help="Layers to run side by side; 1 runs a whole network in one memory.")
+]
+Waves = Annotated[Path | None, typer.Option("--waves", metavar="FILE.fst", help="Write waveforms; one layer only.")]
+Trace = Annotated[
+    Path | None,
+    typer.Option("--trace", metavar="FILE.json", help="Write when each engine worked, for Perfetto; one layer only."),
+]
+JsonFile = Annotated[
+    str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
+]
+CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer.")]
+
+
+def names_in(layers: str | None) -> list[str] | None:
+    """The names in a list with commas."""
+    return None if layers is None else [name.strip() for name in layers.split(",")]
+
+
+def require_images(batch: int) -> int:
+    """The size of a batch, if it is one; ``UserError`` otherwise."""
+    if batch < 1:
+        raise UserError(f"--batch {batch} must be at least 1")
+    return batch

@@ -1,0 +1,135 @@
+"""``wingrid run``: a network on golden, RTL or timing model."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wingrid.host.commands.options import (
+    CORES,
+    Backend,
+    BytesPerCycle,
+    Clock,
+    ConfigFile,
+    CsvFile,
+    Int8Kernels,
+    Jobs,
+    JsonFile,
+    Latency,
+    Settings,
+    Tile,
+    Trace,
+    Waves,
+    WithDram,
+    names_in,
+    require_images,
+)
+from wingrid.host.estimates.estimate import estimate_network
+from wingrid.host.execution.machine import (
+    machine,
+    require_one_layer,
+    require_values,
+)
+from wingrid.host.execution.network_chain import run_chain
+from wingrid.host.execution.network_jobs import by_image, network_jobs, select_layers
+from wingrid.host.execution.parallel import run_all
+from wingrid.host.execution.progress import Bar
+from wingrid.host.files import require_writable, write_array
+from wingrid.host.networks.built_in import find, is_onnx
+from wingrid.host.networks.inputs import network_input
+from wingrid.host.networks.seeded_operands import LOGIT_STEP
+from wingrid.host.networks.softmax import likeliest
+from wingrid.host.reports.output import Deliverables
+from wingrid.host.reports.report import Report
+
+
+def run(
+    network: Annotated[
+        str,
+        typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or a quantised .onnx file."),
+    ],
+    backend: Backend = "rtl",
+    input: Annotated[str | None, typer.Option("--input", metavar="FILE", help=".npy or a picture.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", metavar="FILE", help="The output; a picture if an ONNX model makes one.")
+    ] = None,
+    layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Images at once; 1.")] = None,
+    int8_kernels: Int8Kernels = False,
+    tile: Tile = 64,
+    jobs: Jobs = CORES,
+    waves: Waves = None,
+    trace: Trace = None,
+    config: ConfigFile = None,
+    set_: Settings = None,
+    clock: Clock = 200.0,
+    latency: Latency = 40,
+    bytes_per_cycle: BytesPerCycle = None,
+    dram: WithDram = False,
+    json: JsonFile = None,
+    csv: CsvFile = None,
+) -> None:
+    """Run a network's layers; on the RTL, compare their outputs with golden and their cycles with the timing model.
+
+    Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
+    from the results of the one before. The timing backend computes no values, only how long they take.
+    """
+    on = machine(
+        backend,
+        config,
+        set_,
+        clock=clock,
+        latency=latency,
+        bytes_per_cycle=bytes_per_cycle,
+        dram=dram,
+        jobs=jobs,
+        waves=waves,
+        trace=trace,
+    )
+    names = names_in(layers)
+    if batch is not None:
+        require_images(batch)
+    if is_onnx(network):
+        # Imported here: what other commands do without.
+        from wingrid.host.commands.run_model import run_command
+
+        run_command(
+            network,
+            on,
+            Deliverables(json, csv),
+            source=input,
+            output=output,
+            images=batch,
+            layers=names,
+            tile=tile,
+            int8_kernels=int8_kernels,
+        )
+        return
+    chosen = find(network)
+    selected = select_layers(chosen, names)
+    batch = batch or 1
+    require_one_layer(on, selected)
+    for option, given in (("--input", input), ("--output", output)):
+        if given is not None:
+            require_values(on.backend, option)
+    if output is not None:
+        require_writable(output)
+    deliverables = Deliverables(json, csv)
+    if on.backend == "timing":
+        with Bar(network) as bar:
+            report = estimate_network(chosen, on, selected, batch, bar)
+        deliverables.deliver(report)
+        return
+    x = network_input(chosen, input, batch)
+    whole = len(selected) == len(chosen.layers())
+    chained = whole and len(selected) > 1 and on.backend == "rtl" and on.jobs == 1
+    runner = partial(run_chain, images=batch) if chained else None
+    results, seconds = run_all(network_jobs(chosen, x, selected), on, network, runner)
+    last = by_image(results[-1].layer, results[-1].values, batch)
+    guesses = likeliest(last, LOGIT_STEP) if whole and chosen.classifies else None
+    if output is not None:
+        write_array(output, last)
+    deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds, guesses))

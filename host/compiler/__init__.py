@@ -1,0 +1,1 @@
+"""From a layer to a program: algorithms, plans, instructions, memory."""

@@ -1,0 +1,58 @@
+"""Which algorithms a layer may be computed with, and their names in reports and settings."""
+
+from __future__ import annotations
+
+from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.unfolding import Unfolding
+from wingrid.host.errors import UserError
+from wingrid.host.networks.layer import Layer, Operands, OperandSource
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.golden.winograd import any_answers_fit, require_fitting_answers
+
+TILES = {"direct": 0, "winograd2": 2, "winograd4": 4}
+"""Size of the Winograd tile behind each name; 0 stands for direct convolution."""
+
+
+def algorithm_name(tile: int) -> str:
+    """How reports call the algorithm with this tile."""
+    return next(name for name, size in TILES.items() if size == tile)
+
+
+def require_algorithm(name: str, config: AcceleratorConfig) -> None:
+    """Raise ``UserError`` for an algorithm that does not exist, or not on this accelerator."""
+    if name not in TILES:
+        raise UserError(f"unknown algorithm {name!r}; there are {', '.join(TILES)}")
+    if TILES[name] > config.winograd:
+        raise UserError(f"algorithm {name} needs winograd = {TILES[name]} or more, not {config.winograd}")
+
+
+def usable_tiles(
+    layer: Layer, operands: Operands | OperandSource, config: AcceleratorConfig, algorithm: str | None = None
+) -> tuple[int, ...]:
+    """Tiles that are sure to give exact results with these weights, 0 (direct) if no other.
+
+    A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
+    some int8 input, its tile is left out, and so it is for layers that are no convolution for Winograd.
+    Only layers of many channels have weights that could, so a source of ``operands`` is asked for no others'.
+    ``algorithm`` leaves no choice but one and direct.
+    """
+    wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
+    suited = Blocking.suits_winograd(layer.shape, layer.pool)
+    return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
+
+
+def possible_unfoldings(layer: Layer, config: AcceleratorConfig) -> list[Unfolding]:
+    """Ways to unfold taps into channels: none unless the host prepares the layer's input anyway."""
+    return Unfolding.candidates(layer.shape, config.rows) if layer.prepared else []
+
+
+def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:
+    shape = layer.shape
+    if any_answers_fit(shape.channels // shape.groups, tile, config.accumulator_bits):
+        return True
+    weights = (operands if isinstance(operands, Operands) else operands()).weights
+    try:
+        require_fitting_answers(weights, tile, config.accumulator_bits)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,255 @@
+"""Channel blocks of a layer on an array, and boxes of weight taps over them."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+from wingrid.host.networks.layer import Convolution, LayerError, Pair, Pool, output_size
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import LARGEST_BLOCKS, LARGEST_KERNEL, LARGEST_POSITION, LARGEST_STRIDE
+from wingrid.hw.winograd_matrices import KERNEL, winograd
+
+
+def balanced(total: int, parts: int) -> list[tuple[int, int]]:
+    """Cut range(total) into ``parts`` ranges (start, stop) whose lengths differ by 1 at most."""
+    edges = [total * part // parts for part in range(parts + 1)]
+    return list(itertools.pairwise(edges))
+
+
+@dataclass(frozen=True)
+class Box:
+    """Taps of a kernel: input channel blocks, kernel rows and kernel columns, each from start to stop."""
+
+    blocks: tuple[int, int]
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def block_count(self) -> int:
+        return self.blocks[1] - self.blocks[0]
+
+    @property
+    def row_count(self) -> int:
+        return self.rows[1] - self.rows[0]
+
+    @property
+    def column_count(self) -> int:
+        return self.columns[1] - self.columns[0]
+
+    @property
+    def taps(self) -> int:
+        """Weight tiles in the box."""
+        return self.block_count * self.row_count * self.column_count
+
+    def within(self, blocks: tuple[int, int]) -> Box | None:
+        """The part of the box over these blocks, if any."""
+        start, stop = max(self.blocks[0], blocks[0]), min(self.blocks[1], blocks[1])
+        return Box((start, stop), self.rows, self.columns) if start < stop else None
+
+    def split(self, fits: Callable[[Box], bool]) -> list[Box] | None:
+        """Cut the box into the fewest that fit: by blocks, else each block by kernel rows, else by columns.
+
+        In the order of the weights in memory, in which each of them is contiguous if the box itself is.
+        ``None`` if not even a single tap fits.
+        """
+        if fits(self):
+            return [self]
+        blocks, rows, columns = self.blocks, self.rows, self.columns
+        if size := _largest(self.block_count, lambda n: fits(Box((blocks[0], blocks[0] + n), rows, columns))):
+            return [Box(part, rows, columns) for part in _cut(blocks, size)]
+        singles = _cut(blocks, 1)
+        if size := _largest(self.row_count, lambda n: fits(Box(singles[0], (rows[0], rows[0] + n), columns))):
+            return [Box(block, part, columns) for block in singles for part in _cut(rows, size)]
+        first = (rows[0], rows[0] + 1)
+        if size := _largest(self.column_count, lambda n: fits(Box(singles[0], first, (columns[0], columns[0] + n)))):
+            return [Box(block, row, part) for block in singles for row in _cut(rows, 1) for part in _cut(columns, size)]
+        return None
+
+
+def _largest(limit: int, fits: Callable[[int], bool]) -> int:
+    """The largest number up to ``limit`` that fits, given that all smaller ones do; 0 if 1 does not."""
+    low, high = 0, limit
+    while low < high:
+        middle = (low + high + 1) // 2
+        if fits(middle):
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _cut(span: tuple[int, int], size: int) -> list[tuple[int, int]]:
+    start, stop = span
+    return [(start + a, start + b) for a, b in balanced(stop - start, math.ceil((stop - start) / size))]
+
+
+@dataclass(frozen=True)
+class Blocking:
+    """How a layer's channels fall into blocks of the array's rows (inputs) and columns (outputs)."""
+
+    shape: Convolution
+    rows: int
+    cols: int
+    tile: int = 0
+    """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
+    pool: Pool | None = None
+    """Max pooling behind the convolution."""
+
+    @classmethod
+    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0, pool: Pool | None = None) -> Blocking:
+        """Raises ``LayerError`` for a geometry beyond what instructions express."""
+        if tile and not cls.suits_winograd(shape, pool):
+            raise LayerError(
+                "only 3x3 convolutions at stride and dilation 1, pooled 2x2 at stride 2 or not at all, "
+                "can take a Winograd algorithm"
+            )
+        output_size(shape, pool)
+        if pool and pool.stride > LARGEST_STRIDE:
+            raise LayerError(f"pooling stride {pool.stride} is more than the {LARGEST_STRIDE} that hardware steps")
+        if pool and not tile and pool.side**2 > config.accumulators:
+            raise LayerError(
+                f"a pooling window of {pool.side}x{pool.side} does not fit into {config.accumulators} accumulators"
+            )
+        for axis, stride, outputs in zip("yx", shape.stride, (shape.out_height, shape.out_width), strict=True):
+            if stride > LARGEST_STRIDE and outputs > 1:
+                raise LayerError(f"stride {stride} along {axis} is more than the {LARGEST_STRIDE} that hardware steps")
+        span = [(n - 1) * s for n, s in zip((shape.out_height, shape.out_width), shape.stride, strict=True)]
+        reach = [d * (k - 1) for d, k in zip(shape.dilation, shape.kernel, strict=True)]
+        top, left, _, _ = shape.padding
+        furthest = (
+            ("high", max(span[0] + reach[0] - top, top, shape.height - 1)),
+            ("wide", max(span[1] + reach[1] - left, left, shape.width - 1)),
+        )
+        for what, last in furthest:
+            if last > LARGEST_POSITION:
+                raise LayerError(
+                    f"an image of {shape.height}x{shape.width} pixels is too {what}: "
+                    f"positions end at {LARGEST_POSITION}"
+                )
+        return cls(shape, config.rows, config.cols, tile, pool)
+
+    @staticmethod
+    def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:
+        """Whether it is a convolution that Winograd tiles compute, and no pooling window spans two of them."""
+        convolves = shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
+        return convolves and pool in (None, Pool(2, 2))
+
+    @property
+    def gathered(self) -> Pool | None:
+        """The pooling whose windows are gathered from separate accumulators, not found within a Winograd tile."""
+        return None if self.tile else self.pool
+
+    @cached_property
+    def output_size(self) -> Pair:
+        """Height and width of what leaves the accelerator, in pixels."""
+        return output_size(self.shape, self.pool)
+
+    @cached_property
+    def grid(self) -> Pair:
+        """Height and width of what is divided into groups: gathered pooling windows, else outputs of the walk.
+
+        Outputs that no pooling window needs are left out.
+        """
+        if not self.tile:
+            return self.output_size
+        height, width = self.output_size
+        size = self.tile // self.pool.stride if self.pool else self.tile
+        return math.ceil(height / size), math.ceil(width / size)
+
+    @cached_property
+    def walk(self) -> Convolution:
+        """The convolution whose windows the vector feeder walks over.
+
+        The layer itself; or, in Winograd's case, one whose kernel is a whole patch, whose stride is a tile,
+        and whose outputs are tiles, padded below and to the right up to whole ones.
+        """
+        shape, tile = self.shape, self.tile
+        if not tile:
+            return shape
+        top, left, _, _ = shape.padding
+        below = math.ceil(shape.out_height / tile) * tile + KERNEL - 1 - shape.height - top
+        beside = math.ceil(shape.out_width / tile) * tile + KERNEL - 1 - shape.width - left
+        patch = winograd(tile).patch
+        return dataclasses.replace(
+            shape, kernel=(patch, patch), stride=(tile, tile), padding=(top, left, below, beside)
+        )
+
+    @cached_property
+    def rows_read(self) -> dict[Pair, int]:
+        """Input rows that so many kernel rows over so many output rows read at most, as far as plans have asked."""
+        return {}
+
+    @cached_property
+    def columns_read(self) -> dict[Pair, int]:
+        """The same for columns."""
+        return {}
+
+    @cached_property
+    def cuts(self) -> dict[tuple[Box, int], list[Box]]:
+        """Boxes cut into pieces of so many entries at most: few, and many plans ask for them."""
+        return {}
+
+    @property
+    def positions(self) -> int:
+        """Accumulators that a vector of the walk takes for each output block."""
+        return winograd(self.tile).patch ** 2 if self.tile else 1
+
+    def weight_tiles(self, box: Box) -> int:
+        """Weight tiles that lie in memory for the taps of a box."""
+        return box.block_count * KERNEL * KERNEL if self.tile else box.taps
+
+    @cached_property
+    def first_tile(self) -> list[int]:
+        """The weight tile that each output block's begin with in memory, and, at the end, how many there are."""
+        tiles = (self.weight_tiles(self.tap_box(block)) for block in range(self.output_blocks))
+        return list(itertools.accumulate(tiles, initial=0))
+
+    @cached_property
+    def taps(self) -> int:
+        """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
+        return sum(self.tap_box(block).taps for block in range(self.output_blocks))
+
+    @property
+    def input_blocks(self) -> int:
+        return math.ceil(self.shape.channels / self.rows)
+
+    @cached_property
+    def output_blocks(self) -> int:
+        return math.ceil(self.shape.kernels / self.cols)
+
+    def input_channels(self, output_block: int) -> tuple[int, int]:
+        """Input channels from start to stop that the groups of this output block read."""
+        per_group = self.shape.kernels // self.shape.groups
+        first = output_block * self.cols // per_group
+        last = (min((output_block + 1) * self.cols, self.shape.kernels) - 1) // per_group
+        width = self.shape.channels // self.shape.groups
+        return first * width, (last + 1) * width
+
+    def visited(self, output_block: int) -> tuple[int, int]:
+        """Input blocks from start to stop that hold ``input_channels(output_block)``."""
+        return self._visited[output_block]
+
+    @cached_property
+    def _visited(self) -> list[Pair]:
+        channels = map(self.input_channels, range(self.output_blocks))
+        return [(start // self.rows, math.ceil(stop / self.rows)) for start, stop in channels]
+
+    def union(self, output_blocks: tuple[int, int]) -> tuple[int, int]:
+        """Input blocks that any of these output blocks reads."""
+        return self.visited(output_blocks[0])[0], self.visited(output_blocks[1] - 1)[1]
+
+    def tap_box(self, output_block: int) -> Box:
+        """All taps of an output block."""
+        return Box(self.visited(output_block), (0, self.walk.kernel[0]), (0, self.walk.kernel[1]))
+
+    def expressible(self, box: Box) -> bool:
+        """Whether the box's sizes fit into one EXECUTE; a Winograd patch can't be cut."""
+        if self.tile and (box.row_count, box.column_count) != self.walk.kernel:
+            return False
+        limits = [1 if dilation > LARGEST_STRIDE else LARGEST_KERNEL for dilation in self.shape.dilation]
+        return box.block_count <= LARGEST_BLOCKS and box.row_count <= limits[0] and box.column_count <= limits[1]

@@ -1,0 +1,145 @@
+"""Compiles a layer, from its geometry alone, to a program and the memory it works on."""
+
+from __future__ import annotations
+
+import functools
+import gc
+import math
+import operator
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
+from wingrid.host.compiler.lowering import Lowering
+from wingrid.host.compiler.memory_map import MemoryMap, Place
+from wingrid.host.compiler.plan import Plan
+from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.synchronise import synchronise
+from wingrid.host.compiler.tiler import best_plan, cost_bound
+from wingrid.host.compiler.unfolding import Unfolding
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, OperandSource
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.encoding import encode_program
+from wingrid.hw.isa import PC_BITS, Instruction
+
+
+@dataclass(frozen=True)
+class CompiledLayer:
+    """A program for one layer; weights and activations come to it through ``host.layout``."""
+
+    layer: Layer
+    config: AcceleratorConfig
+    plan: Plan
+    memory: MemoryMap
+    instructions: list[Instruction]
+    unfolding: Unfolding | None = None
+    """Which of the kernel's taps the program takes for channels, if any."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Size of the memory that it needs, from address 0."""
+        return self.memory.size(len(self.instructions))
+
+    def encoded(self) -> bytes:
+        """The program as it lies in memory at ``memory.program``."""
+        return encode_program(self.instructions)
+
+
+def compile_layer(
+    layer: Layer,
+    config: AcceleratorConfig,
+    plan: Plan | None = None,
+    *,
+    tiles: tuple[int, ...] = (0,),
+    unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
+    place: Place | None = None,
+) -> CompiledLayer:
+    """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``host.tiler``).
+
+    ``unfoldings`` may serve in place of the layer as it is, each with the tiles that it allows. ``place`` is
+    where in a memory that it shares with others; without one it has a memory to itself.
+    Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
+    """
+    unfolding = None
+    with _uncollected():
+        if plan is None:
+            plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
+        memory = MemoryMap.of(plan.blocking, config, place)
+        schedule = Lowering(layer, plan, memory).emit()
+        synchronise(schedule.instructions, schedule.dependencies)
+    if len(schedule.instructions) >= 1 << PC_BITS:
+        raise LayerError(f"the layer takes {len(schedule.instructions)} instructions, more than a program may have")
+    memory.size(len(schedule.instructions))
+    return CompiledLayer(layer, config, plan, memory, schedule.instructions, unfolding)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection.
+
+    Plans and programs are tens of thousands of small objects in no cycles; looking through them again and again took
+    a third of the time.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _cheapest(
+    layer: Layer, config: AcceleratorConfig, ways: Sequence[tuple[Unfolding | None, tuple[int, ...]]]
+) -> tuple[Plan, Unfolding | None]:
+    """The plan of least cost over all ways to compute the layer; raises ``LayerError`` if it has none as it is."""
+    best: tuple[Plan, Unfolding | None] | None = None
+    least, refused = math.inf, None
+    bounds: list[tuple[float, Convolution, tuple[int, ...], Unfolding | None]] = []
+    for unfolding, tiles in ways:
+        shape = unfolding.unfolded if unfolding else layer.shape
+        try:
+            bounds.append((cost_bound(shape, config, tiles, layer.pool), shape, tiles, unfolding))
+        except LayerError:
+            if unfolding is None:
+                raise
+    # The most promising first, so that what the others cost at least often rules them out.
+    for bound, shape, tiles, unfolding in sorted(bounds, key=operator.itemgetter(0)):
+        if bound >= least:
+            break
+        try:
+            plan = best_plan(shape, config, tiles, layer.pool)
+        except LayerError as error:
+            refused = error
+            continue
+        estimated = estimate(plan)
+        if estimated is not None and estimated.cost < least:
+            best, least = (plan, unfolding), estimated.cost
+    if best is None:
+        assert refused is not None, "there is a way, and it was tried"
+        raise refused
+    return best
+
+
+def compile_exactly(
+    layer: Layer,
+    operands: OperandSource,
+    config: AcceleratorConfig,
+    algorithm: str | None = None,
+    place: Place | None = None,
+) -> CompiledLayer:
+    """Compile for the cheapest algorithm, or the one asked for, that is exact with these weights."""
+    operands = functools.cache(operands)
+    tiles = usable_tiles(layer, operands, config, algorithm)
+    unfoldings = {
+        unfolding: usable_tiles(
+            unfolding.layer(layer), functools.partial(_unfolded, unfolding, operands), config, algorithm
+        )
+        for unfolding in possible_unfoldings(layer, config)
+    }
+    return compile_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
+
+
+def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:
+    return unfolding.operands(operands())

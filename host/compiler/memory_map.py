@@ -1,0 +1,80 @@
+"""Where a layer's program and tensors lie in external memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.networks.layer import LayerError
+from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.isa import PARAMETER_BYTES
+
+
+def activation_bytes(shape: tuple[int, int, int, int], lanes: int, config: AcceleratorConfig) -> int:
+    """Bytes that activations [images, channels, height, width] take in blocks of ``lanes`` channels."""
+    images, channels, height, width = shape
+    return images * math.ceil(channels / lanes) * height * width * config.bus_bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a layer that shares its memory with others finds its input, puts its output, and may put the rest.
+
+    Byte addresses, multiples of 4096.
+    """
+
+    inputs: int
+    outputs: int
+    rest: int
+
+
+@dataclass(frozen=True)
+class MemoryMap:
+    """Byte addresses of the regions, each a multiple of 4096, and the ``size`` of all of them.
+
+    The program comes last, as its length is only known once everything else has its place.
+    """
+
+    weights: int
+    parameters: int
+    inputs: int
+    outputs: int
+    program: int
+    bus_bytes: int
+
+    @classmethod
+    def of(cls, blocking: Blocking, config: AcceleratorConfig, place: Place | None = None) -> MemoryMap:
+        """Lay out everything but the program, from address 0 or as ``place`` says.
+
+        Raises ``LayerError`` if it does not fit into the address space.
+        """
+        shape, bus = blocking.shape, config.bus_bytes
+        sizes = [blocking.first_tile[-1] * config.rows * bus, blocking.output_blocks * PARAMETER_BYTES * bus]
+        if place is None:
+            inputs = (shape.images, shape.channels, shape.height, shape.width)
+            outputs = (shape.images, shape.kernels, *blocking.output_size)
+            sizes.append(activation_bytes(inputs, config.rows, config))
+            sizes.append(activation_bytes(outputs, config.cols, config))
+        addresses = [place.rest if place else 0]
+        for size in sizes:
+            addresses.append(page_after(addresses[-1] + size))
+        if addresses[-1] >= 1 << ADDRESS_BITS:
+            raise LayerError(
+                f"the layer's tensors take {addresses[-1]} bytes, more than {ADDRESS_BITS} address bits reach"
+            )
+        weights, parameters, *activations, program = addresses
+        input_address, output_address = (place.inputs, place.outputs) if place else activations
+        return cls(weights, parameters, input_address, output_address, program, bus)
+
+    def size(self, instructions: int) -> int:
+        """Bytes of memory from address 0 to the end of a program of that length."""
+        size = page_after(self.program + instructions * INSTRUCTION_BYTES)
+        if size > 1 << ADDRESS_BITS:
+            raise LayerError(f"the layer's tensors and program take {size} bytes, more than addresses reach")
+        return size
+
+
+def page_after(address: int) -> int:
+    """The next multiple of 4096."""
+    return -(-address // AXI_PAGE_BYTES) * AXI_PAGE_BYTES

@@ -1,0 +1,226 @@
+"""A plan says how a layer is cut, and in which order it is worked through.
+
+The order of work, outermost first:
+
+    regions of the image             (their pixels may stay while passes go by)
+      passes over output blocks      (their weights may stay while the region goes by)
+        tiles of the region
+          batches of output blocks   (that share an accumulator bank)
+            windows                  (input blocks and taps whose pixels are in the input buffer together)
+              output blocks
+                pieces               (weights that are loaded, and pixels that are waited for, together)
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+from wingrid.host.compiler.blocking import Blocking, Box, balanced
+from wingrid.host.compiler.group_geometry import Strip, Tile, most_columns, most_rows
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.winograd_matrices import KERNEL
+
+OPENING_PIECES = 8
+"""Into how many pieces work is cut at most that starts as soon as its first input blocks are there."""
+
+COUNTED_PARTS = 1024
+"""Up to so many parts are looked at one by one to learn how large they are; of more, only a bound is known."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One way to compute a layer; ``Tiler`` finds the best.
+
+    ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size, and
+    so is ``regions``, each a run of successive tiles, of whole strips or within one. ``batch`` is a number of
+    output blocks. Where pooling windows are gathered from accumulators, a tile is
+    made of whole rows of windows of a strip, and neighbours compute what their windows share twice.
+    """
+
+    blocking: Blocking
+    config: AcceleratorConfig
+    regions: int
+    passes: int
+    strips: int
+    tiles: int
+    batch: int
+    overlapped: bool
+    """Whether the input buffer is to hold two windows, so that one loads while the other is in use."""
+
+    def output_passes(self) -> list[tuple[int, int]]:
+        """Output blocks, start to stop, of each pass."""
+        return balanced(self.blocking.output_blocks, self.passes)
+
+    def region_tiles(self) -> Iterator[list[Tile]]:
+        """The tiles of each region in order."""
+        tiles = list(self._image_tiles())
+        for start, stop in balanced(len(tiles), self.regions):
+            yield tiles[start:stop]
+
+    def _image_tiles(self) -> Iterator[Tile]:
+        (height, width), pool = self.blocking.grid, self.blocking.gathered
+        for image in range(self.blocking.shape.images):
+            for start, stop in balanced(width, self.strips):
+                if pool:
+                    strip = Strip(image, *pool.span(start, stop))
+                    for top, bottom in itertools.starmap(pool.span, balanced(height, self.tiles)):
+                        yield Tile(strip, top * strip.width, (bottom - top) * strip.width)
+                else:
+                    strip = Strip(image, start, stop)
+                    for first, last in balanced(strip.width * height, self.tiles):
+                        yield Tile(strip, first, last - first)
+
+    @cached_property
+    def widest(self) -> int:
+        """Output columns of the widest strip."""
+        return self._reach(math.ceil(self.blocking.grid[1] / self.strips))
+
+    @cached_property
+    def largest(self) -> int:
+        """Vectors, that is output pixels or Winograd tiles, of the largest tile."""
+        if self.blocking.gathered:
+            return self.widest * self.tile_rows
+        return math.ceil(self.widest * self.blocking.grid[0] / self.tiles)
+
+    @cached_property
+    def tile_rows(self) -> int:
+        """Output rows that a tile touches at most."""
+        return self._rows_touched(self.tiles)
+
+    def _rows_touched(self, parts: int) -> int:
+        """Output rows that each of so many parts of a strip, runs of its tiles, touches at most."""
+        height, width = self.blocking.grid
+        if self.blocking.gathered:
+            return self._reach(_longest(height, self.tiles, parts))
+        widths = {width // self.strips, math.ceil(width / self.strips)}
+        return max(_most_lines(strip, height, self.tiles, parts) for strip in widths)
+
+    @cached_property
+    def vectors(self) -> int:
+        """Vectors of all tiles together, those counted twice that two tiles' pooling windows share."""
+        blocking = self.blocking
+        (height, width), pool = blocking.grid, blocking.gathered
+        if pool:
+            height = height * pool.stride + self.tiles * (pool.side - pool.stride)
+            width = width * pool.stride + self.strips * (pool.side - pool.stride)
+        return blocking.shape.images * height * width
+
+    def _reach(self, successive: int) -> int:
+        """Outputs along an axis under so many successive elements of the grid."""
+        pool = self.blocking.gathered
+        return pool.span(0, successive)[1] if pool else successive
+
+    def window_entries(self, box: Box) -> int:
+        """Entries of the input buffer that the largest tile needs at most for these taps."""
+        return box.block_count * self._rows_read(box, self.tile_rows) * self._columns_read(box)
+
+    def windows(self, output_blocks: tuple[int, int]) -> list[Box] | None:
+        """The boxes of taps that a tile is worked through by; ``None`` if not even one tap fits."""
+        blocking, config = self.blocking, self.config
+        height, width = blocking.walk.kernel
+        whole = Box(blocking.union(output_blocks), (0, height), (0, width))
+        halved = self.overlapped and not self.overlaps(whole)
+        limit = config.input_buffer // 2 if halved else config.input_buffer
+        return whole.split(lambda box: blocking.expressible(box) and self.window_entries(box) <= limit)
+
+    @property
+    def smallest_piece(self) -> int:
+        """Entries of the weight buffer that an EXECUTE needs at least: a weight tile, or the nine of a raw kernel."""
+        return self.config.rows * (KERNEL * KERNEL if self.blocking.tile else 1)
+
+    def pieces(self, box: Box, opening: bool) -> list[Box]:
+        """The boxes of taps that become one EXECUTE each; ``opening`` ones are small, so that work starts early."""
+        config = self.config
+        blocking, tiles = self.blocking, self.blocking.weight_tiles(box)
+        limit = max(config.weight_buffer // 3, self.smallest_piece)
+        if opening:
+            limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
+        known = blocking.cuts.get((box, limit))
+        if known is None:
+            known = box.split(
+                lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
+            )
+            assert known is not None, "a third of the weight buffer or the smallest piece always fits"
+            blocking.cuts[box, limit] = known
+        return known
+
+    def overlaps(self, whole: Box) -> bool:
+        """Whether the buffer holds a window, and besides the rows by which the next one is ahead."""
+        return self.window_entries(whole) + self.new_entries(whole) <= self.config.input_buffer or self.stays(whole)
+
+    def new_entries(self, box: Box) -> int:
+        """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
+        pool = self.blocking.gathered
+        if pool:
+            advance = math.ceil(self.blocking.grid[0] / self.tiles) * pool.stride
+        else:
+            advance = math.ceil(self.largest / self.widest)
+        rows = min(self._rows_read(box, advance + 1), self._rows_read(box, self.tile_rows))
+        if box.row_count > 1:
+            rows = min(rows, advance * self.blocking.walk.stride[0])
+        return box.block_count * rows * self._columns_read(box)
+
+    def stays(self, box: Box) -> bool:
+        """Whether the input buffer holds all that a region needs for these taps."""
+        return self.would_stay(box, self.regions)
+
+    def would_stay(self, box: Box, regions: int) -> bool:
+        """Whether it would with so many regions."""
+        return self._entries(box, regions) <= self.config.input_buffer
+
+    @cached_property
+    def strips_in_all(self) -> int:
+        """Strips of all images of the batch."""
+        return self.blocking.shape.images * self.strips
+
+    def region_entries(self, box: Box) -> int:
+        """Entries that the largest region needs at most, for these taps."""
+        return self._entries(box, self.regions)
+
+    def _entries(self, box: Box, regions: int) -> int:
+        whole_strips = math.ceil(self.strips_in_all / regions)
+        rows = self._rows_read(box, self._rows_touched(max(regions // self.strips_in_all, 1)))
+        return whole_strips * box.block_count * rows * self._columns_read(box)
+
+    def image_entries(self, box: Box) -> int:
+        """Entries that all images of the batch would take, for these taps."""
+        rows = self._rows_read(box, self._reach(self.blocking.grid[0]))
+        return self.strips_in_all * box.block_count * rows * self._columns_read(box)
+
+    def _rows_read(self, box: Box, out_rows: int) -> int:
+        known = self.blocking.rows_read
+        key = box.row_count, out_rows
+        if key not in known:
+            known[key] = most_rows(self.blocking.walk, box, out_rows)
+        return known[key]
+
+    def _columns_read(self, box: Box) -> int:
+        known = self.blocking.columns_read
+        key = box.column_count, self.widest
+        if key not in known:
+            known[key] = most_columns(self.blocking.walk, box, self.widest)
+        return known[key]
+
+
+def _longest(total: int, tiles: int, parts: int) -> int:
+    """Elements of the longest of ``parts`` runs of tiles at most, where ``tiles`` divide ``total``."""
+    if parts > COUNTED_PARTS:
+        return math.ceil(total / tiles) * math.ceil(tiles / parts)
+    return max(stop - start for start, stop in _runs(total, tiles, parts))
+
+
+@lru_cache(maxsize=4096)
+def _most_lines(width: int, height: int, tiles: int, parts: int) -> int:
+    """Rows of ``width`` elements that the runs of ``_longest`` touch at most, laid out in raster order."""
+    if parts > COUNTED_PARTS:
+        return min((_longest(width * height, tiles, parts) + width - 2) // width + 1, height)
+    return max((stop - 1) // width - start // width + 1 for start, stop in _runs(width * height, tiles, parts))
+
+
+def _runs(total: int, tiles: int, parts: int) -> list[tuple[int, int]]:
+    edges = [total * tile // tiles for tile, _ in [*balanced(tiles, parts), (tiles, tiles)]]
+    return list(itertools.pairwise(edges))

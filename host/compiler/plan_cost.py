@@ -1,0 +1,159 @@
+"""Rough costs of plans, by closed formulas: good enough to choose between them, and fast."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.plan import Plan
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.isa import PARAMETER_BYTES
+from wingrid.hw.store.output_path import OutputPath
+
+MEMORY_LATENCY = 40
+"""Cycles from a read's address to its data that estimates assume. Plans don't depend on the memory in use."""
+
+CYCLES_PER_BEAT = 1 / 16
+"""What a beat of traffic may cost in cycles: it spares the memory's energy, and other masters' time."""
+
+CYCLES_PER_INSTRUCTION = 2
+"""What an instruction may cost: it takes the host's time, and the timing model's."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Cycles with a memory that moves a beat per cycle, beats moved, and instructions."""
+
+    cycles: float
+    beats: int
+    instructions: int
+
+    @property
+    def cost(self) -> float:
+        return self.cycles + self.beats * CYCLES_PER_BEAT + self.instructions * CYCLES_PER_INSTRUCTION
+
+
+def least_cost(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> float:
+    """A cost that no plan with so many tiles, over all images and strips, stays below."""
+    compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
+    execute, store = _engines(blocking, config, tiles, blocking.shape.images * math.prod(blocking.grid))
+    return max(execute, store, compulsory) + compulsory * CYCLES_PER_BEAT
+
+
+def estimate(plan: Plan) -> Estimate | None:
+    """What a plan costs, about, or ``None`` if it does not fit the buffers."""
+    blocking, config = plan.blocking, plan.config
+    tiles = blocking.walk.images * plan.strips * plan.tiles
+    known: dict[tuple[int, int, int], _Pass | None] = {}
+    beats = instructions = exposed = opening = 0
+    held: tuple[int, int] | None = None
+    for blocks in plan.output_passes():
+        union = blocking.union(blocks)
+        weight_tiles = blocking.first_tile[blocks[1]] - blocking.first_tile[blocks[0]]
+        # Costs follow from sizes, and most passes are of one size.
+        sizes = blocks[1] - blocks[0], union[1] - union[0], weight_tiles
+        if sizes not in known:
+            known[sizes] = _Pass.of(plan, blocks, weight_tiles, tiles)
+        cost = known[sizes]
+        if cost is None:
+            return None
+        beats += cost.beats
+        if not (cost.stays and held == union):
+            beats += cost.pixels
+            exposed += cost.exposed
+        held = union if cost.stays else None
+        instructions += cost.instructions
+        opening = opening or cost.opening
+    beats -= _weights_kept(plan) * (plan.regions - 1)
+
+    instructions += blocking.output_blocks * tiles
+    beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
+    execute, store = _engines(blocking, config, tiles, plan.vectors)
+    sums = plan.largest * blocking.positions
+    start = opening + 3 * MEMORY_LATENCY + sums * plan.batch
+    # Patches are transformed before the first of them reaches the mesh.
+    start += sums if blocking.tile else 0
+    return Estimate(max(execute + exposed, beats, store) + start, beats, instructions)
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """What one pass over output blocks takes."""
+
+    beats: int
+    """Of weights and parameters."""
+    pixels: int
+    """Beats of pixels, unless the pass before left them in the buffer."""
+    instructions: int
+    """LOADs and EXECUTEs."""
+    exposed: int
+    """Cycles in which the mesh waits for these pixels."""
+    opening: int
+    """Beats before work can start."""
+    stays: bool
+    """Whether a region's pixels stay for the next pass."""
+
+    @classmethod
+    def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, tiles: int) -> _Pass | None:
+        blocking, config = plan.blocking, plan.config
+        windows = plan.windows(blocks)
+        if windows is None:
+            return None
+        count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
+        pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
+        pieces = max(pieces, count * len(windows))
+        repeats = plan.regions if weights <= config.weight_buffer else tiles
+        parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
+        beats = weights * repeats + count * PARAMETER_BYTES * parameters
+        instructions = pieces * (tiles + repeats)
+
+        whole = windows[0]
+        opening_pieces = plan.pieces(whole, opening=True)
+        first_piece = opening_pieces[0]
+        opening = plan.window_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
+        exposed, stays = 0, len(windows) == 1 and plan.stays(whole)
+        if len(windows) == 1:
+            again = not stays and plan.regions > 1
+            pixels = plan.regions * plan.region_entries(whole) if again else plan.image_entries(whole)
+            instructions += tiles * (1 if plan.strips == 1 else whole.block_count)
+            new = plan.new_entries(whole)
+            if not plan.overlaps(whole):
+                exposed = (tiles - 1) * (new // len(opening_pieces) + MEMORY_LATENCY)
+            elif stays and plan.region_entries(whole) + new > config.input_buffer:
+                # The first tile's rows can be replaced while the others of its region are worked on.
+                others = tiles // plan.regions - 1
+                hidden = others * plan.largest * math.ceil(blocking.taps / blocking.output_blocks) * count
+                exposed = (plan.regions - 1) * max(new // len(opening_pieces) + MEMORY_LATENCY - hidden, 0)
+        else:
+            repeats = math.ceil(count / plan.batch) * tiles
+            entries = sum(plan.window_entries(box) for box in windows)
+            pixels = entries * repeats
+            instructions += len(windows) * repeats
+            if not plan.overlapped:
+                exposed = repeats * (entries + len(windows) * MEMORY_LATENCY)
+        return cls(beats, pixels, instructions, exposed, opening, stays)
+
+
+def _weights_kept(plan: Plan) -> int:
+    """Entries of weights that are still on chip when a region ends, and serve the next one first."""
+    tiles = plan.blocking.first_tile
+    sizes = [(tiles[stop] - tiles[start]) * plan.config.rows for start, stop in plan.output_passes()]
+    largest = max(sizes)
+    return min(plan.config.weight_buffer // largest * largest, sum(sizes))
+
+
+def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int, vectors: int) -> tuple[int, int]:
+    """Cycles that the mesh works, and that the store engine does, on a layer cut into so many tiles."""
+    execute = blocking.taps * max(vectors, tiles * config.rows)
+    # The next STORE starts when the last result of the one before has left.
+    drain = PARAMETER_BYTES + OutputPath.latency(blocking.tile) + max(blocking.tile**2, 1) + 6
+    # Each gathered pooling window reads all of its accumulators.
+    pool = blocking.gathered
+    windows = blocking.shape.images * math.prod(blocking.output_size)
+    drained = windows * pool.side**2 if pool else vectors * blocking.positions
+    return execute, blocking.output_blocks * (drained + tiles * drain)
+
+
+def _result_beats(blocking: Blocking) -> int:
+    return blocking.output_blocks * blocking.shape.images * math.prod(blocking.output_size)

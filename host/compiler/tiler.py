@@ -1,0 +1,166 @@
+"""Chooses how a layer is cut into what the buffers hold: the cheapest of many plans, by estimate."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterator
+from functools import lru_cache
+
+from wingrid.host.compiler.blocking import Blocking, Box
+from wingrid.host.compiler.plan import Plan
+from wingrid.host.compiler.plan_cost import estimate, least_cost
+from wingrid.host.networks.layer import Convolution, LayerError, Pool
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.winograd_matrices import KERNEL
+
+STEPS_BEYOND_FIT = 2
+"""How many finer divisions into strips are still tried once one has let a tile's pixels stay on chip."""
+
+
+@lru_cache(maxsize=256)
+def best_plan(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+) -> Plan:
+    """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
+
+    ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
+    of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
+    layer cannot be expressed on this accelerator at all.
+    """
+    blockings = _blockings(shape, config, tiles, pool)
+    # The most promising first, so that what the others can cost at best often rules them out.
+    blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
+    best: Plan | None = None
+    least = math.inf
+    for blocking in blockings:
+        for estimated, plan in _improvements(blocking, config, least):
+            best, least = plan, estimated
+    if best is None and 0 not in tiles:
+        return best_plan(shape, config, pool=pool)
+    if best is None:
+        raise LayerError("no division of the layer fits into the buffers")
+    return best
+
+
+def cost_bound(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+) -> float:
+    """A cost that no plan of ``best_plan`` stays below. Raises ``LayerError`` as that does, but not in all cases."""
+    blockings = _blockings(shape, config, tiles, pool) or _blockings(shape, config, (0,), pool)
+    return min(least_cost(blocking, config, shape.images) for blocking in blockings)
+
+
+def _blockings(
+    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...], pool: Pool | None
+) -> list[Blocking]:
+    suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
+    return [Blocking.of(shape, config, tile, pool) for tile in suited]
+
+
+def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:
+    """Whether the accelerator has the algorithm, it suits the layer, and two raw kernels fit the weight buffer."""
+    fits = 2 * config.rows * KERNEL * KERNEL <= config.weight_buffer
+    return tile in config.tiles and Blocking.suits_winograd(shape, pool) and fits
+
+
+def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -> Iterator[tuple[float, Plan]]:
+    """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
+    beyond = 0
+    images = blocking.shape.images
+    for strips in divisions(blocking.grid[1]):
+        if least_cost(blocking, config, images * strips) >= least:
+            break
+        stays = False
+        for tiles in _tile_counts(blocking, config, strips):
+            if least_cost(blocking, config, images * strips * tiles) >= least:
+                break
+            for plan in _plans(blocking, config, strips, tiles):
+                estimated = estimate(plan)
+                if estimated is None:
+                    continue
+                if estimated.cost < least:
+                    least = estimated.cost
+                    yield least, plan
+                stays = stays or (plan.overlapped and len(plan.windows(plan.output_passes()[0]) or ()) == 1)
+        beyond += stays
+        if beyond > STEPS_BEYOND_FIT:
+            break
+
+
+def divisions(size: int) -> Iterator[int]:
+    """Numbers of parts worth trying: 1, 2, 3, 4, 6, 8, 12, ... and ``size`` itself."""
+    parts = 1
+    while parts < size:
+        yield parts
+        if parts > 1 and parts + parts // 2 < size and parts & (parts - 1) == 0:
+            yield parts + parts // 2
+        parts *= 2
+    yield size
+
+
+def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
+    """Into how many tiles a strip may be cut, fewest first."""
+    height, width = blocking.grid
+    held = config.accumulators // blocking.positions
+    if pool := blocking.gathered:
+        rows_held = held // pool.span(0, math.ceil(width / strips))[1]
+        if rows_held < pool.side:
+            return []
+        parts = smallest = height
+        fewest = math.ceil(height / pool.outputs(rows_held))
+    elif held:
+        parts, smallest = math.ceil(width / strips) * height, (width // strips) * height
+        fewest = math.ceil(parts / held)
+    else:
+        return []
+    counts = {min(fewest * part, parts) for part in divisions(parts)} | {fewest + 1, fewest + 2}
+    return sorted(count for count in counts if count <= smallest)
+
+
+def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: int) -> Iterator[Plan]:
+    for passes in _passes(blocking, config):
+        for overlapped in (True, False):
+            plan = Plan(blocking, config, 1, passes, strips, tiles, 1, overlapped)
+            yield plan
+            windows = plan.windows(plan.output_passes()[0])
+            if windows is None:
+                continue
+            if len(windows) == 1:
+                for regions in _regions(plan, windows[0]):
+                    yield dataclasses.replace(plan, regions=regions)
+                if blocking.shape.groups == 1:
+                    # With one window for all taps it makes no difference what there might be room for besides.
+                    break
+                continue
+            held = config.accumulators // blocking.positions
+            most = min(held // plan.largest, math.ceil(blocking.output_blocks / passes))
+            for batch in sorted({2, 4, 8, 16, most}):
+                if 1 < batch <= most:
+                    yield dataclasses.replace(plan, batch=batch)
+
+
+def _regions(plan: Plan, window: Box) -> list[int]:
+    """Numbers of regions, besides 1, that let the pixels of each stay on chip: the fewest, and every tile apart.
+
+    Only worth while if there are several passes for the pixels to stay for.
+    """
+    if plan.passes == 1 or plan.stays(window):
+        return []
+    fewest = next(
+        (
+            plan.strips_in_all * parts
+            for parts in range(1, plan.tiles + 1)
+            if plan.would_stay(window, plan.strips_in_all * parts)
+        ),
+        None,
+    )
+    return [] if fewest is None else sorted({fewest, plan.strips_in_all * plan.tiles})
+
+
+def _passes(blocking: Blocking, config: AcceleratorConfig) -> list[int]:
+    """All output blocks at once, as many as keep their weights on chip, or one."""
+    blocks = blocking.output_blocks
+    entries = max(blocking.weight_tiles(blocking.tap_box(block)) for block in (0, blocks - 1)) * config.rows
+    held = math.ceil(blocks / max(config.weight_buffer // entries, 1))
+    return sorted({1, held, blocks})

@@ -1,0 +1,116 @@
+"""Emits the LOADs that bring weights and parameters into their buffers, no more often than needed."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+from wingrid.host.compiler.blocking import Blocking, Box
+from wingrid.host.compiler.memory_map import MemoryMap
+from wingrid.host.compiler.residency import Region, Residency
+from wingrid.host.compiler.synchronise import Schedule
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import PARAMETER_BYTES, Buffer, Load
+
+
+def linear_load(buffer: Buffer, source: int, beats: int, destination: int) -> Load:
+    """A LOAD of one contiguous run to consecutive entries."""
+    return Load(buffer=buffer.value, source=source, run_beats=beats, destination=destination, row_beats=beats)
+
+
+class WeightLoader:
+    """Keeps pieces of weights in the weight buffer."""
+
+    def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
+        self._schedule, self._memory, self._kernel = schedule, memory, blocking.shape.kernel
+        self._residency = Residency(config.weight_buffer)
+        self.rows, self.ring = config.rows, self._residency.ring
+        self.tiles = functools.cache(blocking.weight_tiles)
+        """Weight tiles of a box."""
+        taps = math.prod(self._kernel)
+        self._origins = [
+            first - blocking.visited(block)[0] * taps
+            for block, first in enumerate(blocking.first_tile[: blocking.output_blocks])
+        ]
+
+    def request(self, output_block: int, piece: Box) -> WeightPiece:
+        """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
+        first = self._first_tile(output_block, piece)
+        return WeightPiece(self, first, piece, self._residency.request(first, self.tiles(piece) * self.rows))
+
+    def resident(self, output_block: int, piece: Box) -> bool:
+        """Whether all weights of the piece are in the buffer."""
+        return self._residency.resident(self._first_tile(output_block, piece))
+
+    def load(self, region: Region, first: int, end: int) -> None:
+        """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first`` on."""
+        start = region.loaded
+        source = self._memory.weights + (first + start) * self.rows * self._memory.bus_bytes
+        destination = self.ring.address(region.position + start * self.rows)
+        load = linear_load(Buffer.WEIGHTS, source, (end - start) * self.rows, destination)
+        region.record(end, self._schedule.add(load, region.evicted_user))
+
+    def offset(self, box: Box) -> int:
+        """Weight tiles from those of tap 0 of input block 0 to the first one of a box."""
+        height, width = self._kernel
+        return (box.blocks[0] * height + box.rows[0]) * width + box.columns[0]
+
+    def _first_tile(self, output_block: int, piece: Box) -> int:
+        """Index in memory of the first weight tile of a piece, which tells pieces apart."""
+        return self._origins[output_block] + self.offset(piece)
+
+
+@dataclass(slots=True)
+class WeightPiece:
+    """Weights that are kept together; ``first`` is the index in memory of the first weight tile."""
+
+    loader: WeightLoader
+    first: int
+    piece: Box
+    region: Region
+
+    def request(self, part: Box) -> tuple[int, int]:
+        """Entry where the weights of ``part`` begin, and the LOAD that brings the last of them.
+
+        Parts are asked for in the order of memory.
+        """
+        loader, region = self.loader, self.region
+        offset = 0 if part is self.piece else loader.offset(part) - loader.offset(self.piece)
+        end = offset + loader.tiles(part)
+        if region.loaded < end:
+            loader.load(region, self.first, end)
+        return loader.ring.address(region.position + offset * loader.rows), region.loader(end)
+
+    def use(self, user: int) -> None:
+        """Note that EXECUTE ``user`` reads the piece."""
+        self.loader.ring.use(self.region.position, self.region.entries, user)
+
+
+class ParameterLoader:
+    """Keeps the parameters of runs of output blocks in the parameter buffer."""
+
+    def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
+        self._schedule, self._blocks, self._memory = schedule, blocking.output_blocks, memory
+        self._residency = Residency(config.parameter_blocks)
+        fits = self._blocks <= config.parameter_blocks
+        self._run = self._blocks if fits else config.parameter_blocks // 2
+
+    def request(self, output_block: int) -> tuple[int, int]:
+        """Block of the parameter buffer that holds the output block's parameters, and the LOAD that brings them."""
+        region, start = self._region(output_block)
+        if not region.loaded:
+            source = self._memory.parameters + start * PARAMETER_BYTES * self._memory.bus_bytes
+            destination = self._residency.ring.address(region.position) * PARAMETER_BYTES
+            load = linear_load(Buffer.PARAMETERS, source, region.entries * PARAMETER_BYTES, destination)
+            region.record(region.entries, self._schedule.add(load, region.evicted_user))
+        return self._residency.ring.address(region.position + output_block - start), region.loader(region.entries)
+
+    def use(self, output_block: int, user: int) -> None:
+        """Note that STORE ``user`` reads the block, which was just requested."""
+        region, start = self._region(output_block)
+        self._residency.ring.use(region.position + output_block - start, 1, user)
+
+    def _region(self, output_block: int) -> tuple[Region, int]:
+        start = output_block // self._run * self._run
+        return self._residency.request(start, min(self._run, self._blocks - start)), start

@@ -1,0 +1,1 @@
+"""What networks take by the timing model alone: one configuration or many, tables and plots."""

@@ -1,0 +1,102 @@
+"""Estimates for people: a table of layers, or one of configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from wingrid.host.estimates.sweep import Variant
+from wingrid.host.reports.report import Report
+from wingrid.host.reports.report_table import compact_table, conditions, host_operations, megabytes
+
+COLUMNS = ("MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "bound by", "MACs/\nbyte", "of\nroof", "DRAM\nMB")
+ENERGY = ("mult-add\nuJ", "buffers\nuJ", "DRAM\nuJ")
+VARIANT = ("multi-\npliers", "on chip\nKiB", "cycles", "MACs/\nmult./\ncycle", "busy", "most bound by")
+PER_IMAGE = ("images/s", "MB/\nimage", "mult-add\nmJ/image", "buffers\nmJ/image", "DRAM\nmJ/image")
+
+
+def layer_table(report: Report) -> Table:
+    """A line per layer and their total."""
+    found = report.as_dict()
+    shown = compact_table(f"{report.network}, estimated ({conditions(report)})")
+    shown.add_column("algorithm", no_wrap=True)
+    for name in (*COLUMNS, *ENERGY):
+        shown.add_column(name, justify="left" if name == "bound by" else "right", no_wrap=True)
+    for layer in found["layers"]:
+        roof = f"{layer['macs_per_cycle'] / layer['attainable_macs_per_cycle']:.1%}"
+        shown.add_row(layer["name"], layer["algorithm"], *_figures(layer, f" {layer['bound']}", roof))
+    shown.add_section()
+    shown.add_row("total", "", *_figures(found["total"], "", ""))
+    return shown
+
+
+def variant_table(variants: Sequence[Variant]) -> Table:
+    """A line per configuration."""
+    first = variants[0].report
+    timing = first.machine.timing
+    dram = ", DRAM" if timing.dram else ""
+    names = list(variants[0].settings)
+    shown = compact_table(f"{first.network}, estimated (latency {timing.latency}{dram})", names[0])
+    for name in (*names[1:], *VARIANT, *PER_IMAGE):
+        shown.add_column(name, justify="right", no_wrap=True)
+    for variant in variants:
+        shown.add_row(*variant.settings.values(), *_variant_figures(variant.report))
+    return shown
+
+
+def footnotes(report: Report) -> Iterator[str]:
+    """Throughput, energy and what bounds the network, in sentences."""
+    total = report.as_dict()["total"]
+    energy = total["energy_per_image_uj"]
+    if energy is not None:
+        parts = ", ".join(
+            f"{energy[name] / 1000:.3g} {what}"
+            for name, what in (("multiply_add", "multiply-add"), ("buffers", "buffers"), ("dram", "DRAM"))
+        )
+        yield (
+            f"{total['images_per_second']:g} images per second at {report.machine.clock_mhz:g} MHz; "
+            f"{total['dram_bytes'] / 1e6 / report.images:.1f} MB of memory traffic and {energy['total'] / 1000:.3g} mJ "
+            f"each ({parts}; 45 nm)."
+        )
+    shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
+    yield f"Cycles in layers bound by {', '.join(shares)}."
+    yield from host_operations(report)
+    if report.imported:
+        yield from report.imported.remarks()
+    yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see host/energy.py)."
+
+
+def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:
+    energy = entry["energy_uj"]
+    return [
+        f"{entry['macs'] / 1e6:,.1f}",
+        f"{entry['cycles']:,}",
+        f"{entry['macs_per_multiplier_cycle']:.3f}",
+        f"{entry['utilisation']:.1%}",
+        bound,
+        f"{entry['macs_per_byte']:.1f}",
+        roof,
+        megabytes(entry["dram_bytes"], 2),
+        *(f"{energy[name]:,.1f}" for name in ("multiply_add", "buffers", "dram")),
+    ]
+
+
+def _variant_figures(report: Report) -> list[str]:
+    config, total = report.machine.config, report.as_dict()["total"]
+    bound, cycles = max(total["bound_cycles"].items(), key=lambda entry: entry[1])
+    energy = total["energy_per_image_uj"]
+    per_image = ["-"] * len(PER_IMAGE)
+    if energy is not None:
+        per_image = [f"{total['images_per_second']:,.2f}", megabytes(total["dram_bytes"] // report.images, 1)]
+        per_image += [f"{energy[name] / 1000:.2f}" for name in ("multiply_add", "buffers", "dram")]
+    return [
+        f"{config.multipliers:,}",
+        f"{config.on_chip_bytes / 1024:,.0f}",
+        f"{total['cycles']:,}",
+        f"{total['macs_per_multiplier_cycle']:.3f}",
+        f"{total['utilisation']:.1%}",
+        f"{bound} {cycles / total['cycles']:.0%}",
+        *per_image,
+    ]

@@ -1,0 +1,150 @@
+"""Runs a compiled layer on a device: loads its memory, starts it through its registers, reads results and counters."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.compiler.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
+from wingrid.host.execution.measurement import Measurement
+from wingrid.host.networks.layer import Operands
+from wingrid.hw.isa import Fault
+from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.rtl.simulator import RtlSimulator
+
+
+class MachineFault(RuntimeError):
+    """The accelerator stopped without finishing its program; the message says why and where."""
+
+
+@dataclass(frozen=True)
+class RtlRun:
+    """A layer's run on the simulated hardware."""
+
+    output: npt.NDArray[np.int8]
+    """[images, K, OH, OW]"""
+    counters: dict[Counter, int]
+    steps: npt.NDArray[Any]
+    """When each engine started and ended each instruction, as ``RtlSimulator.steps`` returns it."""
+    seconds: float
+    """Wall time of the simulation alone."""
+
+    @property
+    def measurement(self) -> Measurement:
+        """The counters, sorted."""
+        return Measurement.from_counters(self.counters)
+
+
+def fill_memory(
+    memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands, x: npt.NDArray[np.int8]
+) -> None:
+    """Put program, weights, parameters and the input, int8 [images, C, H, W], where the program expects them.
+
+    Raises ``LayerError`` if sums could leave 32 bits.
+    """
+    load_program(memory, compiled, operands)
+    load_input(memory, compiled, x)
+
+
+def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands) -> None:
+    """Put all but the input in its place. Raises ``LayerError`` if sums could leave 32 bits."""
+    config, regions, unfolding = compiled.config, compiled.memory, compiled.unfolding
+    operands = unfolding.operands(operands) if unfolding else operands
+    for address, content in (
+        (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
+        (regions.parameters, pack_parameters(compiled.layer, operands, config)),
+        (regions.program, np.frombuffer(compiled.encoded(), np.uint8)),
+    ):
+        memory[address : address + len(content)] = content
+
+
+def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.NDArray[np.int8]) -> None:
+    """Put the input, int8 [images, C, H, W], in its place."""
+    zero_point = compiled.layer.x_zero_point
+    x = compiled.unfolding.pixels(x, zero_point) if compiled.unfolding else x
+    content = pack_activations(x, compiled.config, zero_point)
+    memory[compiled.memory.inputs : compiled.memory.inputs + len(content)] = content
+
+
+def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
+    """The layer's output from memory, int8 [images, K, OH, OW]."""
+    images, kernels, height, width = compiled.layer.output_shape
+    pixels = images * compiled.plan.blocking.output_blocks * height * width
+    start = compiled.memory.outputs
+    return unpack_activations(
+        memory[start : start + pixels * compiled.config.bus_bytes],
+        (images, kernels, height, width),
+        compiled.config,
+    )
+
+
+def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
+    """Check that the device is what the layer was compiled for, and start the program."""
+    identity, shape = device.read_register(Register.IDENTITY), device.read_register(Register.SHAPE)
+    expected = compiled.config.rows << 16 | compiled.config.cols
+    if (identity, shape) != (IDENTITY, expected):
+        raise MachineFault(f"the device answers with identity {identity:#x} and shape {shape:#x}, not {expected:#x}")
+    device.write_register(Register.INTERRUPT_ENABLE, 1)
+    device.write_register(Register.PROGRAM, compiled.memory.program)
+    device.write_register(Register.PROGRAM_LENGTH, len(compiled.instructions))
+    device.write_register(Register.CONTROL, Control.START)
+
+
+def finish(device: RtlSimulator) -> dict[Counter, int]:
+    """Acknowledge the interrupt and read the counters; raises ``MachineFault`` if the program did not finish."""
+    status = Status(device.read_register(Register.STATUS))
+    device.write_register(Register.INTERRUPT_PENDING, 1)
+    if status != Status.DONE:
+        fault = Fault(device.read_register(Register.FAULT)).name
+        raise MachineFault(
+            f"the accelerator stopped with {fault} at instruction {device.read_register(Register.FAULT_PC)} "
+            f"(status {status!r})"
+        )
+    values = {}
+    for counter in Counter:
+        address = counter_address(counter)
+        values[counter] = device.read_register(address) | device.read_register(address + 4) << 32
+    return values
+
+
+def run_on_rtl(
+    compiled: CompiledLayer,
+    operands: Operands,
+    x: npt.NDArray[np.int8],
+    *,
+    timing: MemoryTiming | None = None,
+    waves: Path | None = None,
+    seed: int = 1,
+    progress: Callable[[int], None] | None = None,
+) -> RtlRun:
+    """Run a layer on the Verilated accelerator, from int8 [images, C, H, W].
+
+    ``progress`` hears of the cycles simulated so far.
+    Raises ``MachineFault`` or the simulator's errors.
+    """
+    with RtlSimulator(
+        compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
+    ) as device:
+        fill_memory(device.memory, compiled, operands, x)
+        return run_program(device, compiled, progress)
+
+
+def run_program(device: RtlSimulator, compiled: CompiledLayer, progress: Callable[[int], None] | None = None) -> RtlRun:
+    """Run a layer that is in the device's memory. Raises ``MachineFault`` or the simulator's errors."""
+    device.record_steps()
+    start(device, compiled)
+    began = time.perf_counter()
+    device.run_until_interrupt(progress)
+    seconds = time.perf_counter() - began
+    # Steps count from the last write to a register, so they are read before the interrupt is acknowledged.
+    steps = device.steps()
+    counters = finish(device)
+    return RtlRun(read_output(device.memory, compiled), counters, steps, seconds)

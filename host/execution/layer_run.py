@@ -1,0 +1,157 @@
+"""Runs one layer on a backend and compares it with golden and with the timing model."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.compiler.algorithms import algorithm_name
+from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
+from wingrid.host.compiler.memory_map import Place
+from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.execution.driver import RtlRun, run_on_rtl
+from wingrid.host.execution.layer_result import LayerResult, compare
+from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.measurement import Activity, Measurement
+from wingrid.host.execution.trace import write_trace
+from wingrid.host.networks.golden import golden
+from wingrid.host.networks.layer import Layer, Operands, OperandSource
+from wingrid.hw.encoding import ProgramError
+from wingrid.hw.registers import Counter
+from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.timing.equality import difference
+from wingrid.sim.timing.model import TimingResult, simulate
+
+
+def play(compiled: CompiledLayer, program: bytes, timing: MemoryTiming, *, events: bool = False) -> TimingResult:
+    """The layer's encoded program, where it lies in memory, on the timing model. Raises ``ProgramError``."""
+    return simulate(compiled.config, program, timing, program_address=compiled.memory.program, events=events)
+
+
+def timing_difference(
+    compiled: CompiledLayer,
+    program: bytes,
+    timing: MemoryTiming,
+    counters: Mapping[Counter, int],
+    steps: npt.NDArray[Any],
+) -> str | None:
+    """How the model differs from a run on the RTL: counters with both values, the first instruction that is not alike.
+
+    ``None`` if every counter is equal, and so is the cycle of everything that happened to an instruction.
+    """
+    try:
+        return difference(program, play(compiled, program, timing, events=True), counters, steps)
+    except ProgramError as error:
+        return f"it cannot tell the time of the program: {error}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """A layer with its operands and its input, int8 [images, C, H, W], as the layer's shape wants it."""
+
+    layer: Layer
+    operands: Operands
+    x: npt.NDArray[np.int8]
+    expected: npt.NDArray[np.int8] | None = None
+    """The golden output if it is known already."""
+
+
+class Stopped(Exception):
+    """The run was given up because another one failed or the user asked for it."""
+
+
+def run_layer(
+    job: Job, machine: Machine, listener: Listener | None = None, stop: threading.Event | None = None
+) -> LayerResult:
+    """Run one layer, until ``stop`` is set. Raises ``LayerError``, ``MachineFault`` or the simulator's errors."""
+    listener = listener or Silence()
+    layer = job.layer
+
+    def progress(cycles: int) -> None:
+        if stop is not None and stop.is_set():
+            raise Stopped
+        listener.simulated(layer.name, cycles)
+
+    if machine.backend == "golden":
+        output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
+        listener.done(layer.name)
+        return LayerResult(layer, output)
+    if machine.backend == "timing":
+        return time_layer(layer, lambda: job.operands, machine, listener)
+    compiled = compile_job(job, machine)
+    listener.expect(expected_cycles(compiled))
+    run = run_on_rtl(
+        compiled,
+        job.operands,
+        job.x,
+        timing=machine.timing,
+        waves=machine.waves,
+        progress=progress,
+    )
+    if machine.trace is not None:
+        write_trace(machine.trace, compiled, machine.timing, run.steps)
+    result = checked(job, compiled, run, machine.timing)
+    listener.done(layer.name)
+    return result
+
+
+def time_layer(
+    layer: Layer, operands: OperandSource, machine: Machine, listener: Listener | None = None
+) -> LayerResult:
+    """What the layer takes by the timing model; its operands are only looked at if its algorithm depends on them.
+
+    Raises ``LayerError``.
+    """
+    compiled = compile_exactly(layer, operands, machine.config, machine.algorithm)
+    program = compiled.encoded()
+    counters = play(compiled, program, machine.timing).counters
+    if listener is not None:
+        listener.done(layer.name)
+    return _described(compiled, program, counters)
+
+
+def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
+    """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
+    return compile_exactly(job.layer, lambda: job.operands, machine.config, machine.algorithm, place)
+
+
+def expected_cycles(compiled: CompiledLayer) -> float:
+    """Cycles that the layer should take, about."""
+    estimated = estimate(compiled.plan)
+    return estimated.cycles if estimated else 0.0
+
+
+def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
+    """The run compared with golden, and with the timing model under the same memory timing."""
+    layer = job.layer
+    expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
+    mismatch = compare(layer.name, run.output, expected)
+    program = compiled.encoded()
+    difference = timing_difference(compiled, program, timing, run.counters, run.steps)
+    return dataclasses.replace(
+        _described(compiled, program, run.counters),
+        output=run.output,
+        seconds=run.seconds,
+        exact=mismatch is None,
+        mismatch=mismatch,
+        timing_equal=difference is None,
+        timing_difference=difference,
+    )
+
+
+def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int]) -> LayerResult:
+    """What both hardware and timing model know of a layer."""
+    return LayerResult(
+        compiled.layer,
+        algorithm=algorithm_name(compiled.plan.blocking.tile),
+        measurement=Measurement.from_counters(counters),
+        unfolded=compiled.unfolding.taps if compiled.unfolding else None,
+        activity=Activity.of(program),
+    )

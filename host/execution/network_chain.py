@@ -1,0 +1,107 @@
+"""A whole network in one memory: each layer's results are the next one's input, in place."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.compiler.algorithms import possible_unfoldings
+from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.compiler.memory_map import Place, activation_bytes, page_after
+from wingrid.host.execution.driver import load_input, load_program, read_output, run_program
+from wingrid.host.execution.layer_result import LayerResult
+from wingrid.host.execution.layer_run import Job, checked, compile_job, expected_cycles
+from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_jobs import by_image, for_layer
+from wingrid.host.networks.layer import Layer
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.rtl import build
+from wingrid.sim.rtl.simulator import RtlSimulator
+from wingrid.sim.timing import build as timing_build
+
+Outcome = TypeVar("Outcome")
+
+
+def run_chain(
+    jobs: Iterable[Job], machine: Machine, listener: Listener | None = None, *, images: int
+) -> Iterator[LayerResult]:
+    """Run all layers of a network, in order, on one simulated accelerator with one memory.
+
+    Between layers the host loads weights, parameters and programs, and nothing else where the next layer
+    takes its input as the last one left it (see ``follows_in_place``). Each output is compared with golden's, each
+    layer's time with the timing model's.
+    All layers are compiled before the first one starts. Raises what ``host.runner.run_layer`` does.
+    """
+    hears: Listener = listener or Silence()
+    timing_build.library(hears.building)
+    build.accelerator_library(machine.config, progress=hears.building)
+    jobs = list(jobs)
+    compiled = compile_chain(jobs, machine)
+    hears.expect(sum(map(expected_cycles, compiled)))
+    memory_bytes = max(layer.memory_bytes for layer in compiled)
+
+    with RtlSimulator(machine.config, timing=machine.timing, memory_bytes=memory_bytes) as device:
+
+        def run(job: Job, layer: CompiledLayer) -> LayerResult:
+            measured = run_program(device, layer, partial(hears.simulated, job.layer.name))
+            result = checked(job, layer, measured, machine.timing)
+            hears.done(job.layer.name)
+            return result
+
+        yield from walk_chain(device.memory, jobs, compiled, images, run)
+
+
+def compile_chain(jobs: Sequence[Job], machine: Machine) -> list[CompiledLayer]:
+    """The layers compiled to work on one memory, two regions of which hold inputs and outputs in turn."""
+    config = machine.config
+    first, shape = jobs[0], jobs[0].layer.shape
+    inputs = [shape, *(unfolding.unfolded for unfolding in possible_unfoldings(first.layer, config))]
+    taken = ((shape.images, shape.channels, shape.height, shape.width) for shape in inputs)
+    sizes = [max(activation_bytes(size, config.rows, config) for size in taken)]
+    for job, following in itertools.pairwise(jobs):
+        written = activation_bytes(job.layer.output_shape, config.cols, config)
+        sizes.append(max(written, activation_bytes(following.x.shape, config.rows, config)))
+    sizes.append(activation_bytes(jobs[-1].layer.output_shape, config.cols, config))
+    regions = [0, page_after(max(sizes[0::2]))]
+    rest = page_after(regions[1] + max(sizes[1::2]))
+    return [
+        compile_job(job, machine, Place(regions[position % 2], regions[(position + 1) % 2], rest))
+        for position, job in enumerate(jobs)
+    ]
+
+
+def walk_chain(
+    memory: npt.NDArray[np.uint8],
+    jobs: Sequence[Job],
+    compiled: Sequence[CompiledLayer],
+    images: int,
+    run: Callable[[Job, CompiledLayer], Outcome],
+) -> Iterator[Outcome]:
+    """Bring each layer into memory, ``run`` it there, and hand on what that gives."""
+    load_input(memory, compiled[0], jobs[0].x)
+    last: CompiledLayer | None = None
+    for job, layer in zip(jobs, compiled, strict=True):
+        if last and not follows_in_place(last.layer, layer.layer, layer.config):
+            output = by_image(last.layer, last.layer.handed_on(read_output(memory, last)), images)
+            load_input(memory, layer, for_layer(layer.layer, output))
+        load_program(memory, layer, job.operands)
+        yield run(job, layer)
+        last = layer
+
+
+def follows_in_place(layer: Layer, following: Layer, config: AcceleratorConfig) -> bool:
+    """Whether what a layer leaves lies in memory as the following one takes it.
+
+    Blocks of output channels must be blocks of input channels; the images of a batch, side by side after
+    convolutions, must not have to stand below each other for a fully connected layer; and the host must have
+    nothing to do in between.
+    """
+    shape = following.shape
+    taken = (shape.images, shape.channels, shape.height, shape.width)
+    return config.rows == config.cols and layer.output_shape == taken and layer.normalisation is None

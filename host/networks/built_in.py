@@ -1,0 +1,30 @@
+"""The built-in networks."""
+
+from __future__ import annotations
+
+from wingrid.host.errors import UserError
+from wingrid.host.networks import alexnet, vgg16
+from wingrid.host.networks.network import Network
+
+BUILT_IN: dict[str, Network] = {
+    network.name: network for network in (vgg16.VGG16, vgg16.VGG16_CONVOLUTIONS, alexnet.ALEXNET)
+}
+
+ONNX_BUILT_IN = {
+    "digits": "trained on MNIST: six 3x3 convolutions, two fully connected layers",
+    "waifu2x": "vgg_7 of waifu2x, noise level 1: a picture without the traces of JPEG; seven 3x3 convolutions",
+    "vgg16-imagenet": "VGG-16's convolutions with ImageNet weights, fetched from the package index",
+}
+"""Networks that come as ONNX files, and where they come from."""
+
+
+def is_onnx(name: str) -> bool:
+    """Whether a network is an ONNX model: a file, or one of the built-in ones."""
+    return name in ONNX_BUILT_IN or name.endswith(".onnx")
+
+
+def find(name: str) -> Network:
+    """The network of that name; raises ``UserError`` naming those that exist."""
+    if name not in BUILT_IN:
+        raise UserError(f"unknown network {name!r}; built in are {', '.join([*BUILT_IN, *ONNX_BUILT_IN])}")
+    return BUILT_IN[name]

@@ -1,0 +1,38 @@
+"""What a layer must compute, by the golden model."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.networks.layer import Layer, Operands
+from wingrid.sim.golden.convolution import convolve
+from wingrid.sim.golden.pooling import max_pool
+from wingrid.sim.golden.requantise import requantise
+
+
+def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
+    shape = layer.shape
+    results = []
+    for image in x:
+        sums = convolve(
+            image,
+            operands.weights,
+            x_zero_point=layer.x_zero_point,
+            stride=shape.stride,
+            padding=shape.padding,
+            dilation=shape.dilation,
+            groups=shape.groups,
+        )
+        y = requantise(
+            sums + operands.bias.astype(np.int64)[:, None, None],
+            operands.scales,
+            zero_point=layer.y_zero_point,
+            minimum=layer.minimum,
+            maximum=layer.maximum,
+        )
+        if pool := layer.pool:
+            y = max_pool(y, window=(pool.side, pool.side), stride=(pool.stride, pool.stride))
+        results.append(y)
+    return np.stack(results)

@@ -1,0 +1,38 @@
+"""The input of a built-in network: sample photographs, a picture, or a .npy file."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.errors import UserError
+from wingrid.host.networks.network import Network
+
+
+def network_input(network: Network, source: str | None, images: int) -> npt.NDArray[np.int8]:
+    """int8 [images, C, H, W]: sample photographs, a picture cut and scaled to size, or a .npy file.
+
+    Raises ``UserError`` if that is not what the network takes.
+    """
+    # Imported here: estimates do without pictures, and without the time that it takes.
+    from wingrid.host.networks.pictures import fitted, load_picture, sample_batch, to_activations
+
+    size = (network.channels, network.height, network.width)
+    if source is None:
+        return sample_batch(images, network.height, network.width)
+    if not source.endswith(".npy"):
+        if images != 1:
+            raise UserError(f"a picture is one image, not a batch of {images}; give the batch as a .npy file")
+        return to_activations(fitted(load_picture(source), network.height, network.width))
+    try:
+        x = np.load(source, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
+    except (ValueError, EOFError):
+        raise UserError(f"{source} is no .npy file of numbers") from None
+    if not isinstance(x, np.ndarray) or x.dtype != np.int8 or x.shape not in (size, (images, *size)):
+        shape = f"{x.dtype} {list(x.shape)}" if isinstance(x, np.ndarray) else "an archive"
+        raise UserError(f"{source} must hold int8 {[images, *size]}, not {shape}")
+    if x.ndim == 3 and images != 1:
+        raise UserError(f"{source} holds one image, not a batch of {images}")
+    return x.reshape(images, *size)

@@ -1,0 +1,193 @@
+"""What a layer is: its geometry and quantisation, apart from its weights, so that estimates need no tensors."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.errors import UserError
+from wingrid.host.networks.response_normalisation import ResponseNormalisation
+from wingrid.hw.isa import LARGEST_POSITION
+
+Pair = tuple[int, int]
+"""Vertical, then horizontal."""
+
+
+class LayerError(UserError):
+    """A layer that cannot be computed; the message says why."""
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """Geometry of a (grouped, dilated) convolution over a batch of images.
+
+    ``padding`` is (top, left, bottom, right). Fully connected layers and matrix products take this form
+    too, see ``fully_connected`` and ``matrix_product``.
+    """
+
+    channels: int
+    height: int
+    width: int
+    kernels: int
+    kernel: Pair = (1, 1)
+    stride: Pair = (1, 1)
+    padding: tuple[int, int, int, int] = (0, 0, 0, 0)
+    dilation: Pair = (1, 1)
+    groups: int = 1
+    images: int = 1
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            least = 0 if field.name == "padding" else 1
+            for number in value if isinstance(value, tuple) else (value,):
+                if number < least:
+                    raise LayerError(f"a convolution's {field.name} = {value} must be at least {least}")
+        if self.channels % self.groups or self.kernels % self.groups:
+            raise LayerError(
+                f"{self.groups} groups do not divide {self.channels} input and {self.kernels} output channels evenly"
+            )
+        if min(self.out_height, self.out_width) < 1:
+            raise LayerError(
+                f"a kernel of {self.kernel[0]}x{self.kernel[1]} with dilation {self.dilation[0]}x{self.dilation[1]} "
+                f"does not fit into {self.height}x{self.width} pixels with padding {self.padding}"
+            )
+
+    @property
+    def out_height(self) -> int:
+        top, _, bottom, _ = self.padding
+        return (self.height + top + bottom - self.dilation[0] * (self.kernel[0] - 1) - 1) // self.stride[0] + 1
+
+    @property
+    def out_width(self) -> int:
+        _, left, _, right = self.padding
+        return (self.width + left + right - self.dilation[1] * (self.kernel[1] - 1) - 1) // self.stride[1] + 1
+
+    @property
+    def macs(self) -> int:
+        """Multiplications of the layer itself, padding included, lanes that the array leaves idle not."""
+        taps = self.kernel[0] * self.kernel[1]
+        return self.images * self.kernels * self.out_height * self.out_width * (self.channels // self.groups) * taps
+
+    @property
+    def input_bytes(self) -> int:
+        return self.images * self.channels * self.height * self.width
+
+    @property
+    def weight_bytes(self) -> int:
+        return self.kernels * (self.channels // self.groups) * self.kernel[0] * self.kernel[1]
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Max pooling over ``side`` x ``side`` pixels, ``stride`` apart; no padding, windows that overhang are left out."""
+
+    side: int
+    stride: int
+
+    def __post_init__(self) -> None:
+        if self.side < 2 or self.stride < 1:
+            raise LayerError(f"a pooling window's side {self.side} must be at least 2, its stride {self.stride} 1")
+
+    def __str__(self) -> str:
+        return f"{self.side}x{self.side}/{self.stride}"
+
+    def outputs(self, pixels: int) -> int:
+        """Windows along an axis."""
+        return (pixels - self.side) // self.stride + 1
+
+    def span(self, start: int, stop: int) -> tuple[int, int]:
+        """Pixels along an axis, from start to stop, under the windows from start to stop."""
+        return start * self.stride, (stop - 1) * self.stride + self.side
+
+
+def output_size(shape: Convolution, pool: Pool | None) -> Pair:
+    """Height and width of what a convolution with max pooling behind it leaves.
+
+    Raises ``LayerError`` if no pooling window fits into the convolution's output.
+    """
+    if pool is None:
+        return shape.out_height, shape.out_width
+    if pool.side > min(shape.out_height, shape.out_width):
+        raise LayerError(
+            f"a pooling window of {pool.side}x{pool.side} does not fit into {shape.out_height}x{shape.out_width} pixels"
+        )
+    return pool.outputs(shape.out_height), pool.outputs(shape.out_width)
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
+
+    Where there is a ``pool``, max pooling follows the requantisation.
+    """
+
+    name: str
+    operator: str
+    """``conv``, ``fc`` or ``matmul``: how reports call it."""
+    shape: Convolution
+    x_zero_point: int = 0
+    y_zero_point: int = 0
+    minimum: int = -128
+    maximum: int = 127
+    pool: Pool | None = None
+    normalisation: ResponseNormalisation | None = None
+    """What the host does with the output before the next layer takes it."""
+    prepared: bool = False
+    """Whether the host prepares its input and may therefore lay it out as suits the array best."""
+
+    def __post_init__(self) -> None:
+        output_size(self.shape, self.pool)
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """[images, kernels, height, width] of what the layer leaves, pooled if it pools."""
+        return (self.shape.images, self.shape.kernels, *output_size(self.shape, self.pool))
+
+    @property
+    def output_bytes(self) -> int:
+        return math.prod(self.output_shape)
+
+    def handed_on(self, y: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """The accelerator's output as the next layer takes it."""
+        return self.normalisation.apply(y, self.y_zero_point) if self.normalisation else y
+
+
+@dataclass(frozen=True)
+class Operands:
+    """What a layer computes with: weights [kernels, channels // groups, kh, kw], bias and scale per kernel."""
+
+    weights: npt.NDArray[np.int8]
+    bias: npt.NDArray[np.int32]
+    scales: npt.NDArray[np.float32]
+
+
+OperandSource = Callable[[], Operands]
+"""Brings a layer's operands when they are needed, which they rarely are to learn how long it takes."""
+
+
+def fully_connected(channels: int, height: int, width: int, outputs: int, images: int = 1) -> Convolution:
+    """A fully connected layer over flattened [channels, height, width] activations.
+
+    It is a convolution whose kernel is as large as the image, so activations keep their layout. The
+    images of a batch stand below each other as one tall image, and the kernel strides from one to the
+    next: all of them share each weight that crosses the bus.
+    """
+    return Convolution(
+        channels, images * height, width, outputs, kernel=(height, width), stride=(height if images > 1 else 1, 1)
+    )
+
+
+def matrix_product(rows: int, inner: int, columns: int) -> Convolution:
+    """[rows, inner] times [inner, columns] as a 1x1 convolution with ``rows`` pixels.
+
+    Pixels stand below each other; with more rows than an image may have, they are folded into columns,
+    the last row padded.
+    """
+    width = -(-rows // LARGEST_POSITION)
+    return Convolution(inner, math.ceil(rows / width), width, columns)

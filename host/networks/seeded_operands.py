@@ -1,0 +1,44 @@
+"""Seeded weights for layers whose trained ones nobody gave, scaled so that activations stay alive.
+
+Weights are uniform over int8. The scale of output channel k makes its outputs spread the same for every
+layer: with weights that do not depend on the input, a sum's variance is E[(x - zero point)^2] times the
+sum of its squared weights. The first factor is known from how the previous layer was scaled. So no tensor
+has to be looked at, and the weights are the same for each input.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+
+import numpy as np
+
+from wingrid.host.networks.layer import Layer, Operands
+
+RELU_SPREAD = 64
+"""Standard deviation, in steps of int8, of a layer's outputs before ReLU: 4 of them span the 255 above zero."""
+
+LINEAR_SPREAD = 16
+"""The same without ReLU. 8 of them span the 127 on either side: poolings make activations larger than is reckoned
+with here, and classes are to differ all the same."""
+
+LOGIT_STEP = 1 / LINEAR_SPREAD
+"""What a step of a seeded network's last output stands for: its logits have a standard deviation of 1 or more."""
+
+INPUT_SQUARE = 64.0**2
+"""Mean square that a network's input (a picture, centred) is taken to have."""
+
+
+def seeded_operands(layer: Layer, seed: int = 0) -> Operands:
+    """Weights, bias and scales that depend on the layer's name and sizes, and on ``seed``, alone."""
+    shape = layer.shape
+    random = np.random.default_rng([seed, zlib.crc32(layer.name.encode())])
+    size = (shape.kernels, shape.channels // shape.groups, *shape.kernel)
+    weights = random.integers(-127, 128, size, np.int8)
+    # After a ReLU half of a symmetric distribution is left, and with it half of the mean square.
+    square = RELU_SPREAD**2 / 2 if layer.x_zero_point == -128 else INPUT_SQUARE
+    norms = np.array([math.sqrt(float(np.square(kernel, dtype=np.float32).sum())) for kernel in weights])
+    deviations = np.maximum(norms, 1) * math.sqrt(square)
+    spread = RELU_SPREAD if layer.y_zero_point == -128 else LINEAR_SPREAD
+    bias = np.rint(random.normal(0, 0.1, shape.kernels) * deviations).astype(np.int32)
+    return Operands(weights, bias, (spread / deviations).astype(np.float32))

@@ -1,0 +1,113 @@
+"""An imported model: layers of the accelerator and steps of the host, in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from wingrid.host.networks.layer import Layer, Operands
+from wingrid.host.onnx_models.shapes import TensorType
+
+IMAGES = "images"
+"""A layer's input as the model has it: [N, C, H, W], or [N, C, W] with a height of one."""
+
+ROWS = "rows"
+"""A matrix product: the last axis of the input holds channels, each vector along it is a pixel."""
+
+
+def signed(values: npt.NDArray) -> npt.NDArray[np.int8]:
+    """uint8 as int8, 128 less; int8 as it is."""
+    return values if values.dtype == np.int8 else (values ^ np.uint8(128)).view(np.int8)
+
+
+def as_type(values: npt.NDArray[np.int8], dtype: np.dtype) -> npt.NDArray:
+    """The inverse of ``signed``."""
+    return values if dtype == np.int8 else values.view(np.uint8) ^ np.uint8(128)
+
+
+@dataclass(frozen=True)
+class AcceleratedStep:
+    """A layer of the accelerator, with what ties it to tensors of the model."""
+
+    layer: Layer
+    operands: Operands
+    arrangement: str
+    source: str
+    target: str
+    source_type: TensorType
+    target_type: TensorType
+    nodes: tuple[str, ...]
+    """Names of the model's nodes that the layer stands for."""
+
+    @property
+    def name(self) -> str:
+        return self.layer.name
+
+    def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
+        """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
+        shape, x = self.layer.shape, signed(values)
+        if self.arrangement == IMAGES:
+            return np.ascontiguousarray(x.reshape(shape.images, shape.channels, shape.height, shape.width))
+        vectors = x.reshape(-1, shape.channels)
+        pixels = np.zeros((shape.height * shape.width, shape.channels), np.int8)
+        pixels[: len(vectors)] = vectors
+        return np.ascontiguousarray(pixels.T).reshape(1, shape.channels, shape.height, shape.width)
+
+    def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
+        """What the layer leaves as the model's tensor."""
+        wanted = self.target_type
+        if self.arrangement == ROWS:
+            vectors = int(np.prod(wanted.shape[:-1], dtype=np.int64))
+            y = y.reshape(self.layer.shape.kernels, -1)[:, :vectors].T
+        return as_type(np.ascontiguousarray(y).reshape(wanted.shape), wanted.dtype)
+
+
+@dataclass(frozen=True)
+class HostStep:
+    """A node that the host leaves to ONNX Runtime."""
+
+    node: onnx.NodeProto
+    reason: str
+    """Why it is not the accelerator's."""
+
+    @property
+    def name(self) -> str:
+        return self.node.name
+
+    @property
+    def operator(self) -> str:
+        return self.node.op_type
+
+
+@dataclass(frozen=True)
+class ImportedGraph:
+    """A model for inputs of one shape."""
+
+    model: onnx.ModelProto = field(repr=False)
+    """As ONNX gave it, its input's shape bound: what ONNX Runtime runs to judge the outcome."""
+    optimised: onnx.ModelProto = field(repr=False)
+    constants: dict[str, npt.NDArray] = field(repr=False)
+    input: str
+    input_type: TensorType
+    outputs: tuple[str, ...]
+    output_type: TensorType
+    """Of the first output."""
+    steps: tuple[AcceleratedStep | HostStep, ...]
+    int8_kernels: bool = False
+    """Whether ONNX Runtime may use its int8 kernels wherever it can, see ``open_session``."""
+
+    @property
+    def accelerated(self) -> list[AcceleratedStep]:
+        return [step for step in self.steps if isinstance(step, AcceleratedStep)]
+
+    @property
+    def layers(self) -> list[Layer]:
+        """What the accelerator does, in order."""
+        return [step.layer for step in self.accelerated]
+
+    @property
+    def host_steps(self) -> list[HostStep]:
+        return [step for step in self.steps if isinstance(step, HostStep)]

@@ -1,0 +1,92 @@
+"""The accelerator's layers of an ONNX model, for those who need no tensors: estimates."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from wingrid.host.errors import UserError
+from wingrid.host.execution.layer_run import time_layer
+from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.execution.machine import Machine
+from wingrid.host.networks.layer import Operands
+from wingrid.host.onnx_models.bundled import TYPICAL_INPUTS
+from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
+from wingrid.host.onnx_models.importer import import_model, require_quantised
+from wingrid.host.onnx_models.inputs import noise
+from wingrid.host.onnx_models.model_file import read_model
+from wingrid.host.onnx_models.model_run import host_work, model_path, select_layers, weights_of
+from wingrid.host.onnx_models.operators import require_operators
+from wingrid.host.onnx_models.quantising import quantised
+from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.shapes import model_input, open_type
+from wingrid.host.onnx_models.tensors import is_quantised
+from wingrid.host.reports.imported_network import ImportedNetwork
+from wingrid.host.reports.report import Report
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.timing import build
+
+
+def imported_for_estimate(
+    path: Path,
+    config: AcceleratorConfig,
+    *,
+    images: int = 1,
+    shape: Sequence[int] | None = None,
+    assume_int8: bool = False,
+) -> ImportedGraph:
+    """A model imported for a batch; ``shape`` is the input's if the model leaves it open.
+
+    A float model is refused unless ``assume_int8``: then it is quantised on noise, as cycles depend on shapes
+    alone. Raises ``UserError``.
+    """
+    model = read_model(path)
+    try:
+        require_operators(model)
+        wanted = open_type(model_input(model))
+        if shape is None:
+            shape = wanted.bound(images)
+        if shape is None:
+            raise UserError(f"the model takes {wanted}, so an estimate needs the input's shape")
+        if assume_int8 and not is_quantised(model):
+            model = quantised(model, noise(wanted.dtype, shape))
+        require_quantised(model)
+        return import_model(model, shape, config)
+    except ModelRefused as refusal:
+        raise type(refusal)(f"{path}: {refusal}") from None
+
+
+def estimate_model(
+    network: str,
+    on: Machine,
+    names: Sequence[str] | None = None,
+    images: int = 1,
+    listener: Listener | None = None,
+    *,
+    assume_int8: bool = False,
+) -> Report:
+    """What the accelerator's layers of a model take by the timing model: all, or those of these names.
+
+    Raises ``UserError``, also for names that the model does not have, and ``LayerError``.
+    """
+    hears: Listener = listener or Silence()
+    shape = TYPICAL_INPUTS.get(network) if images == 1 else None
+    graph = imported_for_estimate(model_path(network), on.config, images=images, shape=shape, assume_int8=assume_int8)
+    selected = select_layers(graph, network, names)
+    build.library(hears.building)
+    started = time.perf_counter()
+    results = [
+        time_layer(step.layer, partial(_operands, step), on, hears)
+        for step in graph.accelerated
+        if step.name in selected
+    ]
+    whole = len(selected) == len(graph.accelerated)
+    seen = (graph.input_type.shape or (1,))[0] if whole else 0
+    origin = ImportedNetwork(weights_of(network), host_work(graph))
+    return Report(network, on, results, seen, time.perf_counter() - started, imported=origin)
+
+
+def _operands(step: AcceleratedStep) -> Operands:
+    return step.operands

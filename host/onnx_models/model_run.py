@@ -1,0 +1,141 @@
+"""A whole run of an ONNX model: its layers on a backend, its outputs from theirs, and ONNX Runtime's verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy.typing as npt
+import onnx
+
+from wingrid.host.errors import UserError
+from wingrid.host.execution.machine import Machine, require_one_layer
+from wingrid.host.execution.parallel import run_all
+from wingrid.host.networks.built_in import ONNX_BUILT_IN
+from wingrid.host.onnx_models.bundled import DIGITS, IMAGENET, bundled_model, labelled_digits, photographs
+from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.graph_walk import golden_jobs, outputs_from
+from wingrid.host.onnx_models.importer import import_model, require_quantised
+from wingrid.host.onnx_models.inputs import model_input_values
+from wingrid.host.onnx_models.judge import judge
+from wingrid.host.onnx_models.model_file import read_model
+from wingrid.host.onnx_models.operators import require_operators
+from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.shapes import model_input, open_type
+from wingrid.host.reports.imported_network import HostWork, ImportedNetwork
+from wingrid.host.reports.report import Report
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run leaves: its report, and the model's first output, or the last layer's if not all of them ran."""
+
+    report: Report
+    output: npt.NDArray
+
+
+def run_model(
+    network: str,
+    on: Machine,
+    *,
+    source: str | None = None,
+    images: int | None = None,
+    layers: Sequence[str] | None = None,
+    int8_kernels: bool = False,
+) -> Outcome:
+    """Run a bundled network, or the model of an .onnx file; ``images`` is the batch if the input leaves it open.
+
+    Raises ``UserError`` for a model or an input that cannot be run, and what ``run_layers`` does.
+    """
+    labels = None
+    path = model_path(network)
+    model = read_model(path)
+    if network == DIGITS and source is None:
+        digits = labelled_digits(images, on.backend)
+        x, labels = digits.images, digits.labels
+    elif network == IMAGENET and source is None:
+        x = photographs(images or 1)
+    else:
+        x = input_of(model, path, source, images)
+    graph = imported(model, path, x.shape, on, int8_kernels=int8_kernels)
+    selected = select_layers(graph, network, layers)
+    require_one_layer(on, selected)
+    return run_graph(graph, x, network, on, selected, labels)
+
+
+def run_graph(
+    graph: ImportedGraph,
+    x: npt.NDArray,
+    network: str,
+    on: Machine,
+    selected: Sequence[str],
+    labels: npt.NDArray | None,
+) -> Outcome:
+    """Run the selected layers; after all of them the host's steps too, and have ONNX Runtime judge the outputs."""
+    results, seconds = run_all(golden_jobs(graph, x, selected), on, Path(network).name)
+    host, weights = host_work(graph), weights_of(network)
+    if len(selected) < len(graph.accelerated):
+        last = next(step for step in graph.accelerated if step.name == selected[-1])
+        report = Report(network, on, results, 0, seconds, imported=ImportedNetwork(weights, host))
+        return Outcome(report, last.model_output(results[-1].values))
+    outputs = outputs_from(graph, x, {result.layer.name: result.values for result in results})
+    judgement = judge(graph, x, outputs, labels)
+    origin = ImportedNetwork(weights, host, judgement)
+    report = Report(network, on, results, len(x) if x.ndim else 1, seconds, imported=origin)
+    return Outcome(report, outputs[graph.outputs[0]])
+
+
+def host_work(graph: ImportedGraph) -> list[HostWork]:
+    """What a report says of the host's steps."""
+    return [HostWork(step.name, step.operator, step.reason) for step in graph.host_steps]
+
+
+def weights_of(network: str) -> str:
+    """Where the weights come from."""
+    return ONNX_BUILT_IN.get(network, "the model's own")
+
+
+def model_path(network: str) -> Path:
+    """Where the model of a network is: built in, or the file that it names."""
+    return bundled_model(network) if network in ONNX_BUILT_IN else Path(network)
+
+
+def input_of(model: onnx.ModelProto, path: Path, source: str | None, images: int | None) -> npt.NDArray:
+    """The input from a file, or seeded noise. Raises ``UserError`` with the model's path where that is to blame."""
+    require_runnable(model, path)
+    return model_input_values(open_type(model_input(model)), source, images)
+
+
+def require_runnable(model: onnx.ModelProto, path: Path) -> None:
+    """Raise ``ModelRefused`` for what no input could change."""
+    try:
+        require_operators(model)
+        require_quantised(model)
+        open_type(model_input(model))
+    except ModelRefused as refusal:
+        raise type(refusal)(f"{path}: {refusal}") from None
+
+
+def imported(
+    model: onnx.ModelProto, path: Path, shape: Sequence[int], on: Machine, *, int8_kernels: bool
+) -> ImportedGraph:
+    """``import_model`` with the path in front of what it refuses."""
+    try:
+        return import_model(model, shape, on.config, int8_kernels=int8_kernels)
+    except ModelRefused as refusal:
+        raise type(refusal)(f"{path}: {refusal}") from None
+
+
+def select_layers(graph: ImportedGraph, network: str, names: Sequence[str] | None) -> list[str]:
+    """The layers to run, in the model's order; all of them for ``None``. Raises ``UserError`` for unknown ones."""
+    known = [step.name for step in graph.accelerated]
+    if names is None:
+        return known
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UserError(
+            f"{network} has no layer {', '.join(map(repr, unknown)) or 'of that name'} on the accelerator; "
+            f"there are {', '.join(known)}"
+        )
+    return [name for name in known if name in names]

@@ -1,0 +1,59 @@
+"""ONNX nodes: attributes, padding, and who takes their outputs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+import onnx
+from onnx import helper
+
+
+class Consumers:
+    """The nodes that take each tensor of a graph."""
+
+    def __init__(self, graph: onnx.GraphProto) -> None:
+        self._outputs = {value.name for value in graph.output}
+        self._nodes: dict[str, list[onnx.NodeProto]] = defaultdict(list)
+        for node in graph.node:
+            for name in {*node.input}:
+                self._nodes[name].append(node)
+
+    def only(self, tensor: str) -> onnx.NodeProto | None:
+        """The one node that takes the tensor, ``None`` if others do too, or the model's user."""
+        nodes = self._nodes[tensor]
+        return nodes[0] if len(nodes) == 1 and tensor not in self._outputs else None
+
+
+def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
+    """Attributes by name, as Python values."""
+    return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def padding_of(
+    attributes: dict[str, Any],
+    sizes: Sequence[int],
+    kernel: Sequence[int],
+    strides: Sequence[int],
+    dilations: Sequence[int],
+) -> list[int]:
+    """Pixels of padding, starts of all axes and then their ends, by ``pads`` or ``auto_pad``.
+
+    SAME makes ceil(size / stride) outputs; of an odd number of pixels, the additional one goes to the end for
+    SAME_UPPER and to the start for SAME_LOWER (ONNX operator specification, Conv).
+    """
+    how = attributes.get("auto_pad", b"NOTSET").decode()
+    axes = len(kernel)
+    if how in ("NOTSET", ""):
+        return list(attributes.get("pads", [0] * 2 * axes))
+    if how == "VALID":
+        return [0] * 2 * axes
+    starts, ends = [], []
+    for size, taps, stride, dilation in zip(sizes, kernel, strides, dilations, strict=True):
+        outputs = -(-size // stride)
+        total = max(0, (outputs - 1) * stride + (taps - 1) * dilation + 1 - size)
+        less = total // 2
+        starts.append(total - less if how == "SAME_LOWER" else less)
+        ends.append(less if how == "SAME_LOWER" else total - less)
+    return starts + ends

@@ -1,0 +1,97 @@
+"""ONNX Runtime sessions: whole models, single nodes, and the model as its optimiser leaves it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx import helper, numpy_helper
+from onnxruntime import GraphOptimizationLevel as Level
+
+from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
+
+
+def run_nodes(
+    nodes: Sequence[onnx.NodeProto],
+    values: Mapping[str, npt.NDArray],
+    constants: Mapping[str, npt.NDArray],
+    outputs: Sequence[str],
+    like: onnx.ModelProto,
+) -> dict[str, npt.NDArray]:
+    """The outputs named, computed from ``values`` and ``constants`` under the operator versions of ``like``.
+
+    Raises ``ModelRefused`` with ONNX Runtime's reason if it fails.
+    """
+    used = {name for node in nodes for name in node.input}
+    graph = helper.make_graph(
+        list(nodes),
+        "steps",
+        [
+            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
+            for name, value in values.items()
+        ],
+        [onnx.ValueInfoProto(name=name) for name in outputs],
+        [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
+    )
+    model = helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version)
+    return compute(open_session(model), {name: np.ascontiguousarray(value) for name, value in values.items()})
+
+
+_FATAL_ONLY = 4
+_INT8_KERNELS = "session.qdqisint8allowed"
+
+
+def open_session(
+    model: onnx.ModelProto,
+    level: Level = Level.ORT_ENABLE_ALL,
+    keep: Path | None = None,
+    *,
+    int8_kernels: bool = False,
+) -> onnxruntime.InferenceSession:
+    """A session on the CPU at an optimisation level, the default one unless told; ``keep`` takes the optimised model.
+
+    On x86, ONNX Runtime turns int8 activations of a QDQ model into uint8 where they do not branch, and computes in
+    float32 where they do. ``int8_kernels`` lets it take its integer kernels there too, as it does by
+    default on ARM.
+
+    Raises ``ModelRefused`` with ONNX Runtime's reason.
+    """
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = _FATAL_ONLY
+    if int8_kernels:
+        options.add_session_config_entry(_INT8_KERNELS, "1")
+    if keep is not None:
+        options.optimized_model_filepath = str(keep)
+    try:
+        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # its exceptions have no common base but this one
+        raise ModelRefused(f"ONNX Runtime refuses the model: {one_sentence(error)}") from None
+
+
+def compute(session: onnxruntime.InferenceSession, inputs: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:
+    """All outputs by name. Raises ``ModelRefused`` with ONNX Runtime's reason."""
+    names = [output.name for output in session.get_outputs()]
+    try:
+        values: list[Any] = session.run(names, dict(inputs))
+    except Exception as error:  # as above
+        raise ModelRefused(f"ONNX Runtime cannot run the model: {one_sentence(error)}") from None
+    return dict(zip(names, values, strict=True))
+
+
+def as_it_runs(model: onnx.ModelProto, *, int8_kernels: bool = False) -> onnx.ModelProto:
+    """The model after ONNX Runtime's own fusions: the operators whose kernels it calls, quantised ones among them.
+
+    Level 2 ("extended") holds all fusions that change arithmetic; level 3 only lays tensors out anew for the
+    processor at hand.
+    """
+    with tempfile.TemporaryDirectory(prefix="wingrid-") as folder:
+        path = Path(folder) / "optimised.onnx"
+        open_session(model, Level.ORT_ENABLE_EXTENDED, keep=path, int8_kernels=int8_kernels)
+        return onnx.load(path)

@@ -1,0 +1,106 @@
+"""Tensors stored in an ONNX model, and the scales and zero points of quantised ones."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+from wingrid.host.onnx_models.refusal import ModelRefused
+
+LINEAR = ("QuantizeLinear", "DequantizeLinear")
+
+
+def is_quantised_operator(operator: str) -> bool:
+    """Whether all of an operator's floating point inputs are scales."""
+    return operator.startswith("QLinear") or operator in ("QGemm", "MatMulIntegerToFloat")
+
+
+def is_quantised(model: onnx.ModelProto) -> bool:
+    """Whether some tensor of the model is quantised at all."""
+    return any(node.op_type in LINEAR or is_quantised_operator(node.op_type) for node in model.graph.node)
+
+
+def require_scales(model: onnx.ModelProto) -> None:
+    """Raise ``ModelRefused`` for a constant scale that is zero, negative, not finite or no number."""
+    constants = constants_of(model)
+    for node in model.graph.node:
+        if node.op_type in LINEAR:
+            names = list(node.input[1:2])
+        elif is_quantised_operator(node.op_type):
+            names = [name for name in node.input if name in constants and constants[name].dtype == np.float32]
+        else:
+            continue
+        for name in names:
+            values = constants.get(name)
+            if values is None or values.dtype not in (np.float16, np.float32, np.float64):
+                continue
+            wrong = ~(np.isfinite(values) & (values > 0))
+            if wrong.any():
+                raise ModelRefused(
+                    f"scale {name} of node {node.name} holds {values[wrong].flat[0]}: scales must be finite and above 0"
+                )
+
+
+_SUB_BYTE_BITS = {
+    getattr(TensorProto, name): bits
+    for name, bits in {"INT4": 4, "UINT4": 4, "FLOAT4E2M1": 4, "INT2": 2, "UINT2": 2}.items()
+    if hasattr(TensorProto, name)
+}
+_COMPLEX = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
+
+
+def stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
+    """Initialisers, and the tensors that nodes carry as attributes."""
+    yield from model.graph.initializer
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR:
+                yield attribute.t
+            yield from attribute.tensors
+
+
+def require_whole(tensor: TensorProto) -> None:
+    """Raise ``ModelRefused`` unless the tensor's type is known and it has as many elements as its shape says."""
+    name = tensor.name or "of a node"
+    try:
+        known = tensor.data_type in helper.get_all_tensor_dtypes()
+        kind = TensorProto.DataType.Name(tensor.data_type)
+    except ValueError:
+        known, kind = False, str(tensor.data_type)
+    if not known or tensor.data_type == TensorProto.UNDEFINED:
+        raise ModelRefused(f"tensor {name} has the unknown data type {kind}")
+    if any(size < 0 for size in tensor.dims):
+        raise ModelRefused(f"tensor {name} has a negative size in its shape {list(tensor.dims)}")
+    elements = math.prod(tensor.dims)
+    if tensor.data_location == TensorProto.EXTERNAL:
+        return
+    if tensor.HasField("raw_data"):
+        if tensor.data_type == TensorProto.STRING:
+            raise ModelRefused(f"tensor {name} holds strings as raw bytes, which ONNX does not allow")
+        bits = _SUB_BYTE_BITS.get(tensor.data_type) or 8 * _item_bytes(tensor.data_type)
+        held, needed, unit = len(tensor.raw_data), -(-elements * bits // 8), "bytes"
+    else:
+        held, needed, unit = len(getattr(tensor, helper.tensor_dtype_to_field(tensor.data_type))), elements, "elements"
+        if tensor.data_type in _COMPLEX:
+            needed *= 2
+        elif tensor.data_type in _SUB_BYTE_BITS:
+            needed = -(-elements * _SUB_BYTE_BITS[tensor.data_type] // 8)
+    if held != needed:
+        raise ModelRefused(
+            f"tensor {name} of shape {list(tensor.dims)} and type {kind} needs {needed} {unit}, "
+            f"but the file holds {held}"
+        )
+
+
+def _item_bytes(data_type: int) -> int:
+    return np.dtype(helper.tensor_dtype_to_np_dtype(data_type)).itemsize
+
+
+def constants_of(model: onnx.ModelProto) -> dict[str, npt.NDArray]:
+    """The initialisers by name."""
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}

@@ -1,0 +1,110 @@
+"""Energy of a layer: multiply-adds, on-chip buffers and DRAM, from cited constants.
+
+The constants are those of a 45 nm process at 0.9 V, from M. Horowitz, "Computing's Energy Problem (and what we can do
+about it)", ISSCC 2014: integer operations, and reads of 64 bits from caches of 8 KiB, 32 KiB and 1 MiB. A 32-bit
+access to DRAM takes 640 pJ, as S. Han et al. derive from it ("EIE", ISCA 2016, table I).
+
+Widths and sizes in between follow the lines through the cited ones: a multiplication grows with the product of its
+operands' widths (0.2 pJ for 8 x 8 bits makes 3.2 pJ for 32 x 32; 3.1 pJ are cited), an addition with its width, and a
+buffer's bit with a power of the buffer's size. Winograd's transforms, requantisation, registers, clock and
+control are left out: these are figures to compare designs by, none to design a power supply for.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import dataclass
+
+from wingrid.host.execution.measurement import Activity, Measurement
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import PARAMETER_BYTES
+from wingrid.hw.winograd_matrices import element_bits
+
+MULTIPLY_8X8 = 0.2
+"""pJ of a multiplication of two int8."""
+
+ADD_32 = 0.1
+"""pJ of an addition of 32 bits."""
+
+BUFFER_64 = ((8 << 10, 10.0), (32 << 10, 20.0), (1 << 20, 100.0))
+"""pJ of an access to 64 bits of a memory of so many bytes."""
+
+DRAM_32 = 640.0
+"""pJ of an access to 32 bits of DRAM."""
+
+
+@dataclass(frozen=True)
+class Energy:
+    """pJ, by what takes it."""
+
+    multiply_add: float
+    buffers: float
+    dram: float
+
+    @property
+    def total(self) -> float:
+        return self.multiply_add + self.buffers + self.dram
+
+    def __add__(self, other: Energy) -> Energy:
+        return Energy(self.multiply_add + other.multiply_add, self.buffers + other.buffers, self.dram + other.dram)
+
+    def shared(self, parts: int) -> Energy:
+        """An equal part of it."""
+        return Energy(self.multiply_add / parts, self.buffers / parts, self.dram / parts)
+
+
+def multiply_add_energy(tile: int) -> float:
+    """pJ of a multiplication and an addition in the domain of a Winograd tile, or of direct convolution for 0."""
+    activation, weight, accumulator = element_bits(tile)
+    return MULTIPLY_8X8 * activation * weight / 64 + ADD_32 * accumulator / 32
+
+
+def buffer_bit_energy(size: float) -> float:
+    """pJ of an access to a bit of a memory of ``size`` bytes: logarithmic lines through the cited sizes."""
+    (low, cheap), (high, dear) = next(
+        pair for pair in itertools.pairwise(BUFFER_64) if size <= pair[1][0] or pair[1] == BUFFER_64[-1]
+    )
+    slope = math.log(dear / cheap) / math.log(high / low)
+    return cheap * (size / low) ** slope / 64
+
+
+def layer_energy(activity: Activity, measurement: Measurement, tile: int, config: AcceleratorConfig) -> Energy:
+    """What a layer takes. All multipliers count in each busy cycle, whether or not their lanes are in use."""
+    transformed = activity.transformed
+    direct = activity.vectors - transformed
+    products = direct * multiply_add_energy(0) + transformed * multiply_add_energy(tile)
+    return Energy(
+        products * config.multipliers,
+        sum(bits * buffer_bit_energy(size) for size, bits in buffer_traffic(activity, measurement, config).values()),
+        measurement.dram_bytes * 8 * DRAM_32 / 32,
+    )
+
+
+def buffer_traffic(
+    activity: Activity, measurement: Measurement, config: AcceleratorConfig
+) -> dict[str, tuple[float, int]]:
+    """Of each buffer its size in bytes, and the bits written to it and read from it."""
+    moved = measurement.bytes
+    pixel, weights = 8 * config.rows, 8 * config.cols
+    sums = config.cols * config.accumulator_bits
+    vector = config.rows * config.activation_bits
+
+    def loaded(name: str) -> int:
+        """Entries that LOADs fill, one with each beat."""
+        return moved[name] // config.bus_bytes
+
+    return {
+        "inputs": (config.input_buffer * pixel / 8, (loaded("activations") + activity.vectors) * pixel),
+        "transformed": (config.accumulators * vector / 8, 2 * activity.transformed * vector),
+        "weights": (
+            config.weight_buffer * weights / 8,
+            (loaded("weights") + activity.raw_tiles * config.rows) * weights,
+        ),
+        "accumulators": (config.accumulators * sums / 8, (2 * activity.vectors + activity.drained) * sums),
+        "parameters": (
+            config.parameter_entries * weights / 8,
+            (loaded("parameters") + activity.stores * PARAMETER_BYTES) * weights,
+        ),
+        "outputs": (config.output_buffer * config.bus_bytes, 2 * 8 * moved["results"]),
+    }

@@ -1,0 +1,182 @@
+"""Reports: what a run took, as JSON and CSV. A field that a backend cannot know is null."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wingrid.host.execution.layer_result import LayerResult
+from wingrid.host.execution.machine import Machine
+from wingrid.host.networks.layer import Layer
+from wingrid.host.networks.softmax import Guess
+from wingrid.host.reports.efficiency import layer_limits, total_limits
+from wingrid.host.reports.imported_network import ImportedNetwork, imported_fields
+from wingrid.host.reports.traffic import lower_bound_bytes
+from wingrid.hw.verilog import version
+
+
+@dataclass(frozen=True)
+class Report:
+    """The layers that ran, and under what conditions; ``images`` is 0 if they are not a whole network.
+
+    ``guesses`` are a classifier's likeliest classes for each image, by the host's softmax. ``seeded`` weights come
+    from a random generator, so that no class means anything.
+    """
+
+    network: str
+    machine: Machine
+    results: Sequence[LayerResult]
+    images: int
+    wall_seconds: float
+    guesses: Sequence[Sequence[Guess]] | None = None
+    seeded: bool = True
+    imported: ImportedNetwork | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report's JSON object."""
+        machine = self.machine
+        return {
+            "wingrid": version(),
+            "network": self.network,
+            "backend": machine.backend,
+            "config": machine.config.as_dict(),
+            "memory": dataclasses.asdict(machine.timing),
+            "layers": [self._layer(result) for result in self.results],
+            "total": self._total(),
+            "clock_mhz": machine.clock_mhz,
+            "images": self.images or None,
+            "weights": self._weights(),
+            "host_operations": self.host_operations(),
+            "guesses": self._guesses(),
+            **imported_fields(self.imported),
+        }
+
+    def host_operations(self) -> list[dict[str, str]]:
+        """What the host computes and the figures leave out: the operation and the layer before or after which."""
+        operations = []
+        for result in self.results:
+            if result.unfolded:
+                down, right = result.unfolded
+                operations.append({"operation": f"unfolding {down}x{right} taps", "before": result.layer.name})
+            if result.layer.normalisation:
+                operations.append({"operation": "local response normalisation", "after": result.layer.name})
+        if self.guesses:
+            operations.append({"operation": "softmax", "after": self.results[-1].layer.name})
+        return operations
+
+    def as_json(self) -> str:
+        return json.dumps(self.as_dict(), indent=2) + "\n"
+
+    def as_csv(self) -> str:
+        """A line per layer; stalls and bytes have a column for each of their names."""
+        return csv_text([flat(layer) for layer in self.as_dict()["layers"]])
+
+    def _layer(self, result: LayerResult) -> dict[str, Any]:
+        layer, measurement = result.layer, result.measurement
+        moved = measurement.dram_bytes if measurement else None
+        bound = lower_bound_bytes(layer, self.machine.config.on_chip_bytes)
+        return {
+            "name": layer.name,
+            "operator": layer.operator,
+            "pool": str(layer.pool) if layer.pool else None,
+            "algorithm": result.algorithm,
+            "unfolded": list(result.unfolded) if result.unfolded else None,
+            "macs": layer.shape.macs,
+            "cycles": measurement.cycles if measurement else None,
+            "macs_per_multiplier_cycle": self._efficiency(layer.shape.macs, measurement.cycles if measurement else 0),
+            "busy": measurement.busy if measurement else None,
+            "stalls": dict(measurement.stalls) if measurement else None,
+            "bytes": dict(measurement.bytes) if measurement else None,
+            "dram_bytes": moved,
+            "lower_bound_bytes": bound,
+            "lower_bound_ratio": _ratio(moved, bound),
+            **layer_limits(result, self.machine),
+            "exact": result.exact,
+            "timing_equal": result.timing_equal,
+        }
+
+    def _total(self) -> dict[str, Any]:
+        layers: list[Layer] = [result.layer for result in self.results]
+        macs = sum(layer.shape.macs for layer in layers)
+        total: dict[str, Any] = {
+            "macs": macs,
+            "cycles": None,
+            "macs_per_multiplier_cycle": None,
+            "busy": None,
+            "stalls": None,
+            "bytes": None,
+            "dram_bytes": None,
+            "lower_bound_bytes": sum(lower_bound_bytes(layer, self.machine.config.on_chip_bytes) for layer in layers),
+            "lower_bound_ratio": None,
+            "images_per_second": None,
+            "rtl_cycles_per_second": None,
+            "wall_seconds": round(self.wall_seconds, 3),
+            **total_limits(self.results, self.machine, self.images),
+        }
+        measurements = [result.measurement for result in self.results if result.measurement]
+        if len(measurements) == len(self.results):
+            cycles = sum(measurement.cycles for measurement in measurements)
+            by_class = _sums([measurement.bytes for measurement in measurements])
+            seconds = sum(result.seconds for result in self.results)
+            total["cycles"] = cycles
+            total["macs_per_multiplier_cycle"] = self._efficiency(macs, cycles)
+            total["busy"] = sum(measurement.busy for measurement in measurements)
+            total["stalls"] = _sums([measurement.stalls for measurement in measurements])
+            total["bytes"] = by_class
+            total["dram_bytes"] = sum(by_class.values())
+            total["lower_bound_ratio"] = _ratio(total["dram_bytes"], total["lower_bound_bytes"])
+            if self.images:
+                total["images_per_second"] = round(self.images * self.machine.clock_mhz * 1e6 / cycles, 3)
+            total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
+        return total
+
+    def _weights(self) -> str:
+        if self.imported:
+            return self.imported.weights
+        return "seeded" if self.seeded else "given"
+
+    def _guesses(self) -> list[list[dict[str, Any]]] | None:
+        if self.guesses is None:
+            return None
+        return [
+            [{"class": guess.number, "probability": round(guess.probability, 6)} for guess in image]
+            for image in self.guesses
+        ]
+
+    def _efficiency(self, macs: int, cycles: int) -> float | None:
+        return round(macs / (self.machine.config.multipliers * cycles), 4) if cycles else None
+
+
+def flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """A report's entry as cells: each of an object's members has a column ``name.member``, a list is one text."""
+    row: dict[str, Any] = {}
+    for key, value in entry.items():
+        if isinstance(value, dict):
+            row.update({f"{key}.{name}": number for name, number in value.items()})
+        elif isinstance(value, list):
+            row[key] = "x".join(map(str, value))
+        else:
+            row[key] = value
+    return row
+
+
+def csv_text(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows of the same columns under a line with their names."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    return {name: sum(count[name] for count in counts) for name in counts[0]}
+
+
+def _ratio(moved: int | None, bound: int) -> float | None:
+    return None if moved is None else round(moved / bound, 4)

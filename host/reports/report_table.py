@@ -1,0 +1,101 @@
+"""The report for people: a table that fits a terminal of 120 columns, and a few lines under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from wingrid.host.reports.report import Report
+
+COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
+TRAFFIC = ("weights\nMB", "inputs\nMB", "results\nMB", "other\nMB", "of\nbound", "exact/\ntimed")
+
+
+def table(report: Report) -> Table:
+    """A line per layer and their total; a dash stands for what the backend cannot know."""
+    found = report.as_dict()
+    shown = compact_table(f"{report.network} on {report.machine.backend} ({conditions(report)})")
+    for name in (*COLUMNS, *TRAFFIC):
+        shown.add_column(name, justify="left" if name in ("algorithm", "pool") else "right", no_wrap=True)
+    for layer in found["layers"]:
+        verdicts = ({True: "yes", False: "NO", None: "-"}[layer[check]] for check in ("exact", "timing_equal"))
+        row = layer["name"], layer["algorithm"] or "-", layer["pool"] or "", *_figures(layer), "/".join(verdicts)
+        shown.add_row(*row)
+    shown.add_section()
+    shown.add_row("total", "", "", *_figures(found["total"]), "")
+    return shown
+
+
+def footnotes(report: Report) -> Iterator[str]:
+    """What the table has no column for: throughput, what the host did, what the network saw."""
+    found = report.as_dict()
+    total = found["total"]
+    if total["images_per_second"] is not None:
+        yield (
+            f"{total['images_per_second']:g} images per second at {report.machine.clock_mhz:g} MHz, "
+            f"{total['dram_bytes'] / 1e6 / report.images:.1f} MB of memory traffic each."
+        )
+    if total["rtl_cycles_per_second"] is not None:
+        yield (
+            f"{total['wall_seconds']:.1f} s of wall time; "
+            f"a core simulates {total['rtl_cycles_per_second']:,} cycles per second."
+        )
+    yield from host_operations(report)
+    if report.imported:
+        yield from report.imported.remarks()
+    for image, guesses in enumerate(report.guesses or ()):
+        classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
+        yield f"Likeliest classes of image {image}: {classes}."
+    if report.guesses and report.seeded:
+        yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
+
+
+def host_operations(report: Report) -> Iterator[str]:
+    """A sentence about what the host does, if it does anything."""
+    places: dict[str, list[str]] = {}
+    for entry in report.host_operations():
+        when = "before" if "before" in entry else "after"
+        places.setdefault(f"{entry['operation']} {when}", []).append(entry[when])
+    if places:
+        operations = "; ".join(f"{operation} {', '.join(names)}" for operation, names in places.items())
+        yield f"On the host, not in these figures: {operations}."
+
+
+def conditions(report: Report) -> str:
+    """Array and memory, in brief."""
+    config, timing = report.machine.config, report.machine.timing
+    dram = ", DRAM" if timing.dram else ""
+    return f"{config.rows}x{config.cols}, latency {timing.latency}, {timing.bytes_per_cycle} bytes/cycle{dram}"
+
+
+def compact_table(title: str, first: str = "layer") -> Table:
+    """An empty table with narrow gaps and its first column."""
+    shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0), title_justify="left", pad_edge=False)
+    shown.add_column(first, no_wrap=True)
+    return shown
+
+
+def megabytes(count: int, digits: int = 3) -> str:
+    """Bytes in millions, to the kilobyte or as many digits as asked for."""
+    return f"{count / 1e6:,.{digits}f}"
+
+
+def _figures(entry: dict[str, Any]) -> list[str]:
+    macs = f"{entry['macs'] / 1e6:,.1f}"
+    if entry["cycles"] is None:
+        return [macs, *["-"] * (len(COLUMNS) + len(TRAFFIC) - 4)]
+    cycles, moved = entry["cycles"], entry["bytes"]
+    cause, stalled = max(entry["stalls"].items(), key=lambda stall: stall[1])
+    other = entry["dram_bytes"] - moved["weights"] - moved["activations"] - moved["results"]
+    return [
+        macs,
+        f"{cycles:,}",
+        f"{entry['macs_per_multiplier_cycle']:.3f}",
+        f"{entry['busy'] / cycles:.1%}",
+        f"{cause} {stalled / cycles:.1%}" if stalled else "none",
+        *(megabytes(count, 2) for count in (moved["weights"], moved["activations"], moved["results"], other)),
+        f"{entry['lower_bound_ratio']:.2f}",
+    ]

@@ -1,0 +1,1 @@
+"""The AXI4 master and what its bursts obey."""

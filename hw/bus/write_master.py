@@ -1,0 +1,111 @@
+"""The writing half of the AXI4 master: whole bursts out of the output buffer."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.bus import axi
+from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.isa import PC_BITS
+from wingrid.hw.queue import Queue
+
+WRITE_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "pc": PC_BITS})
+"""A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``."""
+
+
+class WriteMaster(wiring.Component):
+    """Writes bursts whose beats already lie in the output buffer, in order.
+
+    ``beat`` is the buffer's oldest beat; ``next_beat`` removes it. Because a burst is requested complete,
+    WVALID stays high from its first beat to its last. ``released`` pulses as the last one goes, with the
+    burst's length in ``released_beats``. At most ``config.writes_in_flight`` bursts await their response. With
+    ``halt`` no further burst starts; ``idle`` says that none is requested or under way, ``quiet`` that
+    none is under way. ``error`` pulses with ``error_pc`` on a response other than OKAY.
+    """
+
+    start_latency = 1
+    """Cycles from the start of a burst to its handshake on AW and its first one on W, when memory is ready."""
+
+    @staticmethod
+    def requests(config: AcceleratorConfig) -> int:
+        """Bursts that can be requested ahead of the one that is written."""
+        return max(2, config.writes_in_flight)
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "bus": Out(axi.write_channels(config)),
+                "request": In(stream.Signature(WRITE_REQUEST)),
+                "beat": In(8 * config.bus_bytes),
+                "next_beat": Out(1),
+                "released": Out(1),
+                "released_beats": Out(9),
+                "halt": In(1),
+                "idle": Out(1),
+                "quiet": Out(1),
+                "error": Out(1),
+                "error_pc": Out(PC_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config, bus = self._config, self.bus
+        m = Module()
+        m.submodules.requests = requests = Queue(WRITE_REQUEST, self.requests(config))
+        m.submodules.awaiting = awaiting = Queue(PC_BITS, max(2, config.writes_in_flight))
+        m.d.comb += [
+            requests.input.valid.eq(self.request.valid),
+            requests.input.payload.eq(self.request.payload),
+            self.request.ready.eq(requests.input.ready),
+        ]
+
+        head = requests.output.payload
+        remaining = Signal(9)
+        start = Signal()
+        m.d.comb += [
+            bus.wvalid.eq(remaining != 0),
+            bus.wdata.eq(self.beat),
+            bus.wstrb.eq(~0),
+            bus.wlast.eq(remaining == 1),
+            self.next_beat.eq(bus.wvalid & bus.wready),
+            self.released.eq(self.next_beat & bus.wlast),
+            start.eq(
+                requests.output.valid
+                & (remaining == 0)
+                & (~bus.awvalid | bus.awready)
+                & (awaiting.level != config.writes_in_flight)
+                & ~self.halt
+            ),
+            requests.output.ready.eq(start),
+            awaiting.input.valid.eq(start),
+            awaiting.input.payload.eq(head.pc),
+            bus.awsize.eq((config.bus_bytes - 1).bit_length()),
+            bus.awburst.eq(axi.BURST_INCREMENTING),
+            bus.awcache.eq(axi.CACHE_NORMAL_BUFFERABLE),
+            bus.bready.eq(1),
+        ]
+        with m.If(start):
+            m.d.sync += [
+                bus.awvalid.eq(1),
+                bus.awaddr.eq(head.address),
+                bus.awlen.eq(head.beats - 1),
+                remaining.eq(head.beats),
+                self.released_beats.eq(head.beats),
+            ]
+        with m.Else():
+            with m.If(bus.awready):
+                m.d.sync += bus.awvalid.eq(0)
+            with m.If(self.next_beat):
+                m.d.sync += remaining.eq(remaining - 1)
+
+        m.d.comb += [
+            awaiting.output.ready.eq(bus.bvalid),
+            self.error.eq(bus.bvalid & (bus.bresp != axi.RESPONSE_OKAY)),
+            self.error_pc.eq(awaiting.output.payload),
+            self.quiet.eq((awaiting.level == 0) & ~bus.awvalid & (remaining == 0)),
+            self.idle.eq(self.quiet & (requests.level == 0)),
+        ]
+        return m

@@ -1,0 +1,88 @@
+"""The performance counters: where every cycle and every byte went."""
+
+from __future__ import annotations
+
+import enum
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Buffer
+from wingrid.hw.registers import Counter
+
+COUNTER_BITS = 64
+
+
+class Stall(enum.IntEnum):
+    """What keeps a source of vectors from offering one."""
+
+    NO_INSTRUCTION = 0
+    INPUTS = 1
+    ACCUMULATORS = 2
+    PIPELINE = 3
+    TRANSFORM = 4
+
+
+class Counters(wiring.Component):
+    """Counts while ``running``; ``clear`` sets all to zero.
+
+    Each running cycle counts as exactly one of BUSY and the STALL_*: busy when a vector enters the
+    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``:
+    ``fetched`` and ``loaded`` (a mask over ``Buffer``) as they arrive, ``written`` as memory takes them.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "clear": In(1),
+                "running": In(1),
+                "vector_valid": In(1),
+                "vector_ready": In(1),
+                "stall": In(Stall),
+                "all_dispatched": In(1),
+                "fetched": In(1),
+                "loaded": In(len(Buffer)),
+                "written": In(1),
+                "values": Out(data.ArrayLayout(COUNTER_BITS, len(Counter))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bus_bytes = self._config.bus_bytes
+        event = {counter: Signal(name=f"event_{counter.name.lower()}") for counter in Counter}
+        with m.If(self.running):
+            m.d.comb += event[Counter.CYCLES].eq(1)
+            with m.If(self.vector_valid & self.vector_ready):
+                m.d.comb += event[Counter.BUSY].eq(1)
+            with m.Elif(self.vector_valid):
+                m.d.comb += event[Counter.STALL_WEIGHTS].eq(1)
+            with m.Elif(self.stall == Stall.INPUTS):
+                m.d.comb += event[Counter.STALL_INPUTS].eq(1)
+            with m.Elif(self.stall == Stall.ACCUMULATORS):
+                m.d.comb += event[Counter.STALL_ACCUMULATORS].eq(1)
+            with m.Elif(self.stall == Stall.TRANSFORM):
+                m.d.comb += event[Counter.STALL_TRANSFORM].eq(1)
+            with m.Elif(self.stall == Stall.PIPELINE):
+                m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
+            with m.Elif(self.all_dispatched):
+                m.d.comb += event[Counter.STALL_DRAIN].eq(1)
+            with m.Else():
+                m.d.comb += event[Counter.STALL_INSTRUCTIONS].eq(1)
+        m.d.comb += [
+            event[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
+            event[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
+            event[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value]),
+            event[Counter.BYTES_PARAMETERS].eq(self.loaded[Buffer.PARAMETERS.value]),
+            event[Counter.BYTES_RESULTS].eq(self.written),
+        ]
+        for counter in Counter:
+            step = bus_bytes if counter.name.startswith("BYTES_") else 1
+            with m.If(self.clear):
+                m.d.sync += self.values[counter].eq(0)
+            with m.Elif(event[counter]):
+                m.d.sync += self.values[counter].eq(self.values[counter] + step)
+        return m

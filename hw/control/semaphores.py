@@ -1,0 +1,53 @@
+"""The counting semaphores through which the engines meet."""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Cat, Const, Module, Signal, ValueLike
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.isa import SEMAPHORE_BITS, Semaphore
+
+
+class Semaphores(wiring.Component):
+    """One counter per ``Semaphore``; masks have its bit positions.
+
+    A signal in one cycle makes the semaphore available in the next; signal and take in the same cycle
+    cancel out. ``overflow`` rises in the cycle in which a full counter is signalled. ``clear`` sets
+    all counts to zero.
+    """
+
+    latency = 1
+    """Cycles from a signal to the first cycle in which it can be taken."""
+
+    def __init__(self) -> None:
+        mask = len(Semaphore)
+        super().__init__(
+            {"signal": In(mask), "take": In(mask), "clear": In(1), "available": Out(mask), "overflow": Out(1)}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        overflows = []
+        for semaphore in Semaphore:
+            count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")
+            signal, take = self.signal[semaphore], self.take[semaphore]
+            m.d.comb += self.available[semaphore].eq(count != 0)
+            with m.If(self.clear):
+                m.d.sync += count.eq(0)
+            with m.Elif(signal & ~take):
+                m.d.sync += count.eq(count + 1)
+            with m.Elif(take & ~signal):
+                m.d.sync += count.eq(count - 1)
+            overflows.append(signal & ~take & count.all())
+        m.d.comb += self.overflow.eq(Cat(overflows).any())
+        return m
+
+
+def satisfied(wait: ValueLike, available: ValueLike, of: frozenset[Semaphore]) -> ValueLike:
+    """Whether every semaphore of the set ``of`` that the mask ``wait`` names is available."""
+    missing = [wait[semaphore] & ~available[semaphore] for semaphore in sorted(of)]
+    return ~reduce(or_, missing, Const(0, 1))

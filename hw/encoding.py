@@ -1,0 +1,100 @@
+"""Instructions as bytes: one encoded, a program encoded, decoded again, and read as arrays of fields.
+
+``wingrid.hw.isa`` says which fields an instruction has, how wide they are and what they mean; all of them are whole
+bytes, little-endian, in the order in which they are declared, behind the opcode byte. This module is the only one
+that turns them into bytes and back.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import operator
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from amaranth.hdl import Shape
+
+from wingrid.hw.config import INSTRUCTION_BYTES
+from wingrid.hw.isa import INSTRUCTIONS, OPCODE_BITS, Instruction, Opcode
+
+
+class ProgramError(ValueError):
+    """A program that breaks the rules of the instruction set, or never ends; the message says how."""
+
+
+def encode(instruction: Instruction) -> bytes:
+    """The instruction as it lies in memory, ``INSTRUCTION_BYTES`` long.
+
+    Raises ``ValueError`` naming the field whose value does not fit.
+    """
+    packing, values = _packing(instruction.opcode)
+    try:
+        return packing.pack(instruction.opcode, *values(instruction))
+    except struct.error:
+        raise ValueError(_misfit(instruction)) from None
+
+
+def encode_program(program: Iterable[Instruction]) -> bytes:
+    """The program as it lies in memory, instruction after instruction."""
+    return b"".join(map(encode, program))
+
+
+def decode(word: bytes) -> Instruction:
+    """The instruction that ``word`` encodes; raises ``ProgramError`` for an unknown opcode."""
+    kinds = {kind.opcode.value: kind for kind in INSTRUCTIONS}
+    if word[0] not in kinds:
+        raise ProgramError(f"unknown opcode {word[0]}")
+    fields = np.frombuffer(word, record(kinds[word[0]]), count=1)[0]
+    names = [field.name for field in dataclasses.fields(kinds[word[0]])]
+    return kinds[word[0]](**{name: int(fields[name]) for name in names})
+
+
+def instruction_fields(program: bytes, kind: type[Instruction]) -> dict[str, npt.NDArray[np.int64]]:
+    """The fields of all instructions of a kind, in the order of the program: an array [instructions] for each name."""
+    words = np.frombuffer(program, record(kind))
+    chosen = words[words["opcode"] == kind.opcode]
+    return {name: chosen[name].astype(np.int64) for name in words.dtype.names or ()}
+
+
+def record(kind: type[Instruction]) -> np.dtype[Any]:
+    """The layout of an instruction, opcode included, as a numpy record of ``INSTRUCTION_BYTES``."""
+    return _record(kind.opcode)
+
+
+@functools.cache
+def _record(opcode: Opcode) -> np.dtype[Any]:
+    kind = next(kind for kind in INSTRUCTIONS if kind.opcode == opcode)
+    names, formats, offsets = [], [], []
+    for name, field in kind.layout():
+        shape = Shape.cast(field.shape)
+        names.append(name)
+        formats.append(f"<{'i' if shape.signed else 'u'}{shape.width // 8}")
+        offsets.append(field.offset // 8)
+    return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": INSTRUCTION_BYTES})
+
+
+@functools.cache
+def _packing(opcode: Opcode) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
+    """How an instruction is packed, and what gets the values of its fields; much faster than numpy for one."""
+    fields = dataclasses.fields(next(kind for kind in INSTRUCTIONS if kind.opcode == opcode))
+    codes = {OPCODE_BITS: "B", 16: "H", 32: "I"}
+    shapes = [field.metadata["shape"] for field in fields]
+    form = "".join(codes[shape.width].lower() if shape.signed else codes[shape.width] for shape in shapes)
+    size = struct.calcsize(f"<B{form}")
+    packing = struct.Struct(f"<B{form}{INSTRUCTION_BYTES - size}x")
+    return packing, operator.attrgetter(*(field.name for field in fields))
+
+
+def _misfit(instruction: Instruction) -> str:
+    """A sentence about the first field whose value does not fit."""
+    for field in dataclasses.fields(instruction):
+        shape, value = field.metadata["shape"], getattr(instruction, field.name)
+        low = -(1 << shape.width - 1) if shape.signed else 0
+        high = (1 << (shape.width - 1 if shape.signed else shape.width)) - 1
+        if not low <= value <= high:
+            return f"{instruction.opcode.name} field {field.name} = {value} must lie between {low} and {high}"
+    raise AssertionError("a field that could not be packed must be out of its range")

@@ -1,0 +1,1 @@
+"""From the operand buffers to the mesh: weight tiles and vectors."""

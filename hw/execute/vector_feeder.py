@@ -1,0 +1,98 @@
+"""The half of the execute engine that streams input vectors into the mesh."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, signed
+
+from wingrid.hw.control.counters import Stall
+from wingrid.hw.control.semaphores import satisfied
+from wingrid.hw.execute.raster_walk import RasterWalk
+from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.mesh.vector_source import VectorSource
+from wingrid.hw.queue import Queue
+
+WAITS = frozenset({Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
+"""The semaphores of an EXECUTE that this half waits for; the weight feeder waits for the weights."""
+
+
+class VectorFeeder(VectorSource):
+    """Carries out queued EXECUTE instructions in order, one vector per cycle, across instructions too.
+
+    A vector leaves one cycle after ``read_enable`` asked the input buffer for it; ``read_data`` is the
+    buffer's entry one cycle after and must hold while ``read_enable`` is low. Padding is filled in
+    here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
+    ``last`` and is signalled by whoever sees the sum committed.
+    """
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.walk = walk = RasterWalk(config)
+        m.d.comb += [
+            queue.input.valid.eq(self.instruction.valid),
+            queue.input.payload.eq(self.instruction.payload),
+            self.instruction.ready.eq(queue.input.ready),
+        ]
+
+        head = queue.output.payload
+        own_waits = sum(1 << semaphore for semaphore in WAITS)
+        zero_point, bank, signal = Signal(signed(8)), Signal(), Signal(len(Semaphore))
+        active = Signal()
+        advance = Signal()
+        start = Signal()
+        m.d.comb += [
+            advance.eq(~self.vectors.valid | self.vectors.ready),
+            start.eq(
+                queue.output.valid
+                & (~active | (walk.final & advance))
+                & satisfied(head.wait, self.available, WAITS)
+                & ~self.halt
+            ),
+            queue.output.ready.eq(start),
+            self.take.eq(Mux(start, head.wait & own_waits, 0)),
+            walk.start.eq(start),
+            walk.instruction.eq(head),
+            walk.step.eq(active & advance),
+            self.read_enable.eq(active & advance),
+            self.read_address.eq(walk.address),
+            self.started.eq(start),
+            self.ended.eq(active & advance & walk.final),
+            self.signal.eq(Mux(self.ended, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
+            self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
+        ]
+        with m.If(start):
+            m.d.sync += [
+                active.eq(1),
+                zero_point.eq(head.zero_point),
+                bank.eq(head.bank),
+                signal.eq(head.signal),
+            ]
+        with m.Elif(walk.step & walk.final):
+            m.d.sync += active.eq(0)
+
+        with m.If(active | (queue.output.valid & satisfied(head.wait, self.available, WAITS))):
+            m.d.comb += self.stall.eq(Stall.PIPELINE)
+        with m.Elif(queue.output.valid & head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]):
+            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+        with m.Elif(queue.output.valid):
+            m.d.comb += self.stall.eq(Stall.INPUTS)
+
+        payload = self.vectors.payload
+        inside, padding = Signal(), Signal(signed(8))
+        with m.If(advance):
+            m.d.sync += self.vectors.valid.eq(active)
+        with m.If(walk.step):
+            m.d.sync += [
+                inside.eq(walk.inside),
+                padding.eq(zero_point),
+                payload.first.eq(walk.first),
+                payload.tag.bank.eq(bank),
+                payload.tag.address.eq(walk.sum_address),
+                payload.tag.accumulate.eq(~walk.overwrite),
+                payload.tag.last.eq(walk.final & signal[Semaphore.SUMS_READY]),
+            ]
+        for lane in range(config.rows):
+            pixel = self.read_data.word_select(lane, 8).as_signed()
+            m.d.comb += payload.lanes[lane].eq(Mux(inside, pixel, padding))
+        return m

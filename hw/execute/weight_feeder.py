@@ -1,0 +1,176 @@
+"""The half of the execute engine that streams weight tiles ahead of the vectors."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.load.operand_buffers import next_entry
+from wingrid.hw.mesh.matrix_unit import weights_layout
+from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.weight_transform import WeightTransform
+from wingrid.hw.winograd_matrices import KERNEL
+
+WAITS = frozenset({Semaphore.WEIGHTS_LOADED})
+"""The semaphore of an EXECUTE that this half waits for; the vector feeder waits for the others."""
+
+
+class WeightFeeder(wiring.Component):
+    """Reads the weight tiles of queued EXECUTE instructions in order and streams their rows.
+
+    Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
+    a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
+    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
+    goes through the weight transform. ``read_data`` is the buffer's entry one cycle after, and must hold
+    while ``read_enable`` is low. ``released`` pulses with the last read of an instruction that signals
+    OPERANDS_RELEASED, ``started`` and ``ended`` with every instruction's start and last read. Going over to
+    another transform, or to none, waits until the last one is empty.
+    """
+
+    start_latency = 1
+    """Cycles from the start of an instruction to its first read, if the row before has gone."""
+    read_latency = 1
+    """Cycles from a read to the earliest transfer of the row."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "instruction": In(stream.Signature(Execute.layout())),
+                "available": In(len(Semaphore)),
+                "take": Out(len(Semaphore)),
+                "read_enable": Out(1),
+                "read_address": Out(range(config.weight_buffer)),
+                "read_data": In(8 * config.cols),
+                "weights": Out(stream.Signature(weights_layout(config))),
+                "released": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
+                "halt": In(1),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        fields = data.StructLayout(
+            {
+                "waits": 1,
+                "releases": 1,
+                "weight_base": range(config.weight_buffer),
+                "blocks": 16,
+                "kernel_height": 8,
+                "kernel_width": 8,
+                "tile": 8,
+            }
+        )
+        m.submodules.queue = queue = Queue(fields, config.queue_depth)
+        execute = self.instruction.payload
+        m.d.comb += [
+            queue.input.valid.eq(self.instruction.valid),
+            self.instruction.ready.eq(queue.input.ready),
+            queue.input.payload.waits.eq(execute.wait[Semaphore.WEIGHTS_LOADED]),
+            queue.input.payload.releases.eq(execute.signal[Semaphore.OPERANDS_RELEASED]),
+        ]
+        m.d.comb += [
+            queue.input.payload[name].eq(execute[name])
+            for name in ("weight_base", "blocks", "kernel_height", "kernel_width", "tile")
+        ]
+
+        active = Signal()
+        address = Signal(range(config.weight_buffer))
+        row = Signal(range(config.rows))
+        taps_x, kernel_width = Signal(8), Signal(8)
+        taps_y, kernel_height = Signal(8), Signal(8)
+        blocks = Signal(16)
+
+        releases = Signal()
+        valid = Signal()
+        advance = Signal()
+        finishing = Signal()
+        start = Signal()
+        head = queue.output.payload
+        tile = Signal(8)
+        rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
+        transform_empty = self._route(m, rows, tile)
+        ends_tile = row == config.rows - 1
+        m.d.comb += [
+            advance.eq(~valid | rows.ready),
+            finishing.eq(ends_tile & (taps_x == 1) & (taps_y == 1) & (blocks == 1)),
+            start.eq(
+                queue.output.valid
+                & (~active | (finishing & advance))
+                & ((head.tile == tile) | (~active & ~valid & transform_empty))
+                & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
+                & ~self.halt
+            ),
+            queue.output.ready.eq(start),
+            self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
+            self.read_enable.eq(active & advance),
+            self.ended.eq(finishing & advance & active),
+            self.released.eq(self.ended & releases),
+            self.started.eq(start),
+            self.read_address.eq(address),
+            self.idle.eq(~active & ~queue.output.valid & ~valid & transform_empty),
+            rows.valid.eq(valid),
+            rows.payload.as_value().eq(self.read_data),
+        ]
+
+        with m.If(advance):
+            m.d.sync += valid.eq(active)
+        with m.If(active & advance):
+            m.d.sync += [address.eq(next_entry(address, config.weight_buffer)), row.eq(Mux(ends_tile, 0, row + 1))]
+            with m.If(ends_tile):
+                m.d.sync += taps_x.eq(taps_x - 1)
+                with m.If(taps_x == 1):
+                    m.d.sync += [taps_x.eq(kernel_width), taps_y.eq(taps_y - 1)]
+                    with m.If(taps_y == 1):
+                        m.d.sync += [taps_y.eq(kernel_height), blocks.eq(blocks - 1)]
+            with m.If(finishing):
+                m.d.sync += active.eq(0)
+        with m.If(start):
+            m.d.sync += [
+                active.eq(1),
+                address.eq(head.weight_base),
+                taps_x.eq(head.kernel_width),
+                taps_y.eq(head.kernel_height),
+                kernel_width.eq(head.kernel_width),
+                kernel_height.eq(head.kernel_height),
+                blocks.eq(head.blocks),
+                tile.eq(head.tile),
+                releases.eq(head.releases),
+            ]
+            with m.If(head.tile != 0):
+                m.d.sync += [size.eq(KERNEL) for size in (taps_x, taps_y, kernel_width, kernel_height)]
+        return m
+
+    def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
+        """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``."""
+        config = self._config
+        direct = [
+            self.weights.valid.eq(rows.valid),
+            rows.ready.eq(self.weights.ready),
+            *(self.weights.payload[lane].eq(rows.payload[lane]) for lane in range(config.cols)),
+        ]
+        if not config.tiles:
+            m.d.comb += direct
+            return Const(1)
+        m.submodules.transform = transform = WeightTransform(config)
+        m.d.comb += [transform.raw.payload.eq(rows.payload), transform.weights.ready.eq(self.weights.ready)]
+        with m.Switch(tile):
+            with m.Case(0):
+                m.d.comb += direct
+            for number, choice in enumerate(config.tiles):
+                with m.Case(choice):
+                    m.d.comb += [
+                        transform.select.eq(number),
+                        transform.raw.valid.eq(rows.valid),
+                        rows.ready.eq(transform.raw.ready),
+                        self.weights.valid.eq(transform.weights.valid),
+                        self.weights.payload.eq(transform.weights.payload),
+                    ]
+        return transform.empty

@@ -1,0 +1,1 @@
+"""The weight-stationary array and its accumulators."""

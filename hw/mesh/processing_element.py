@@ -1,0 +1,86 @@
+"""One cell of the systolic array: a multiplier, its adder and a double-buffered weight."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+
+
+class ProcessingElement(wiring.Component):
+    """Multiply the activation that passes by the weight at rest and add to the sum that passes.
+
+    The cell of a weight-stationary array (Kung and Leiserson, 1978; Jouppi et al., ISCA 2017) with a
+    second weight register behind the first, so that the next tile arrives while this one is in use.
+
+    Everything is free-running, without flow control: it is the array around it that has a fixed
+    latency, so a wrapper can account for what is valid. Nothing is reset either, because old data in
+    flight is always ahead of new data on the same path and never meets it.
+
+    ``swap`` comes in the cycle of the first activation that belongs to the new weight. The weight
+    changes as that activation is registered, hence both stand at the multiplier together and no
+    multiplexer stands before it.
+
+    Members
+    -------
+    activation_in, activation_out : signed(activation_bits)
+        Moves right, one cycle per cell.
+    swap : In, 1
+        The shadow weight becomes the active weight. Travels with the activation.
+    sum_in, sum_out : signed(accumulator_bits)
+        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + 1, and
+        ``sum_out`` holds the sum of both, modulo ``2**accumulator_bits``, in cycle t + 2.
+    weight_in, weight_out : signed(weight_bits)
+        Moves down: the cell hands on its shadow weight.
+    load : In, 1
+        The shadow weight becomes ``weight_in``.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._activation_shape = signed(config.activation_bits)
+        self._weight_shape = signed(config.weight_bits)
+        self._sum_shape = signed(config.accumulator_bits)
+        super().__init__(
+            {
+                "activation_in": In(self._activation_shape),
+                "activation_out": Out(self._activation_shape),
+                "swap": In(1),
+                "sum_in": In(self._sum_shape),
+                "sum_out": Out(self._sum_shape),
+                "weight_in": In(self._weight_shape),
+                "weight_out": Out(self._weight_shape),
+                "load": In(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        activation = Signal(self._activation_shape, reset_less=True)
+        shadow = Signal(self._weight_shape, reset_less=True)
+        active = Signal(self._weight_shape, reset_less=True)
+        total = Signal(self._sum_shape, reset_less=True)
+
+        # Factors that together have the width of the sum give a product of that width. It needs no sign extension,
+        # nor does an unsigned sum: a quarter of the simulator's work. Synthesis finds the true widths by itself.
+        bits = self._sum_shape.width
+        left = Signal(signed(bits // 2))
+        right = Signal(signed(bits - bits // 2))
+        assert self._activation_shape.width <= len(left)
+        assert self._weight_shape.width <= len(right)
+        product = left * right
+
+        m.d.comb += [left.eq(activation), right.eq(active)]
+        m.d.sync += [activation.eq(self.activation_in), total.eq(self.sum_in.as_unsigned() + product.as_unsigned())]
+        with m.If(self.load):
+            m.d.sync += shadow.eq(self.weight_in)
+        with m.If(self.swap):
+            m.d.sync += active.eq(shadow)
+
+        m.d.comb += [
+            self.activation_out.eq(activation),
+            self.weight_out.eq(shadow),
+            self.sum_out.eq(total),
+        ]
+        return m

@@ -1,0 +1,1 @@
+"""From accumulators to memory: requantisation, pooling, output buffer."""

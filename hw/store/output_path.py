@@ -1,0 +1,90 @@
+"""From drained accumulators to int8: Winograd's output transform where there is one, then requantisation."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, signed
+from amaranth.lib import data, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.hw.store.pooler import Pooler
+from wingrid.hw.store.requantiser import STAGES, Requantiser, results_layout
+from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd_matrices import winograd
+
+
+class OutputPath(wiring.Component):
+    """Turns drained vectors of accumulators into results, with a fixed latency for each ``tile``.
+
+    With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
+    positions, become tile x tile results in raster order, one per cycle from ``latency(tile)`` cycles after the
+    tile's last vector on. Then they are pooled, see ``Pooler``. One vector per cycle, gaps do no harm, and
+    there is no back-pressure. ``tile``, ``pool`` and all parameters must be stable from the first vector of an
+    instruction to its last result.
+    """
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "sums": In(vector_layout(config.accumulator_bits, config.cols)),
+                "tile": In(8),
+                "pool": In(8),
+                "parameters": In(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
+                "zero_point": In(signed(8)),
+                "minimum": In(signed(8)),
+                "maximum": In(signed(8)),
+                "results": Out(results_layout(config)),
+            }
+        )
+
+    @staticmethod
+    def latency(tile: int) -> int:
+        """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
+        transform = SeparableTransform.latency(tile) + ExactDivision.latency if tile else 0
+        return transform + STAGES + Pooler.latency
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.requantiser = requantiser = Requantiser(config)
+        m.submodules.pooler = pooler = Pooler(config)
+        m.d.comb += [
+            requantiser.sums.valid.eq(self.sums.valid & (self.tile == 0)),
+            requantiser.sums.lanes.eq(self.sums.lanes),
+            requantiser.parameters.eq(self.parameters),
+            requantiser.zero_point.eq(self.zero_point),
+            requantiser.minimum.eq(self.minimum),
+            requantiser.maximum.eq(self.maximum),
+            pooler.window.eq(self.pool),
+            pooler.tile.eq(self.tile),
+            pooler.input.eq(requantiser.results),
+            self.results.eq(pooler.output),
+        ]
+        if config.tiles:
+            transforms = [winograd(tile) for tile in config.tiles]
+            bits = config.accumulator_bits
+            m.submodules.transform = transform = SeparableTransform(
+                [t.output_matrix for t in transforms],
+                lanes=config.cols,
+                input_bits=bits,
+                middle_bits=bits,
+                output_bits=bits,
+            )
+            m.submodules.division = division = ExactDivision(transforms, lanes=config.cols, bits=bits)
+            m.d.comb += [
+                transform.input.lanes.eq(self.sums.lanes),
+                division.input.eq(transform.output),
+            ]
+            with m.Switch(self.tile):
+                for number, tile in enumerate(config.tiles):
+                    with m.Case(tile):
+                        m.d.comb += [
+                            transform.select.eq(number),
+                            division.select.eq(number),
+                            transform.input.valid.eq(self.sums.valid),
+                            requantiser.sums.eq(division.output),
+                        ]
+        return m

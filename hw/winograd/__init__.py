@@ -1,0 +1,1 @@
+"""Winograd's transforms, and the feeder that reads patches."""

@@ -1,0 +1,141 @@
+"""The part of the execute engine that reads Winograd patches and transforms them."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.patch_walk import PatchWalk
+from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd_matrices import POINTS, winograd
+
+MOST_POSITIONS = max(winograd(tile).patch ** 2 for tile in POINTS)
+"""Elements of the largest patch."""
+
+WAITS = frozenset({Semaphore.INPUTS_LOADED})
+"""The semaphore of a Winograd EXECUTE that this part waits for."""
+
+BLOCK = data.StructLayout({"count": 16, "last_position": range(MOST_POSITIONS)})
+"""What the transform buffer needs to know of a block on its way: its tiles, and positions of a tile less one."""
+
+
+class PatchFeeder(wiring.Component):
+    """Reads patches in the order of ``PatchWalk``, one vector per cycle, and transforms them.
+
+    Each block of a group is announced on ``block`` as the last vector of its first patch is read, which waits
+    until there is room for it: up to there, nothing can leave the transform. ``transformed`` then brings
+    count x n x n vectors, position running fastest, V[i][j] with i before j, without back-pressure.
+    OPERANDS_RELEASED is signalled with the last vector's read. ``select`` names the transform in use; a change
+    of it waits until the last one is through. ``started`` and ``ended`` pulse with an instruction's start and
+    last read.
+    """
+
+    start_latency = 1
+    """Cycles from the start of an instruction to its first read."""
+    read_latency = 1
+    """Cycles from a read to the pixel's arrival at the transform."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "instruction": In(stream.Signature(Execute.layout())),
+                "available": In(len(Semaphore)),
+                "take": Out(len(Semaphore)),
+                "signal": Out(len(Semaphore)),
+                "read_enable": Out(1),
+                "read_address": Out(range(config.input_buffer)),
+                "read_data": In(8 * config.rows),
+                "block": Out(stream.Signature(BLOCK)),
+                "transformed": Out(vector_layout(config.activation_bits, config.rows)),
+                "select": Out(range(max(2, len(config.tiles)))),
+                "halt": In(1),
+                "awaiting_inputs": Out(1),
+                "idle": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        transforms = [winograd(tile) for tile in config.tiles]
+        m = Module()
+        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.walk = walk = PatchWalk(config)
+        middle_bits = 8 + max(sum(map(abs, row)) for t in transforms for row in t.input_matrix).bit_length()
+        m.submodules.transform = transform = SeparableTransform(
+            [t.input_matrix for t in transforms],
+            lanes=config.rows,
+            input_bits=8,
+            middle_bits=middle_bits,
+            output_bits=config.activation_bits,
+        )
+        m.d.comb += [
+            queue.input.valid.eq(self.instruction.valid),
+            queue.input.payload.eq(self.instruction.payload),
+            self.instruction.ready.eq(queue.input.ready),
+        ]
+
+        head = queue.output.payload
+        active, start = Signal(), Signal()
+        zero_point, signal, count = Signal(signed(8)), Signal(len(Semaphore)), Signal(16)
+        reading = Signal()
+        finishing = Signal()
+        choice = Signal.like(self.select)
+        same_transform = Signal()
+        with m.Switch(head.tile):
+            for number, tile in enumerate(config.tiles):
+                with m.Case(tile):
+                    m.d.comb += choice.eq(number)
+        arrived, blocked = Signal(), Signal()
+        m.d.comb += [
+            same_transform.eq((choice == self.select) | (transform.empty & ~arrived & ~active)),
+            self.block.payload.count.eq(count),
+            self.block.payload.last_position.eq(Array([t.patch**2 - 1 for t in transforms])[self.select]),
+            self.block.valid.eq(active & walk.commits),
+            reading.eq(active & (~walk.commits | self.block.ready)),
+            finishing.eq(reading & walk.final),
+            blocked.eq(head.wait[Semaphore.INPUTS_LOADED] & ~self.available[Semaphore.INPUTS_LOADED]),
+            self.awaiting_inputs.eq(~active & queue.output.valid & blocked),
+            start.eq(queue.output.valid & (~active | finishing) & same_transform & ~blocked & ~self.halt),
+            queue.output.ready.eq(start),
+            self.take.eq(Mux(start, head.wait & (1 << Semaphore.INPUTS_LOADED), 0)),
+            self.started.eq(start),
+            self.ended.eq(finishing),
+            self.signal.eq(Mux(finishing, signal & (1 << Semaphore.OPERANDS_RELEASED), 0)),
+            walk.start.eq(start),
+            walk.instruction.eq(head),
+            walk.step.eq(reading),
+            self.read_enable.eq(reading),
+            self.read_address.eq(walk.address),
+            self.idle.eq(~active & ~queue.output.valid & ~arrived & transform.empty),
+        ]
+        with m.If(start):
+            m.d.sync += [
+                active.eq(1),
+                self.select.eq(choice),
+                zero_point.eq(head.zero_point),
+                signal.eq(head.signal),
+                count.eq(head.count),
+            ]
+        with m.Elif(finishing):
+            m.d.sync += active.eq(0)
+
+        inside, padding = Signal(), Signal(signed(8))
+        m.d.sync += arrived.eq(reading)
+        with m.If(reading):
+            m.d.sync += [inside.eq(walk.inside), padding.eq(zero_point)]
+        m.d.comb += [
+            transform.select.eq(self.select),
+            transform.input.valid.eq(arrived),
+            self.transformed.eq(transform.output),
+        ]
+        for lane in range(config.rows):
+            pixel = self.read_data.word_select(lane, 8).as_signed()
+            m.d.comb += transform.input.lanes[lane].eq(Mux(inside, pixel, padding))
+        return m

@@ -1,0 +1,207 @@
+"""The buffer that turns transformed patches, tile by tile, into vectors for the mesh, position by position."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.lib import stream, wiring
+from amaranth.lib.memory import Memory, ReadPort, WritePort
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.counters import Stall
+from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.mesh.accumulators import accumulator_tag
+from wingrid.hw.mesh.matrix_unit import vectors_layout
+from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
+from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd_matrices import winograd
+
+WAITS = frozenset({Semaphore.BANK_RELEASED})
+"""The semaphore of a Winograd EXECUTE that this part waits for."""
+
+
+class TransformBuffer(wiring.Component):
+    """Holds the transformed vectors of two blocks: one fills while the other streams through the mesh.
+
+    A block arrives with position running fastest and leaves with the tile running fastest: n x n steps of
+    count vectors, each step with the weight tile of its position, added to accumulators
+    ``accumulator_base`` + position*count + tile. A vector leaves per cycle, across steps, blocks and instructions,
+    as long as blocks arrive in time.
+
+    ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
+    once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
+    to the next block when at most ``first_write`` of them are left to read: the block's own first vector is
+    written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector that
+    goes to the half's beginning, which has been read long before.)
+    """
+
+    halves = 2
+    """Blocks held: one fills while the other streams."""
+
+    @staticmethod
+    def first_write(tile: int) -> int:
+        """Cycles from a half's release to the next block's first write: n + 5.
+
+        One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
+        and the transform.
+        """
+        return 1 + PatchFeeder.read_latency + SeparableTransform.latency(winograd(tile).patch)
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "instruction": In(stream.Signature(Execute.layout())),
+                "available": In(len(Semaphore)),
+                "take": Out(len(Semaphore)),
+                "block": In(stream.Signature(BLOCK)),
+                "transformed": In(vector_layout(config.activation_bits, config.rows)),
+                "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "halt": In(1),
+                "stall": Out(Stall),
+                "idle": Out(1),
+                "started": Out(1),
+                "ended": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.arriving = arriving = Queue(BLOCK, self.halves)
+        memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
+        m.submodules.memory = memory
+        write, read = memory.write_port(), memory.read_port()
+        m.d.comb += [
+            queue.input.valid.eq(self.instruction.valid),
+            queue.input.payload.eq(self.instruction.payload),
+            self.instruction.ready.eq(queue.input.ready),
+        ]
+        released = Signal()
+        free = Signal(range(self.halves + 1), init=self.halves)
+        accepted = Signal()
+        m.d.comb += [
+            self.block.ready.eq((free != 0) & arriving.input.ready),
+            accepted.eq(self.block.valid & self.block.ready),
+            arriving.input.valid.eq(accepted),
+            arriving.input.payload.eq(self.block.payload),
+        ]
+        m.d.sync += free.eq(free + released - accepted)
+
+        filled = self._fill(m, arriving, write)
+        self._stream(m, queue, read, filled, released)
+        return m
+
+    def _fill(self, m: Module, arriving: Queue, write: WritePort) -> Signal:
+        """Write arriving vectors; returns the pulse that ends a block."""
+        block = arriving.output.payload
+        half = Signal()
+        tile, position = Signal(16), Signal(range(MOST_POSITIONS))
+        address = Signal(range(self._config.accumulators))
+        ends_tile, filled = Signal(), Signal()
+        m.d.comb += [
+            write.en.eq(self.transformed.valid),
+            write.addr.eq(self._entry(address, half)),
+            write.data.eq(self.transformed.lanes.as_value()),
+            ends_tile.eq(position == block.last_position),
+            filled.eq(self.transformed.valid & ends_tile & (tile == block.count - 1)),
+            arriving.output.ready.eq(filled),
+        ]
+        with m.If(self.transformed.valid):
+            m.d.sync += [position.eq(position + 1), address.eq(address + block.count)]
+            with m.If(ends_tile):
+                m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(tile + 1)]
+            with m.If(filled):
+                m.d.sync += [tile.eq(0), address.eq(0), half.eq(~half)]
+        return filled
+
+    def _entry(self, address: Value, half: Value) -> Value:
+        """Where an address of one half lies in the memory."""
+        return address + Mux(half, self._config.accumulators, 0)
+
+    def _stream(self, m: Module, queue: Queue, read: ReadPort, filled: Signal, released: Signal) -> None:
+        """Stream full halves, instruction after instruction; ``released`` pulses when one may take another block."""
+        config = self._config
+        head = queue.output.payload
+        current = Signal(Execute.layout())
+        full = Signal(range(self.halves + 1))
+        half = Signal()
+        tiles_left, blocks_left = Signal(16), Signal(16)
+        position, last_position = Signal(range(MOST_POSITIONS)), Signal(range(MOST_POSITIONS))
+        release_at = Signal(16)
+        address = Signal(range(config.accumulators))
+        first_block = Signal()
+
+        active, blocked = Signal(), Signal()
+        advance, start, step = Signal(), Signal(), Signal()
+        last_step, last_vector, final = Signal(), Signal(), Signal()
+        m.d.comb += [
+            advance.eq(~self.vectors.valid | self.vectors.ready),
+            step.eq(active & advance & (full != 0)),
+            last_step.eq(position == last_position),
+            last_vector.eq(last_step & (tiles_left == 1)),
+            final.eq(last_vector & (blocks_left == 1)),
+            released.eq(step & last_step & (tiles_left == release_at)),
+            blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
+            start.eq(queue.output.valid & (~active | (step & final)) & ~blocked & ~self.halt),
+            queue.output.ready.eq(start),
+            self.started.eq(start),
+            self.ended.eq(step & final),
+            self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
+            read.en.eq(step),
+            read.addr.eq(self._entry(address, half)),
+            self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
+        ]
+        m.d.sync += full.eq(full + filled - (step & last_vector))
+        with m.If(step):
+            m.d.sync += [tiles_left.eq(tiles_left - 1), address.eq(address + 1)]
+            with m.If(tiles_left == 1):
+                m.d.sync += [tiles_left.eq(current.count), position.eq(position + 1)]
+            with m.If(last_vector):
+                m.d.sync += [
+                    position.eq(0),
+                    address.eq(0),
+                    half.eq(~half),
+                    blocks_left.eq(blocks_left - 1),
+                    first_block.eq(0),
+                    active.eq(~final),
+                ]
+        with m.If(start):
+            m.d.sync += [
+                active.eq(1),
+                current.eq(head),
+                tiles_left.eq(head.count),
+                blocks_left.eq(head.blocks),
+                first_block.eq(1),
+            ]
+            with m.Switch(head.tile):
+                for tile in config.tiles:
+                    with m.Case(tile):
+                        in_time = self.first_write(tile)
+                        m.d.sync += [
+                            last_position.eq(winograd(tile).patch ** 2 - 1),
+                            # When the second vector is read, the first has met its weights.
+                            release_at.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
+                        ]
+
+        with m.If(active & (full == 0)):
+            m.d.comb += self.stall.eq(Stall.TRANSFORM)
+        with m.Elif(active | (queue.output.valid & ~blocked)):
+            m.d.comb += self.stall.eq(Stall.PIPELINE)
+        with m.Elif(queue.output.valid):
+            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+
+        payload = self.vectors.payload
+        with m.If(advance):
+            m.d.sync += self.vectors.valid.eq(step)
+        with m.If(step):
+            m.d.sync += [
+                payload.first.eq(tiles_left == current.count),
+                payload.tag.bank.eq(current.bank),
+                payload.tag.address.eq(current.accumulator_base + address),
+                payload.tag.accumulate.eq(~first_block | current.accumulate[0]),
+                payload.tag.last.eq(final & current.signal[Semaphore.SUMS_READY]),
+            ]
+        m.d.comb += payload.lanes.as_value().eq(read.data)

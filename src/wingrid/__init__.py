@@ -1,0 +1,1 @@
+"""An open CNN accelerator: Amaranth hardware, exact simulators, and a host runtime that counts every cycle."""

@@ -1,0 +1,5 @@
+"""``python -m wingrid``: the command line."""
+
+from wingrid.host.commands.app import main
+
+main()

@@ -1,0 +1,56 @@
+"""Counting, simultaneous signal and take, overflow and clearing."""
+
+from __future__ import annotations
+
+import numpy as np
+from amaranth.sim import Simulator, SimulatorContext
+
+from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.isa import SEMAPHORE_BITS, Semaphore
+
+
+def test_counts_each_semaphore_apart() -> None:
+    random = np.random.default_rng(1)
+    semaphores = Semaphores()
+
+    async def bench(ctx: SimulatorContext) -> None:
+        counts = [0] * len(Semaphore)
+        for _ in range(300):
+            signals = [int(random.random() < 0.5) for _ in counts]
+            takes = [int(count > 0 and random.random() < 0.5) for count in counts]
+            ctx.set(semaphores.signal, sum(bit << i for i, bit in enumerate(signals)))
+            ctx.set(semaphores.take, sum(bit << i for i, bit in enumerate(takes)))
+            assert ctx.get(semaphores.available) == sum((count > 0) << i for i, count in enumerate(counts))
+            assert not ctx.get(semaphores.overflow)
+            await ctx.tick()
+            counts = [count + signal - take for count, signal, take in zip(counts, signals, takes, strict=True)]
+
+    _simulate(semaphores, bench)
+
+
+def test_overflow_rises_with_the_signal_that_is_too_many() -> None:
+    semaphores = Semaphores()
+
+    async def bench(ctx: SimulatorContext) -> None:
+        full = (1 << SEMAPHORE_BITS) - 1
+        ctx.set(semaphores.signal, 1)
+        await ctx.tick().repeat(full - 1)
+        assert not ctx.get(semaphores.overflow)
+        await ctx.tick()
+        assert ctx.get(semaphores.overflow)
+        ctx.set(semaphores.take, 1)
+        assert not ctx.get(semaphores.overflow)
+        ctx.set(semaphores.signal, 0)
+        ctx.set(semaphores.take, 0)
+        ctx.set(semaphores.clear, 1)
+        await ctx.tick()
+        assert ctx.get(semaphores.available) == 0
+
+    _simulate(semaphores, bench)
+
+
+def _simulate(semaphores: Semaphores, bench: object) -> None:
+    simulator = Simulator(semaphores)
+    simulator.add_clock(1e-8)
+    simulator.add_testbench(bench)
+    simulator.run()

@@ -1,0 +1,152 @@
+"""Drained accumulators to int8 against the numpy twins, cycle by cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from amaranth.hdl import Value
+from amaranth.sim import SimulatorContext
+from signed_numbers import extremes, limits, wrapped
+from simulation import Pins, offer, seen, simulate
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.store.output_path import OutputPath
+from wingrid.hw.winograd_matrices import winograd
+from wingrid.sim.golden.requantise import encode_scale, requantise_integer
+from wingrid.sim.golden.winograd import transform_outputs
+
+CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=4)
+BITS = CONFIG.accumulator_bits
+
+
+@dataclass
+class Work:
+    """What one STORE asks of the path: ``accumulators`` [tiles, cols, n, n] with n = 1 for tile 0."""
+
+    tile: int
+    accumulators: npt.NDArray[np.int64]
+    bias: npt.NDArray[np.int64]
+    scales: npt.NDArray[np.float32]
+    zero_point: int = 0
+    minimum: int = -128
+    maximum: int = 127
+
+    @property
+    def vectors(self) -> list[list[list[int]]]:
+        """Each tile's vectors in the order of positions, the row of M fastest."""
+        return self.accumulators.transpose(0, 3, 2, 1).reshape(len(self.accumulators), -1, CONFIG.cols).tolist()
+
+    @property
+    def results(self) -> list[list[int]]:
+        """Tile after tile, in raster order."""
+        answers = transform_outputs(self.accumulators, self.tile, BITS) if self.tile else self.accumulators
+        totals = wrapped(answers + self.bias[:, None, None], 32).transpose(1, 0, 2, 3).reshape(CONFIG.cols, -1)
+        limits_ = {"zero_point": self.zero_point, "minimum": self.minimum, "maximum": self.maximum}
+        return requantise_integer(totals, self.scales, **limits_).T.tolist()
+
+
+def answers_to(tile: int, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Some accumulators [..., n, n], modulo 2**BITS, whose transform is ``answers`` [..., tile, tile]."""
+    transform = winograd(tile)
+    # Products of a kernel that has only its first tap: B^T d B * G g G^T for the patch that begins with the answers.
+    inputs, kernels = np.array(transform.input_matrix, object), np.array(transform.kernel_matrix, object)
+    patches = np.zeros((*answers.shape[:-2], transform.patch, transform.patch), object)
+    patches[..., :tile, :tile] = answers
+    patches[..., tile:, :] = patches[..., :, tile:] = 12345
+    products = (inputs @ patches @ inputs.T) * np.outer(kernels[:, 0], kernels[:, 0])
+    return wrapped((products % (1 << BITS)).astype(np.int64), BITS)
+
+
+def check(work: list[Work], gaps: np.random.Generator | None = None, config: AcceleratorConfig = CONFIG) -> None:
+    dut = OutputPath(config)
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        pins = Pins(ctx)
+        cycle = 0
+        for item in work:
+            pins.set(dut.tile, item.tile)
+            for name in ("zero_point", "minimum", "maximum"):
+                pins.set(getattr(dut, name), getattr(item, name))
+            encoded = [encode_scale(scale) for scale in item.scales]
+            parameters = [
+                {"bias": int(bias), "mantissa": mantissa, "exponent": exponent}
+                for bias, (mantissa, exponent) in zip(item.bias, encoded, strict=True)
+            ]
+            ctx.set(dut.parameters, parameters)
+            due: list[int] = []
+            results: list[list[int]] = []
+            todo = [(vector, n == len(tile) - 1) for tile in item.vectors for n, vector in enumerate(tile)]
+            while todo or cycle <= due[-1]:
+                sending = bool(todo) and (gaps is None or gaps.random() < 0.6)
+                vector, ends = todo.pop(0) if sending else (None, False)
+                if ends:
+                    first = cycle + dut.latency(item.tile)
+                    due.extend(range(first, first + max(1, item.tile) ** 2))
+                offer(ctx, dut.sums, vector, config.accumulator_bits)
+                if ctx.get(Value.cast(dut.results)) & 1:
+                    assert cycle == due[len(results)]
+                    results.append(seen(ctx, dut.results, 8))
+                await ctx.tick()
+                cycle += 1
+            assert results == item.results
+
+    simulate(dut, testbench)
+
+
+def random_work(random: np.random.Generator, tile: int, tiles: int) -> Work:
+    magnitude = int(random.integers(8, 28))
+    size = tile or 1
+    answers = random.integers(-(1 << magnitude - 1), 1 << magnitude - 1, (tiles, CONFIG.cols, size, size))
+    low, high = sorted(int(value) for value in random.integers(-128, 128, 2))
+    return Work(
+        tile,
+        answers_to(tile, answers) if tile else answers,
+        random.integers(-1000, 1000, CONFIG.cols),
+        (random.uniform(100, 400, CONFIG.cols) / 2.0**magnitude).astype(np.float32),
+        int(random.integers(-128, 128)),
+        low,
+        high,
+    )
+
+
+@pytest.mark.parametrize("tile", [0, 2, 4])
+def test_takes_a_vector_in_every_cycle_and_keeps_its_latency(tile: int) -> None:
+    random = np.random.default_rng(tile)
+    check([random_work(random, tile, 5) for _ in range(4)])
+
+
+def test_gaps_and_changes_of_tile() -> None:
+    random = np.random.default_rng(5)
+    check([random_work(random, tile, 3) for tile in (0, 2, 4, 2, 0, 4, 0)], gaps=random)
+
+
+@pytest.mark.parametrize("tile", [2, 4])
+def test_every_answer_comes_back_from_accumulators_that_wrap(tile: int) -> None:
+    low, high = limits(winograd(tile).answer_bits(BITS))
+    low, high = max(low, -(1 << 31)), min(high, (1 << 31) - 1)
+    corners = np.array([low, low + 1, high, high - 1, -1, 0, 1, 512 * 9 * 128 * 128])
+    random = np.random.default_rng(6)
+    answers = random.choice(corners, (6, CONFIG.cols, tile, tile))
+    accumulators = answers_to(tile, answers)
+    np.testing.assert_array_equal(transform_outputs(accumulators, tile, BITS), answers)
+    # Scales that keep the largest in range, and one in which only the sign counts.
+    for power in (21 + 7 * (tile == 2), 4):
+        scales = np.full(CONFIG.cols, 2.0**-power, np.float32)
+        check([Work(tile, accumulators, np.zeros(CONFIG.cols, np.int64), scales)])
+
+
+@pytest.mark.parametrize("tile", [0, 2, 4])
+def test_arbitrary_accumulators_give_what_the_twins_give(tile: int) -> None:
+    random = np.random.default_rng(7)
+    n = winograd(tile).patch if tile else 1
+    accumulators = extremes(random, BITS if tile else 32, (6, CONFIG.cols, n, n))
+    scales = (random.uniform(50, 200, CONFIG.cols) / 2.0**27).astype(np.float32)
+    check([Work(tile, accumulators, extremes(random, 31, (CONFIG.cols,)), scales)])
+
+
+def test_without_winograd_there_is_only_the_requantiser() -> None:
+    random = np.random.default_rng(8)
+    check([random_work(random, 0, 20) for _ in range(3)], config=AcceleratorConfig(winograd=0, rows=2, cols=3))
