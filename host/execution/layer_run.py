@@ -14,7 +14,7 @@ import numpy.typing as npt
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.memory_map import Place
-from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
 from wingrid.host.execution.layer_result import LayerResult, compare
 from wingrid.host.execution.listener import Listener, Silence
@@ -130,8 +130,8 @@ def compile_job(job: Job, setup: Setup, place: Place | None = None) -> CompiledL
 
 def expected_cycles(compiled: CompiledLayer) -> float:
     """Cycles that the layer should take, about."""
-    estimated = estimate(compiled.plan)
-    return estimated.cycles if estimated else 0.0
+    cost = plan_cost(compiled.plan)
+    return cost.cycles if cost else 0.0
 
 
 def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
