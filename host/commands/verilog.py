@@ -12,7 +12,7 @@ from wingrid.host.commands.options import (
     Settings,
 )
 from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import (
+from wingrid.host.execution.setup import (
     configuration,
 )
 from wingrid.host.files import require_folder

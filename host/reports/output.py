@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.files import require_writable, write_whole
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import footnotes, table
@@ -40,14 +41,11 @@ class Deliverables:
         if csv_file is not None:
             require_writable(csv_file)
 
-    def deliver(self, report: Report) -> None:
+    def deliver(self, result: NetworkResult) -> None:
         """Write and show the report; raises ``ChecksFailed`` if a layer's check failed, or the judge objects."""
+        report = Report(result)
         self.hand_over(report.as_json, report.as_csv, lambda: table(report), footnotes(report))
-        failed = [text for result in report.results for text in result.failures()]
-        judgement = report.imported.judgement if report.imported else None
-        if judgement and judgement.difference:
-            failed.append(judgement.difference)
-        if failed:
+        if failed := list(result.failures()):
             raise ChecksFailed("\n".join(failed))
 
     def hand_over(
