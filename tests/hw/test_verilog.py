@@ -162,6 +162,7 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept"]
 
 
+@pytest.mark.rtl
 def test_linter_is_silent_but_for_the_named_waivers(tmp_path: Path) -> None:
     source = tmp_path / "wingrid.v"
     source.write_text(text())
