@@ -65,7 +65,7 @@ def filter_picture(
     require_values(on.backend, "--output")
     chosen = find_filter(kernel)
     require_picture_path(output)
-    deliverables = Deliverables(json, csv)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
     pixels = extended(load_picture(picture), chosen)
     layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
     results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")

@@ -27,7 +27,7 @@ from wingrid.host.execution.machine import (
     require_values,
 )
 from wingrid.host.execution.parallel import run_all
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.layer import Layer, matrix_product
 from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.output import Deliverables
@@ -58,8 +58,7 @@ def matmul(
         raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
     if output is not None:
         require_values(on.backend, "--output")
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
     layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
     x = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
     image = x.reshape(1, k, layer.shape.height, layer.shape.width)

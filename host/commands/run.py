@@ -37,7 +37,7 @@ from wingrid.host.execution.network_chain import run_chain
 from wingrid.host.execution.network_jobs import by_image, network_jobs, select_layers
 from wingrid.host.execution.parallel import run_all
 from wingrid.host.execution.progress import Bar
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.built_in import find, is_onnx
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.seeded_operands import LOGIT_STEP
@@ -92,6 +92,7 @@ def run(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves, "--trace": trace})
     if is_onnx(network):
         # Imported here: what other commands do without.
         from wingrid.host.commands.run_model import run_command
@@ -99,7 +100,7 @@ def run(
         run_command(
             network,
             on,
-            Deliverables(json, csv),
+            deliverables,
             source=input,
             output=output,
             images=batch,
@@ -115,9 +116,6 @@ def run(
     for option, given in (("--input", input), ("--output", output)):
         if given is not None:
             require_values(on.backend, option)
-    if output is not None:
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
     if on.backend == "timing":
         with Bar(network) as bar:
             report = estimate_network(chosen, on, selected, batch, bar)

@@ -8,7 +8,7 @@ from pathlib import Path
 from wingrid.host.errors import UserError
 from wingrid.host.execution.machine import Machine, require_values
 from wingrid.host.execution.progress import Bar
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.pictures import require_picture_path, save_picture
 from wingrid.host.onnx_models.model_estimate import estimate_model
 from wingrid.host.onnx_models.model_run import run_model
@@ -37,8 +37,6 @@ def run_command(
             report = estimate_model(network, on, layers, images or 1, bar)
         deliverables.deliver(report)
         return
-    if output is not None:
-        require_writable(output)
     if output is None or output.suffix == ".npy":
         outcome = run_model(network, on, source=source, images=images, layers=layers, int8_kernels=int8_kernels)
         if output is not None:

@@ -21,6 +21,7 @@ from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.execution.trace import write_trace
+from wingrid.host.execution.waves import waveforms
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer, Operands, OperandSource
 from wingrid.hw.encoding import ProgramError
@@ -87,14 +88,8 @@ def run_layer(
         return time_layer(layer, lambda: job.operands, machine, listener)
     compiled = compile_job(job, machine)
     listener.expect(expected_cycles(compiled))
-    run = run_on_rtl(
-        compiled,
-        job.operands,
-        job.x,
-        timing=machine.timing,
-        waves=machine.waves,
-        progress=progress,
-    )
+    with waveforms(machine.waves) as waves:
+        run = run_on_rtl(compiled, job.operands, job.x, timing=machine.timing, waves=waves, progress=progress)
     if machine.trace is not None:
         write_trace(machine.trace, compiled, machine.timing, run.steps)
     result = checked(job, compiled, run, machine.timing)
