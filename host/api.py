@@ -24,7 +24,7 @@ from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.plot import drawn, require_plot_format
 from wingrid.host.estimates.sweep import Variant, combinations, estimate_variants, total_rows
 from wingrid.host.estimates.table import layer_table, variant_table
-from wingrid.host.execution.machine import Machine, machine
+from wingrid.host.execution.setup import Setup
 from wingrid.host.files import write_whole
 from wingrid.host.reports.narrow_tables import least_width
 from wingrid.host.reports.report import Report, flat
@@ -134,13 +134,13 @@ def sweep(
         raise UserError(f"batch = {batch} must be at least 1")
     by_model = estimator(network, layers, batch, assume_int8=assume_int8)
 
-    def describe(fields: list[str]) -> Machine:
-        return machine(
+    def describe(fields: list[str]) -> Setup:
+        return Setup.from_options(
             "timing", config, fields, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
         )
 
     wanted = combinations(_texts(settings))
-    return Sweep(estimate_variants(wanted, describe, lambda on: by_model(on, None)))
+    return Sweep(estimate_variants(wanted, describe, lambda setup: by_model(setup, None)))
 
 
 def _texts(settings: Mapping[str, Setting]) -> list[str]:

@@ -11,7 +11,7 @@ from wingrid.host.commands.options import (
     ConfigFile,
     Settings,
 )
-from wingrid.host.execution.machine import (
+from wingrid.host.execution.setup import (
     configuration,
 )
 from wingrid.host.files import require_folder, write_folder

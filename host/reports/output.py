@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.files import is_standard_output, require_outputs, write_whole
 from wingrid.host.reports.narrow_tables import fitted, least_width
 from wingrid.host.reports.report import Report
@@ -68,14 +69,11 @@ class Deliverables:
         require_outputs(outputs)
         self._silent = any(map(is_standard_output, outputs.values()))
 
-    def deliver(self, report: Report) -> None:
+    def deliver(self, result: NetworkResult) -> None:
         """Write and show the report; raises ``ChecksFailed`` if a layer's check failed, or the judge objects."""
+        report = Report(result)
         self.hand_over(report.as_json, report.as_csv, lambda: [table(report)], footnotes(report))
-        failed = [text for result in report.results for text in result.failures()]
-        judgement = report.imported.judgement if report.imported else None
-        if judgement and judgement.difference:
-            failed.append(judgement.difference)
-        if failed:
+        if failed := list(result.failures()):
             raise ChecksFailed("\n".join(failed))
 
     def hand_over(

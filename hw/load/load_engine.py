@@ -12,11 +12,8 @@ from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PC_BITS, Buffer, Load, Semaphore
-from wingrid.hw.load.operand_buffers import next_entry
+from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS, next_entry
 from wingrid.hw.queue import Queue
-
-BUFFER_ADDRESS_BITS = 20
-"""Width of an entry's address in any buffer (the largest that the configuration allows)."""
 
 
 class LoadEngine(wiring.Component):

@@ -1,8 +1,87 @@
-"""Addresses in a buffer that is used as a ring."""
+"""The input, weight and parameter buffers, and the addresses of one that is used as a ring."""
 
 from __future__ import annotations
 
-from amaranth.hdl import Mux, Value
+from amaranth.hdl import Module, Mux, Value
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Buffer
+
+BUFFER_ADDRESS_BITS = 20
+"""Width of an entry's address in any buffer (the largest that the configuration allows)."""
+
+
+class OperandBuffers(wiring.Component):
+    """Three memories that the load engine writes, each read by one engine through a port of its own.
+
+    An entry of a buffer is the first bytes of a beat. What is written in one cycle can be read in the next; in the
+    same cycle the old entry is read.
+
+    Members
+    -------
+    write_enable : In, len(Buffer)
+        A bit for each ``Buffer``.
+    write_address : In, BUFFER_ADDRESS_BITS
+        The entry; bits beyond a buffer's own address are ignored.
+    write_data : In, 8 * bus_bytes
+    input_enable, weight_enable : In, 1
+        Ask for an entry; while low, the data of the last one hold. Parameters are read in every cycle.
+    input_address, weight_address, parameter_address : In, range(entries of the buffer)
+    input_data, weight_data, parameter_data : Out, 8 * rows, 8 * cols, 8 * cols
+        The entry, ``read_latency`` cycles after its address.
+    """
+
+    read_latency = 1
+    """Cycles from an address to its data."""
+
+    def __init__(self, config: AcceleratorConfig) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "write_enable": In(len(Buffer)),
+                "write_address": In(BUFFER_ADDRESS_BITS),
+                "write_data": In(8 * config.bus_bytes),
+                "input_enable": In(1),
+                "input_address": In(range(config.input_buffer)),
+                "input_data": Out(8 * config.rows),
+                "weight_enable": In(1),
+                "weight_address": In(range(config.weight_buffer)),
+                "weight_data": Out(8 * config.cols),
+                "parameter_address": In(range(config.parameter_entries)),
+                "parameter_data": Out(8 * config.cols),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        depths = {
+            Buffer.INPUTS: config.input_buffer,
+            Buffer.WEIGHTS: config.weight_buffer,
+            Buffer.PARAMETERS: config.parameter_entries,
+        }
+        read_ports = {
+            Buffer.INPUTS: (self.input_address, self.input_data, self.input_enable),
+            Buffer.WEIGHTS: (self.weight_address, self.weight_data, self.weight_enable),
+            Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, None),
+        }
+        for buffer, (address, content, enable) in read_ports.items():
+            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[])
+            m.submodules[buffer.name.lower()] = memory
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.addr.eq(self.write_address),
+                write.data.eq(self.write_data),
+                write.en.eq(self.write_enable[buffer.value]),
+                read.addr.eq(address),
+                content.eq(read.data),
+            ]
+            if enable is not None:
+                m.d.comb += read.en.eq(enable)
+        return m
 
 
 def next_entry(entry: Value, depth: int) -> Value:

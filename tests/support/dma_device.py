@@ -12,7 +12,8 @@ from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.isa import PC_BITS, Buffer, Load, Semaphore
-from wingrid.hw.load.load_engine import BUFFER_ADDRESS_BITS, LoadEngine
+from wingrid.hw.load.load_engine import LoadEngine
+from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
 from wingrid.hw.store.requantiser import results_layout
 

@@ -14,7 +14,7 @@ from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import PC_BITS, Buffer, Load, mask
-from wingrid.hw.load.load_engine import BUFFER_ADDRESS_BITS
+from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.output_buffer import SEGMENT
 
 SOURCE_BYTES = 32 * AXI_PAGE_BYTES

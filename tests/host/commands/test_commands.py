@@ -177,7 +177,7 @@ def test_a_difference_from_golden_ends_with_status_1(
         mismatch = Mismatch("box", 3, 216, (0, 1, 2, 3), -7, 5)
         return [LayerResult(result.layer, result.output, exact=False, mismatch=mismatch)]
 
-    monkeypatch.setattr("wingrid.host.execution.parallel.run_layers", wrong)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_layers", wrong)
     assert call("filter", "small.png", "-k", "box", "-o", "out.png", "--backend", "golden") == 1
     assert capsys.readouterr().err == (
         "wingrid: layer box: 3 of 216 elements differ from golden, the first at [0, 1, 2, 3] "
@@ -255,15 +255,15 @@ def test_a_whole_network_runs_in_one_memory_if_layers_run_one_by_one(
     called = []
     layer = Layer("conv1", "conv", Convolution(1, 1, 1, 1))
 
-    def chain(jobs: object, machine: object, listener: object, *, images: int) -> list[LayerResult]:
+    def chain(jobs: object, setup: object, listener: object, *, images: int) -> list[LayerResult]:
         called.append(f"chain of {images}")
         return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
 
-    def apart(jobs: object, machine: object, listener: object) -> list[LayerResult]:
+    def apart(jobs: object, setup: object, listener: object) -> list[LayerResult]:
         called.append("side by side")
         return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
 
-    monkeypatch.setattr("wingrid.host.commands.run.run_chain", chain)
-    monkeypatch.setattr("wingrid.host.execution.parallel.run_layers", apart)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_chain", chain)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_layers", apart)
     assert call("run", "alexnet", *options.split()) == 0
     assert called == [runner]

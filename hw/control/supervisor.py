@@ -1,0 +1,122 @@
+"""Starts and stops the machine: when a program is done, which fault stands, and what a deadlock is."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.isa import PC_BITS, Fault
+
+QUIET_CYCLES = 1024
+"""A running machine in which nothing has moved for this long is deadlocked: far above any internal latency."""
+
+
+class Supervisor(wiring.Component):
+    """Runs from ``start`` until all work is done or something is wrong.
+
+    A program is done when ``idle`` and ``vectors_idle`` are high and the mesh has settled: vectors that have entered
+    it cannot be seen any more, so ``settling_cycles`` are counted from the last cycle without ``vectors_idle``.
+
+    The first fault stands until reset. Of simultaneous ones it is the first in the order of the ports below, a
+    deadlock being the last: a running machine in which nothing is ``moving`` for ``QUIET_CYCLES``.
+
+    Members
+    -------
+    start : In, 1
+        Pulse, while the machine is neither running nor faulty.
+    hold : In, 1
+        Nothing more may be started, though there is no fault.
+    idle : In, 1
+        No engine, queue or bus master has anything left to do; says nothing about vectors.
+    vectors_idle : In, 1
+        No vector is queued or on its way to the mesh.
+    moving : In, 1
+        Something got on in this cycle, or is under way on the bus.
+    write_error, read_error, bank_conflict, semaphore_overflow : In, 1
+        What went wrong in this cycle.
+    write_error_pc, read_error_pc, store_pc, fetch_pc : In, PC_BITS
+        The instructions that a fault may belong to: a bank conflict is the store engine's, everything that names no
+        instruction of its own the one that is fetched.
+    fetch_fault : In, Fault
+        What is wrong with the instruction at the head of the fetch engine.
+    halt : Out, 1
+        No unit may start anything more.
+    running : Out, 1
+        From the cycle after ``start`` up to ``done`` or a fault.
+    done : Out, 1
+        From the end of a program without fault up to the next ``start``.
+    fault, fault_pc : Out, Fault, PC_BITS
+        The fault that stands and the index of its instruction; one cycle after its cause.
+    """
+
+    def __init__(self, settling_cycles: int) -> None:
+        self._settling_cycles = settling_cycles
+        super().__init__(
+            {
+                "start": In(1),
+                "hold": In(1),
+                "idle": In(1),
+                "vectors_idle": In(1),
+                "moving": In(1),
+                "write_error": In(1),
+                "write_error_pc": In(PC_BITS),
+                "read_error": In(1),
+                "read_error_pc": In(PC_BITS),
+                "bank_conflict": In(1),
+                "store_pc": In(PC_BITS),
+                "semaphore_overflow": In(1),
+                "fetch_fault": In(Fault),
+                "fetch_pc": In(PC_BITS),
+                "halt": Out(1),
+                "running": Out(1),
+                "done": Out(1),
+                "fault": Out(Fault),
+                "fault_pc": Out(PC_BITS),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.halt.eq(self.hold | (self.fault != Fault.NONE))
+        settled, deadlocked = self._settled(m), self._deadlocked(m)
+        with m.If(self.start):
+            m.d.sync += [self.running.eq(1), self.done.eq(0)]
+        with m.Elif(self.running & ((self.idle & settled) | (self.fault != Fault.NONE))):
+            m.d.sync += [self.running.eq(0), self.done.eq(self.fault == Fault.NONE)]
+
+        fault_causes = (
+            (self.write_error, Fault.WRITE_ERROR, self.write_error_pc),
+            (self.read_error, Fault.READ_ERROR, self.read_error_pc),
+            (self.bank_conflict, Fault.BANK_CONFLICT, self.store_pc),
+            (self.semaphore_overflow, Fault.SEMAPHORE_OVERFLOW, self.fetch_pc),
+            (self.fetch_fault != Fault.NONE, self.fetch_fault, self.fetch_pc),
+            (deadlocked, Fault.DEADLOCK, self.fetch_pc),
+        )
+        with m.If(self.running & (self.fault == Fault.NONE)):
+            for condition, code, pc in reversed(fault_causes):
+                with m.If(condition):
+                    m.d.sync += [self.fault.eq(code), self.fault_pc.eq(pc)]
+        return m
+
+    def _settled(self, m: Module) -> Signal:
+        """High when no vector is left to enter the mesh and the last one's sum is in its accumulator."""
+        cycles = Signal(range(self._settling_cycles + 1))
+        settled = Signal()
+        m.d.comb += settled.eq(self.vectors_idle & (cycles == 0))
+        with m.If(~self.vectors_idle):
+            m.d.sync += cycles.eq(self._settling_cycles)
+        with m.Elif(cycles != 0):
+            m.d.sync += cycles.eq(cycles - 1)
+        return settled
+
+    def _deadlocked(self, m: Module) -> Signal:
+        """High when nothing has moved for too long."""
+        quiet_for = Signal(range(QUIET_CYCLES + 1))
+        deadlocked = Signal()
+        m.d.comb += deadlocked.eq(quiet_for == QUIET_CYCLES)
+        with m.If(~self.running | self.moving):
+            m.d.sync += quiet_for.eq(0)
+        with m.Else():
+            m.d.sync += quiet_for.eq(quiet_for + 1)
+        return deadlocked
