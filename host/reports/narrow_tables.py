@@ -10,7 +10,7 @@ from rich.table import Column, Table
 LEAST_NAME = 12
 """Characters that a name keeps: its end, which tells it from its neighbours."""
 
-LEAST_TEXT = 20
+LEAST_TEXT = 14
 """Characters of a line in a column of sentences."""
 
 

@@ -43,7 +43,9 @@ def show(tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
             console.print(whole.title, style="italic")
         for shown in fitted(whole, width):
             # What cannot be narrower than this is not cut: the terminal wraps its lines.
-            console.print(shown, width=max(width, least_width(shown)), crop=False, no_wrap=True)
+            console.width = max(width, least_width(shown))
+            console.print(shown)
+        console.width = width
     for line in lines:
         console.print(line)
     text.seek(0)
