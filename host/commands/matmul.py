@@ -22,12 +22,10 @@ from wingrid.host.commands.options import (
 )
 from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
-from wingrid.host.execution.layer_run import Job
+from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import SEEDED
-from wingrid.host.execution.network_run import run_single
 from wingrid.host.execution.setup import Setup, require_values
 from wingrid.host.files import write_array
-from wingrid.host.networks.layer import Layer, matrix_product
 from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.output import Deliverables
 
@@ -57,11 +55,10 @@ def matmul(
     if output is not None:
         require_values(setup.backend, "--output")
     deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
-    layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
-    x = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
-    image = x.reshape(1, k, layer.shape.height, layer.shape.width)
+    layer = product_layer(m, k, n)
+    pixels = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
     with Bar(layer.name) as bar:
-        result = run_single("matmul", Job(layer, seeded_operands(layer), image), setup, bar, weights=SEEDED)
+        result = run_matmul(layer, pixels[:, :m].T, seeded_operands(layer), setup, bar, weights=SEEDED)
     if output is not None:
-        write_array(output, result.values.reshape(n, -1)[:, :m].T.copy())
+        write_array(output, result.values)
     deliverables.deliver(result)

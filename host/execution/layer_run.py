@@ -62,6 +62,8 @@ class Job:
     x: npt.NDArray[np.int8]
     expected: npt.NDArray[np.int8] | None = None
     """The golden output if it is known already."""
+    compiled: CompiledLayer | None = None
+    """The program if it is compiled already, for the configuration that the job will run on."""
 
 
 class Stopped(Exception):
@@ -85,7 +87,7 @@ def run_layer(
         listener.done(layer.name)
         return LayerResult(layer, output)
     if setup.backend == "timing":
-        return time_layer(layer, lambda: job.operands, setup, listener)
+        return time_compiled(compile_job(job, setup), setup, listener)
     compiled = compile_job(job, setup)
     listener.expect(expected_cycles(compiled))
     with waveforms(setup.waves) as waves:
@@ -102,16 +104,22 @@ def time_layer(layer: Layer, operands: OperandSource, setup: Setup, listener: Li
 
     Raises ``LayerError``.
     """
-    compiled = compile_exactly(layer, operands, setup.config, setup.algorithm)
+    return time_compiled(compile_exactly(layer, operands, setup.config, setup.algorithm), setup, listener)
+
+
+def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | None = None) -> LayerResult:
+    """What the program takes by the timing model."""
     program = compiled.encoded()
     counters = play(compiled, program, setup.timing).counters
     if listener is not None:
-        listener.done(layer.name)
+        listener.done(compiled.layer.name)
     return _described(compiled, program, counters)
 
 
 def compile_job(job: Job, setup: Setup, place: Place | None = None) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
+    if job.compiled is not None:
+        return job.compiled
     return compile_exactly(job.layer, lambda: job.operands, setup.config, setup.algorithm, place)
 
 

@@ -77,7 +77,10 @@ def time_network(
 def run_single(
     name: str, job: Job, setup: Setup, listener: Listener | None = None, *, images: int = 0, weights: str = GIVEN
 ) -> NetworkResult:
-    """Run one layer as a network of that name; its output is that of the layer, int8 [images, K, OH, OW]."""
+    """Run one layer as a network of that name; its output is that of the layer, int8 [images, K, OH, OW].
+
+    Raises what ``run_network`` does, but for names.
+    """
     started = time.perf_counter()
     layers = list(run_layers([job], setup, listener))
     return NetworkResult(name, setup, layers, images, time.perf_counter() - started, layers[0].output, weights)

@@ -13,17 +13,24 @@ from wingrid.host.files import require_writable
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import Dram, MemoryTiming
 
+BACKENDS = ("rtl", "golden", "timing")
+"""What can stand for the accelerator: the Verilated RTL, the golden model, the timing model."""
+
 
 @dataclass(frozen=True)
 class Setup:
-    """What layers run on."""
+    """What layers run on. Raises ``UserError`` for what cannot be."""
 
     backend: str
+    """One of ``BACKENDS``."""
     config: AcceleratorConfig
     timing: MemoryTiming
     clock_mhz: float
+    """At which figures per second are told."""
     jobs: int = 1
+    """Layers to run side by side."""
     waves: Path | None = None
+    """Where to put the waveforms of the only layer, as FST."""
     algorithm: str | None = None
     """The only one to use where a layer allows it; ``None`` for the cheapest."""
     trace: Path | None = None
@@ -34,6 +41,19 @@ class Setup:
             require_algorithm(self.algorithm, self.config)
         if self.backend not in BACKENDS:
             raise UserError(f"unknown backend {self.backend!r}; there are {', '.join(BACKENDS)}")
+        if not 0 < self.clock_mhz < 1e6:
+            raise UserError(f"clock {self.clock_mhz:g} must be a number of MHz above 0")
+        if self.jobs < 1:
+            raise UserError(f"jobs {self.jobs} must be at least 1")
+        try:
+            self.timing.check(self.config.bus_bytes)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        for option, file, thing in (("waves", self.waves, "waveforms"), ("trace", self.trace, "engines")):
+            if file is not None:
+                require_writable(file)
+                if self.backend != "rtl":
+                    raise UserError(f"{option} needs the backend rtl: nothing else has {thing}")
 
     @classmethod
     def from_options(
@@ -53,28 +73,15 @@ class Setup:
         """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
         config = configuration(base, settings)
-        if not 0 < clock < 1e6:
-            raise UserError(f"--clock {clock:g} must be a number of MHz above 0")
-        if jobs < 1:
-            raise UserError(f"--jobs {jobs} must be at least 1")
         try:
             if bytes_per_cycle is None:
                 timing = MemoryTiming.for_bus(config.bus_bytes, latency)
             else:
                 timing = MemoryTiming(latency, bytes_per_cycle)
-            timing.check(config.bus_bytes)
             if dram:
                 timing = dataclasses.replace(timing, dram=Dram())
         except ValueError as error:
             raise UserError(str(error)) from None
-        if waves is not None:
-            require_writable(waves)
-            if backend != "rtl":
-                raise UserError("--waves needs --backend rtl: nothing else has waveforms")
-        if trace is not None:
-            require_writable(trace)
-            if backend != "rtl":
-                raise UserError("--trace needs --backend rtl: nothing else has engines")
         return cls(backend, config, timing, clock, jobs, waves, algorithm, trace)
 
 
@@ -110,6 +117,3 @@ def require_values(backend: str, option: str) -> None:
     """Raise ``UserError`` if an option needs values and the backend computes none."""
     if backend == "timing":
         raise UserError(f"{option} needs a backend that computes values: timing only tells how long they take")
-
-
-BACKENDS = ("rtl", "golden", "timing")

@@ -32,7 +32,7 @@ def run_model(
     network: str,
     setup: Setup,
     *,
-    source: str | None = None,
+    source: npt.NDArray | str | None = None,
     images: int | None = None,
     layers: Sequence[str] | None = None,
     int8_kernels: bool = False,
@@ -99,7 +99,7 @@ def model_path(network: str) -> Path:
     return bundled_model(network) if network in ONNX_BUILT_IN else Path(network)
 
 
-def input_of(model: onnx.ModelProto, path: Path, source: str | None, images: int | None) -> npt.NDArray:
+def input_of(model: onnx.ModelProto, path: Path, source: npt.NDArray | str | None, images: int | None) -> npt.NDArray:
     """The input from a file, or seeded noise. Raises ``UserError`` with the model's path where that is to blame."""
     require_runnable(model, path)
     return model_input_values(open_type(model_input(model)), source, images)

@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.xdist_group("packaging")
 
 PROGRAM = """\
-from wingrid.host.api import estimate
+from wingrid import estimate
 
 reveal_type(estimate("vgg16", rows=16))
 estimate(16)

@@ -101,7 +101,7 @@ def test_the_wheel_holds_one_package_with_all_of_its_files(wheel: Path) -> None:
 
 
 def test_it_is_imported_where_its_folders_names_are_taken(installed: Path, users_folder: Path) -> None:
-    code = "import wingrid, wingrid.host.api; print(wingrid.__file__)"
+    code = "import wingrid; wingrid.estimate; print(wingrid.__file__)"
     assert Path(call(installed / "python", "-c", code, folder=users_folder).strip()).is_relative_to(installed.parent)
     assert "vgg16" in call(installed / "python", "-m", "wingrid", "networks", folder=users_folder)
 
