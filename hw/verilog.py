@@ -7,14 +7,10 @@ sets every register that matters, and a simulator is free to start all others at
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
@@ -24,7 +20,7 @@ from wingrid.hw.accelerator import Accelerator
 from wingrid.hw.config import AcceleratorConfig
 
 TOP = "wingrid"
-"""Name of the generated module and of the files that ``write`` leaves."""
+"""Name of the generated module and of its files."""
 
 # All but the signal that makes simulators evaluate constant processes at time zero: it is no register.
 _INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
@@ -66,29 +62,11 @@ def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, An
     }
 
 
-def write(config: AcceleratorConfig, directory: str | Path) -> list[Path]:
-    """Write ``wingrid.v`` and ``wingrid.json`` into ``directory``, both or none; return their paths.
-
-    Raises ``OSError`` if the directory cannot be made or written.
-    """
+def files(config: AcceleratorConfig) -> dict[str, bytes]:
+    """The content of ``wingrid.v`` and of its manifest ``wingrid.json``, by name."""
     text = generate(config)
-    contents = {f"{TOP}.v": text, f"{TOP}.json": json.dumps(manifest(config, text), indent=2) + "\n"}
-    directory = Path(directory)
-    made = _make_directories(directory)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{TOP}-", dir=directory) as staging:
-            for name, content in contents.items():
-                (Path(staging) / name).write_text(content)
-            if blocked := [name for name in contents if (directory / name).is_dir()]:
-                raise IsADirectoryError(f"{directory / blocked[0]} is a directory")
-            for name in contents:
-                os.replace(Path(staging) / name, directory / name)
-    except BaseException:
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
-    return [directory / name for name in contents]
+    described = json.dumps(manifest(config, text), indent=2) + "\n"
+    return {f"{TOP}.v": text.encode(), f"{TOP}.json": described.encode()}
 
 
 def convert(component: wiring.Component, *, header: list[str]) -> str:
@@ -115,10 +93,3 @@ def ports(text: str) -> list[dict[str, Any]]:
 
 def _without_initial_values(text: str) -> str:
     return _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
-
-
-def _make_directories(directory: Path) -> list[Path]:
-    """Create the directory and its parents; return those that were new, innermost first."""
-    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    return missing

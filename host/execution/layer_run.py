@@ -21,6 +21,7 @@ from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.execution.setup import Setup
 from wingrid.host.execution.trace import write_trace
+from wingrid.host.execution.waves import waveforms
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer, Operands, OperandSource
 from wingrid.hw.encoding import ProgramError
@@ -89,14 +90,8 @@ def run_layer(
         return time_compiled(compile_job(job, setup), setup, listener)
     compiled = compile_job(job, setup)
     listener.expect(expected_cycles(compiled))
-    run = run_on_rtl(
-        compiled,
-        job.operands,
-        job.x,
-        timing=setup.timing,
-        waves=setup.waves,
-        progress=progress,
-    )
+    with waveforms(setup.waves) as waves:
+        run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
     if setup.trace is not None:
         write_trace(setup.trace, compiled, setup.timing, run.steps)
     result = checked(job, compiled, run, setup.timing)

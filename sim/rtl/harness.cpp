@@ -93,10 +93,22 @@ public:
     }
 
     ~Simulation() {
-#if VM_TRACE_FST
-        if (m_waves) m_waves->close();
-#endif
+        try {
+            complete_waves();
+        } catch (const std::exception&) {
+            // Who wants to know has called it before.
+        }
         m_top->final();
+    }
+
+    // Throws if they cannot be written. The writer is left alone then: its destructor would throw once more.
+    void complete_waves() {
+#if VM_TRACE_FST
+        if (VerilatedFstC* const waves = m_waves.release()) {
+            waves->close();
+            delete waves;
+        }
+#endif
     }
 
     void reset(uint32_t cycles) {
@@ -365,6 +377,10 @@ WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t size, uint32_t l
         std::snprintf(error, room, "%s", problem.what());
         return nullptr;
     }
+}
+
+WINGRID_API int wingrid_complete_waves(Simulation* simulation) {
+    return wingrid::guarded(simulation, [=] { return simulation->complete_waves(), wingrid::LIMIT; });
 }
 
 WINGRID_API void wingrid_destroy(Simulation* simulation) { delete simulation; }

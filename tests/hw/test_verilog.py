@@ -127,39 +127,16 @@ def test_ports_of_another_module_are_refused() -> None:
         verilog.ports("module other(a);\n  input a;\nendmodule\n")
 
 
-def test_write_leaves_verilog_and_manifest(tmp_path: Path) -> None:
-    written = verilog.write(CONFIG, tmp_path / "new" / "folder")
-    assert [path.name for path in written] == ["wingrid.v", "wingrid.json"]
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["wingrid.json", "wingrid.v"]
-    content = written[0].read_bytes()
-    assert content == text().encode()
-    manifest = json.loads(written[1].read_text())
+def test_files_are_verilog_and_manifest() -> None:
+    files = verilog.files(CONFIG)
+    assert list(files) == ["wingrid.v", "wingrid.json"]
+    assert files["wingrid.v"] == text().encode()
+    manifest = json.loads(files["wingrid.json"])
     assert manifest["wingrid"] == verilog.version()
     assert manifest["top"] == "wingrid"
     assert manifest["config"] == CONFIG.as_dict()
     assert manifest["ports"] == verilog.ports(text())
-    assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(content).hexdigest()}}
-
-
-def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verilog, "generate", lambda config: text())
-    (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError):
-        verilog.write(CONFIG, tmp_path / "file" / "folder")
-    with pytest.raises(FileExistsError):
-        verilog.write(CONFIG, tmp_path / "file")
-    (tmp_path / "kept" / "wingrid.json").mkdir(parents=True)
-    with pytest.raises(IsADirectoryError):
-        verilog.write(CONFIG, tmp_path / "kept")
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["wingrid.json"]
-
-    def full(self: Path, content: str) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
-        verilog.write(CONFIG, tmp_path / "new" / "folder")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept"]
+    assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(files["wingrid.v"]).hexdigest()}}
 
 
 @pytest.mark.rtl

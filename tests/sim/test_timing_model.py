@@ -30,7 +30,7 @@ from wingrid.hw.events import Event
 from wingrid.hw.isa import Execute, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.store_engine import StoreEngine
-from wingrid.sim import native
+from wingrid.sim import tools
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing import build
@@ -284,5 +284,5 @@ def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: py
     assert build.library(heard.append) == build.library(heard.append)
     assert heard == ["compiling the timing model"]
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DNO_SUCH(", "-Werror"))
-    with pytest.raises(native.BuildError, match=r"^the compiler on model.cpp failed"):
+    with pytest.raises(tools.BuildError, match=r"^the compiler on model.cpp failed"):
         build.library()
