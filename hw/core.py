@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import ReadMaster
@@ -92,13 +92,8 @@ class Core(wiring.Component):
         engines = (load, execute, store)
 
         # The bus.
-        for master, bus in ((reader, self.read_bus), (writer, self.write_bus)):
-            m.d.comb += [
-                getattr(bus, name).eq(getattr(master.bus, name))
-                if member.flow == Out
-                else getattr(master.bus, name).eq(getattr(bus, name))
-                for name, member in bus.signature.members.items()
-            ]
+        connect(m, reader.bus, flipped(self.read_bus))
+        connect(m, writer.bus, flipped(self.write_bus))
         connect(m, fetch.request, reader.fetch)
         connect(m, load.request, reader.load)
         connect(m, output_buffer.request, writer.request)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
@@ -74,11 +74,7 @@ class TransformBuffer(wiring.Component):
         memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            queue.input.valid.eq(self.instruction.valid),
-            queue.input.payload.eq(self.instruction.payload),
-            self.instruction.ready.eq(queue.input.ready),
-        ]
+        connect(m, flipped(self.instruction), queue.input)
         released = Signal()
         free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
