@@ -21,7 +21,6 @@ from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
-from wingrid.hw.mesh.mesh import Mesh
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.output_buffer import OutputBuffer
@@ -61,14 +60,14 @@ class Core(wiring.Component):
         )
 
     @staticmethod
-    def commit_latency(config: AcceleratorConfig) -> int:
+    def commit_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle in which its sum is written."""
-        return Mesh.cycles(config) + Accumulators.latency
+        return MatrixUnit.latency_for(config) + Accumulators.latency
 
-    @classmethod
-    def settling_cycles(cls, config: AcceleratorConfig) -> int:
+    @staticmethod
+    def settling_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle after its sum is written."""
-        return cls.commit_latency(config) + 1
+        return Core.commit_latency_for(config) + 1
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -87,7 +86,7 @@ class Core(wiring.Component):
         m.submodules.output_path = output_path = OutputPath(config)
         m.submodules.output_buffer = output_buffer = OutputBuffer(config)
         m.submodules.semaphores = semaphores = Semaphores()
-        m.submodules.supervisor = supervisor = Supervisor(self.settling_cycles(config))
+        m.submodules.supervisor = supervisor = Supervisor(self.settling_latency_for(config))
         m.submodules.counters = counters = Counters(config)
         engines = (load, execute, store)
 

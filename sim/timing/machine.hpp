@@ -53,7 +53,7 @@ public:
     }
 
     void count(int64_t* counters) const {
-        const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_cycles : 0;
+        const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
         const Cycle end = std::max({m_fetch.finished(), m_load.idle_from(), m_weights.idle_from(), settled,
                                     m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()});
         const Cycle after = m_vectors.last() + 1;

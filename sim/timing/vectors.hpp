@@ -115,7 +115,7 @@ private:
         if (count > 1) {
             // Vectors but the first are read as the one before goes.
             if (m_tap.releases) {
-                const Cycle in_time = m_parameters.first_write[execute.fields.tile];
+                const Cycle in_time = m_parameters.refill_latency[execute.fields.tile];
                 m_patches.released.add(first + count - std::min(in_time, count - 1) - 1);
             }
             if (m_tap.final) end(m_last - 1);
@@ -123,7 +123,7 @@ private:
         if (!m_tap.final) return true;
         (execute.fields.tile ? m_progress.winograd_done : m_progress.direct_done).add(m_last);
         if (has(execute.fields.signal, Semaphore::SUMS_READY)) {
-            const Cycle committed = m_last + m_parameters.sum_latency;
+            const Cycle committed = m_last + m_parameters.commit_latency;
             m_semaphores.signal(Semaphore::SUMS_READY, committed);
             m_record.step(Event::SUMS_READY, execute.index, committed);
         }
