@@ -17,7 +17,7 @@ from pathlib import Path
 
 from wingrid import hw
 from wingrid.hw import verilog
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import native
 from wingrid.sim.rtl import verilator
 
@@ -27,7 +27,7 @@ Progress = Callable[[str], None]
 SOURCES = Path(__file__).resolve().parent
 HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
-"""Where what the timing model needs too is."""
+"""Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
@@ -66,7 +66,8 @@ def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progres
     """
     harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*"), *SHARED.glob("*.?pp")])]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    key = native.key("library", text, str(bus_bytes), *flags, verilator.version(), native.compiler_identity(), *harness)
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES))
+    key = native.key("library", text, *sizes, *flags, verilator.version(), native.compiler_identity(), *harness)
     return native.cached(
         native.cache_directory() / "rtl" / f"{key}.so",
         lambda folder: _Build(folder, bus_bytes, waves, progress).run(text),
@@ -91,6 +92,7 @@ class _Build:
             f"-I{SOURCES}",
             f"-I{SHARED}",
             f"-DWINGRID_BUS_BYTES={bus_bytes}",
+            f"-DWINGRID_PAGE_BYTES={AXI_PAGE_BYTES}",
         ]
 
     def run(self, text: str) -> Path:

@@ -1,4 +1,4 @@
-// The whole accelerator (hw/core.py), played from event to event.
+// The whole accelerator (hw/core.py), played from instruction to instruction and burst to burst.
 #pragma once
 
 #include "definitions.hpp"
@@ -18,8 +18,8 @@ namespace wingrid {
 // When something happens follows from when other things have happened: an instruction starts at the latest of the cycles
 // in which its engine is free, its semaphores are signalled and so on. Only on the bus does it matter who comes first:
 // which reader a burst is taken from, and which burst gets hold of memory. So each unit runs on as far as
-// everything that it depends on is known, and bus events are decided one by one, in the order of their cycles. Whatever
-// is unknown then depends on bus events not decided yet, and as every way from one event to another takes a
+// everything that it depends on is known, and bursts are decided one by one, in the order of their cycles. Whatever
+// is unknown then depends on bursts not decided yet, and as every way from one to another takes a
 // cycle or more, it cannot come before them.
 class Machine {
 public:
