@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import ReadMaster
@@ -21,7 +21,6 @@ from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
-from wingrid.hw.mesh.mesh import Mesh
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.output_buffer import OutputBuffer
@@ -61,14 +60,14 @@ class Core(wiring.Component):
         )
 
     @staticmethod
-    def commit_latency(config: AcceleratorConfig) -> int:
+    def commit_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle in which its sum is written."""
-        return Mesh.cycles(config) + Accumulators.latency
+        return MatrixUnit.latency_for(config) + Accumulators.latency
 
-    @classmethod
-    def settling_cycles(cls, config: AcceleratorConfig) -> int:
+    @staticmethod
+    def settling_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle after its sum is written."""
-        return cls.commit_latency(config) + 1
+        return Core.commit_latency_for(config) + 1
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -87,18 +86,13 @@ class Core(wiring.Component):
         m.submodules.output_path = output_path = OutputPath(config)
         m.submodules.output_buffer = output_buffer = OutputBuffer(config)
         m.submodules.semaphores = semaphores = Semaphores()
-        m.submodules.supervisor = supervisor = Supervisor(self.settling_cycles(config))
+        m.submodules.supervisor = supervisor = Supervisor(self.settling_latency_for(config))
         m.submodules.counters = counters = Counters(config)
         engines = (load, execute, store)
 
         # The bus.
-        for master, bus in ((reader, self.read_bus), (writer, self.write_bus)):
-            m.d.comb += [
-                getattr(bus, name).eq(getattr(master.bus, name))
-                if member.flow == Out
-                else getattr(master.bus, name).eq(getattr(bus, name))
-                for name, member in bus.signature.members.items()
-            ]
+        connect(m, reader.bus, flipped(self.read_bus))
+        connect(m, writer.bus, flipped(self.write_bus))
         connect(m, fetch.request, reader.fetch)
         connect(m, load.request, reader.load)
         connect(m, output_buffer.request, writer.request)

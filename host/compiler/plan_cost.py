@@ -20,6 +20,10 @@ CYCLES_PER_BEAT = 1 / 16
 CYCLES_PER_INSTRUCTION = 2
 """Cost of an instruction, in cycles. Fewer instructions save time of the host and of the timing model."""
 
+STORE_CYCLES = 6
+"""Cycles of a STORE besides its parameters, its accumulators and the output path, about: to start, to measure a segment
+and hand it to the output buffer, for the accumulators' answer, and until the last result is in its place."""
+
 
 @dataclass(frozen=True)
 class PlanCost:
@@ -147,7 +151,7 @@ def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors
     """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
     execute = blocking.taps * max(vectors, groups * config.rows)
     # The next STORE starts when the last result of the one before has left.
-    drain = PARAMETER_BYTES + OutputPath.latency(blocking.tile) + max(blocking.tile**2, 1) + 6
+    drain = PARAMETER_BYTES + OutputPath.latency_for(blocking.tile) + max(blocking.tile**2, 1) + STORE_CYCLES
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)

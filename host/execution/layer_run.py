@@ -41,14 +41,14 @@ def timing_difference(
     program: bytes,
     timing: MemoryTiming,
     counters: Mapping[Counter, int],
-    steps: npt.NDArray[Any],
+    events: npt.NDArray[Any],
 ) -> str | None:
     """How the model differs from a run on the RTL: counters with both values, the first instruction that is not alike.
 
     ``None`` if every counter is equal, and so is the cycle of everything that happened to an instruction.
     """
     try:
-        return difference(program, play(compiled, program, timing, events=True), counters, steps)
+        return difference(program, play(compiled, program, timing, events=True), counters, events)
     except ProgramError as error:
         return f"it cannot tell the time of the program: {error}"
 
@@ -93,7 +93,7 @@ def run_layer(
     with waveforms(setup.waves) as waves:
         run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
     if setup.trace is not None:
-        write_trace(setup.trace, compiled, setup.timing, run.steps)
+        write_trace(setup.trace, compiled, setup.timing, run.events)
     result = checked(job, compiled, run, setup.timing)
     listener.done(layer.name)
     return result
@@ -135,7 +135,7 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
     program = compiled.encoded()
-    difference = timing_difference(compiled, program, timing, run.counters, run.steps)
+    difference = timing_difference(compiled, program, timing, run.counters, run.events)
     return dataclasses.replace(
         _described(compiled, program, run.counters),
         output=run.output,

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wingrid import hw
 from wingrid.hw import verilog
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import cache, tools
 from wingrid.sim.rtl import verilator
 
@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 SOURCES = Path(__file__).resolve().parent
 HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
-"""Where what the timing model needs too is."""
+"""Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
@@ -69,7 +69,8 @@ def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progres
     """
     harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHARED.glob("*.?pp")])]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    key = cache.key("library", text, str(bus_bytes), *flags, *_common_parts(), *harness)
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES))
+    key = cache.key("library", text, *sizes, *flags, *_common_parts(), *harness)
     return cache.cached(f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress).run(text))
 
 
@@ -101,6 +102,7 @@ class _Build:
             f"-I{SOURCES}",
             f"-I{SHARED}",
             f"-DWINGRID_BUS_BYTES={bus_bytes}",
+            f"-DWINGRID_PAGE_BYTES={AXI_PAGE_BYTES}",
         ]
 
     def run(self, text: str) -> Path:

@@ -90,10 +90,10 @@ class TimingCase:
         Raises ``BankConflict`` for a program that is not one.
         """
         code = encode_program(self.instructions)
-        counters, steps = measure(self.config, code, self.timing, seed)
+        counters, events = measure(self.config, code, self.timing, seed)
         model = simulate(self.config, code, self.timing, program_address=PROGRAM, events=True)
         assert counters[Counter.CYCLES] == sum(counters[counter] for counter in Counter if 1 <= counter <= 8)
-        return difference(code, model, counters, steps)
+        return difference(code, model, counters, events)
 
 
 class BankConflict(Exception):
@@ -115,16 +115,16 @@ def measure_on(device: RtlSimulator, code: bytes) -> tuple[dict[Counter, int], n
     device.write_register(Register.INTERRUPT_ENABLE, 1)
     device.write_register(Register.PROGRAM, PROGRAM)
     device.write_register(Register.PROGRAM_LENGTH, len(code) // INSTRUCTION_BYTES)
-    device.record_steps()
+    device.record_events()
     device.write_register(Register.CONTROL, Control.START)
     device.run_until_interrupt()
-    steps = device.steps()
+    events = device.events()
     if device.read_register(Register.STATUS) != Status.DONE:
         fault = Fault(device.read_register(Register.FAULT))
         if fault == Fault.BANK_CONFLICT:
             raise BankConflict
         raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
-    return {counter: device.read_register(counter_address(counter)) for counter in Counter}, steps
+    return {counter: device.read_register(counter_address(counter)) for counter in Counter}, events
 
 
 def timing_case(seed: int, name: str | None = None) -> TimingCase:
