@@ -57,28 +57,33 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
     return library(path.read_text(), config.bus_bytes, waves=waves, progress=progress)
 
 
-def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None) -> Path:
+def library(
+    text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None, harness: Path = HARNESS
+) -> Path:
     """The library for a module ``wingrid`` with the accelerator's ports.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
-    which makes it slower even while it does not.
+    which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
     Raises ``BuildError`` or ``ToolMissing``.
     """
-    harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*"), *SHARED.glob("*.?pp")])]
+    folders = sorted({SOURCES, harness.parent, SHARED})
+    sources = [path for folder in folders for path in sorted(folder.glob("*.?pp"))]
+    contents = [path.read_bytes() for path in (*sources, *sorted(SHIMS.glob("*")))]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES))
-    key = native.key("library", text, *sizes, *flags, verilator.version(), native.compiler_identity(), *harness)
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
+    key = native.key("library", text, *sizes, *flags, verilator.version(), native.compiler_identity(), *contents)
     return native.cached(
         native.cache_directory() / "rtl" / f"{key}.so",
-        lambda folder: _Build(folder, bus_bytes, waves, progress).run(text),
+        lambda folder: _Build(folder, bus_bytes, waves, progress, harness).run(text),
     )
 
 
 class _Build:
     """One build in a folder of its own."""
 
-    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None) -> None:
+    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None, harness: Path) -> None:
         self.folder = folder
+        self.harness = harness
         self.waves = waves
         self.progress = progress
         library = verilator.root() / "include"
@@ -103,7 +108,7 @@ class _Build:
         options += ["--top-module", verilog.TOP, "--prefix", "Vwingrid", "--Mdir", str(self.folder), "--make", "json"]
         self._call([str(verilator.program()), *options, str(source)], "Verilator")
         sources = json.loads((self.folder / "Vwingrid.json").read_text())["sources"]
-        fast = [*sources["classes_fast"], *sources.get("support_fast", []), str(HARNESS)]
+        fast = [*sources["classes_fast"], *sources.get("support_fast", []), str(self.harness)]
         slow = [*sources["classes_slow"], *sources.get("support_slow", [])]
         jobs: list[Callable[[], str]] = []
         jobs += [functools.partial(self._object, Path(name), FAST_FLAGS) for name in _largest_first(fast)]

@@ -74,10 +74,10 @@ def test_each_waiver_has_its_reason(waivers: dict[str, str]) -> None:
 @pytest.mark.parametrize(
     ("added", "word"),
     [
-        ("  wire [3:0] a;\n  assign a = 4'd1;\n  assign a = 4'd2;\n", "a"),
-        ("  reg b;\n  always @* if (rst) b = clk;\n  wire c = undeclared_thing;\n", "undeclared_thing"),
+        ("  nothing_of_that_name a(.b(clk));\n", "nothing_of_that_name"),
+        ("  wire c = undeclared_thing;\n", "undeclared_thing"),
     ],
-    ids=["two drivers", "an unknown name"],
+    ids=["an unknown module", "an unknown name"],
 )
 @pytest.mark.parametrize("opinion", FRONT_ENDS)
 def test_front_end_notices(added: str, word: str, opinion: Opinion, tmp_path: Path) -> None:
