@@ -16,7 +16,7 @@ COUNTER_BITS = 64
 
 
 class Stall(enum.IntEnum):
-    """What keeps a source of vectors from offering one."""
+    """Reasons for which a source of vectors offers none."""
 
     NO_INSTRUCTION = 0
     INPUTS = 1

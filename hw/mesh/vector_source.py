@@ -1,4 +1,4 @@
-"""Where the matrix unit's vectors come from: the signature of direct and Winograd feeders."""
+"""The ports that the direct and the Winograd source of vectors have in common."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wingrid.hw.mesh.matrix_unit import vectors_layout
 
 
 class VectorSource(wiring.Component):
-    """What the sources of vectors have in common: their ports. ``ports`` are those that a source has besides.
+    """The ports that all sources of vectors have; ``ports`` adds those of one source.
 
     Members
     -------

@@ -26,8 +26,8 @@ SEGMENT = data.StructLayout(
         "pc": PC_BITS,
     }
 )
-"""Neighbouring tiles of ``last_offset`` + 1 pixels squared, of which ``columns`` x ``lines`` = ``beats`` pixels
-count; their first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
+"""Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
+the first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles")})
 

@@ -133,7 +133,7 @@ class StoreEngine(wiring.Component):
                 byte = self.parameter_data.word_select(channel, 8)
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
-        # What depends on the tile's size, in pixels that leave.
+        # Numbers that depend on the tile's size, in pixels that leave.
         last_offset, last_position = Signal(2), Signal(8)
         columns_left, row_tiles, most_tiles = Signal(16), Signal(16), Signal(16)
         tiles, pixels, high = Signal(16), Signal(16), Signal(3)

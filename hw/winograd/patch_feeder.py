@@ -21,7 +21,7 @@ WAITS = frozenset({Semaphore.INPUTS_LOADED})
 """The semaphore of a Winograd EXECUTE that this part waits for."""
 
 BLOCK = data.StructLayout({"count": 16, "last_position": range(MOST_POSITIONS)})
-"""What the transform buffer needs to know of a block on its way: its tiles, and positions of a tile less one."""
+"""A block on its way to the transform buffer: number of tiles, and positions of a tile less one."""
 
 
 class PatchFeeder(wiring.Component):

@@ -16,8 +16,8 @@ class WinogradFeeder(VectorSource):
     """Carries out EXECUTE instructions with a tile: the patch feeder runs up to two blocks ahead of the mesh.
 
     Both parts take the instructions in order from queues of their own; the patch feeder waits for
-    INPUTS_LOADED, the transform buffer for BANK_RELEASED. Besides the ports of every ``VectorSource``, of which
-    ``started`` and ``ended`` are the transform buffer's, there are two.
+    INPUTS_LOADED, the transform buffer for BANK_RELEASED. The ports are those of every ``VectorSource``, where
+    ``started`` and ``ended`` are the transform buffer's, and two more.
 
     Members
     -------
