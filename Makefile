@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test bench verify lint clean
+.PHONY: run test quick coverage bench verify lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -20,19 +20,29 @@ run: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
+# All that uses no Verilated simulator.
+quick: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not rtl"
+
+# The whole suite, and which lines it ran; line by line in build/coverage/index.html.
+coverage: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov --cov-report=term --cov-report=html:build/coverage
+
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.performance
 	$(BIN)/python -m tests.bench.onnx_graphs
 	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
 
 # More than 1000 random programs, RTL against timing model, all counters and events; a few of the seeds make none.
+CASES := 1100
 verify: $(VENV)/.tests-installed
-	$(BIN)/python -m tests.bench.timing_cases --cases 1100
+	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
 
 clean:
 	rm -rf $(VENV) build

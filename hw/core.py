@@ -26,6 +26,9 @@ from wingrid.hw.registers import Counter
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.weight_transform import WeightTransform
+from wingrid.hw.winograd_matrices import winograd
 
 
 class Core(wiring.Component):
@@ -92,6 +95,29 @@ class Core(wiring.Component):
         """Cycles from a vector entering the mesh to the cycle after its sum is written."""
         return Core.commit_latency_for(config) + 1
 
+    @staticmethod
+    def silence_for(config: AcceleratorConfig) -> int:
+        """Most cycles in a row in which a machine works and nothing that the supervisor watches moves.
+
+        It watches all that may wait: the bus, every start and end of an instruction, semaphores, reads of buffers, and
+        vectors that enter and leave the arithmetic. Between those lie pipelines in which nothing waits, each of them at
+        most this long, and a cycle or two for what they deliver to be taken.
+        """
+        latencies = [Core.settling_latency_for(config), OutputPath.latency_for(0)]
+        latencies += [StoreEngine.parameter_cycles + StoreEngine.measure_cycles]
+        if config.tiles:
+            latencies += [WeightTransform.latency]
+        for tile in config.tiles:
+            patch = winograd(tile).patch
+            # A transform delivers a result a cycle once it has begun.
+            latencies += [SeparableTransform.latency_for(patch) + patch**2, OutputPath.latency_for(tile) + tile**2]
+        return max(latencies) + 2
+
+    @staticmethod
+    def quiet_cycles_for(config: AcceleratorConfig) -> int:
+        """Cycles without movement that make a deadlock: twice the longest silence of a machine that works."""
+        return 2 * Core.silence_for(config)
+
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
@@ -109,7 +135,9 @@ class Core(wiring.Component):
         m.submodules.output_path = output_path = OutputPath(config)
         m.submodules.output_buffer = output_buffer = OutputBuffer(config)
         m.submodules.semaphores = semaphores = Semaphores()
-        m.submodules.supervisor = supervisor = Supervisor(self.settling_latency_for(config))
+        m.submodules.supervisor = supervisor = Supervisor(
+            self.settling_latency_for(config), self.quiet_cycles_for(config)
+        )
         m.submodules.counters = counters = Counters(config)
         engines = (load, execute, store)
 
@@ -200,11 +228,17 @@ class Core(wiring.Component):
             supervisor.moving.eq(
                 ~reader.idle
                 | ~writer.quiet
-                | (execute.vectors.valid & execute.vectors.ready)
-                | (execute.weights.valid & execute.weights.ready)
-                | semaphores.signal.any()
+                | self.events.any()
                 | semaphores.take.any()
+                | semaphores.signal.any()
+                | execute.input_enable
+                | execute.weight_enable
+                | (execute.weights.valid & execute.weights.ready)
+                | (execute.vectors.valid & execute.vectors.ready)
+                | accumulators.sums.valid
                 | store.drain_enable
+                | output_buffer.results.valid
+                | (store.segment.valid & store.segment.ready)
             ),
             supervisor.write_error.eq(writer.error),
             supervisor.write_error_pc.eq(writer.error_pc),

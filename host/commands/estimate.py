@@ -18,14 +18,11 @@ from wingrid.host.commands.options import (
     names_in,
     require_images,
 )
+from wingrid.host.commands.progress import Bar
 from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.output import EstimateDeliverables
 from wingrid.host.estimates.sweep import combinations, estimate_variants
-from wingrid.host.execution.machine import (
-    Machine,
-    machine,
-)
-from wingrid.host.execution.progress import Bar
+from wingrid.host.execution.setup import Setup
 
 
 def estimate(
@@ -64,11 +61,11 @@ def estimate(
     by_model = estimator(network, names, batch, assume_int8=assume_int8)
     deliverables = EstimateDeliverables(json, csv, plot, len(settings))
 
-    def describe(fields: list[str]) -> Machine:
-        return machine(
+    def describe(fields: list[str]) -> Setup:
+        return Setup.from_options(
             "timing", config, fields, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
         )
 
     with Bar(network) as bar:
-        variants = estimate_variants(settings, describe, lambda on: by_model(on, bar))
+        variants = estimate_variants(settings, describe, lambda setup: by_model(setup, bar))
     deliverables.deliver(variants)

@@ -19,16 +19,11 @@ from wingrid.host.commands.options import (
     Waves,
     WithDram,
 )
-from wingrid.host.errors import UserError
-from wingrid.host.execution.layer_run import Job
-from wingrid.host.execution.machine import (
-    machine,
-    require_values,
-)
-from wingrid.host.execution.parallel import run_all
-from wingrid.host.networks.filters import extended, filter_layer, find_filter
+from wingrid.host.commands.progress import Bar
+from wingrid.host.execution.filter_run import run_filter
+from wingrid.host.execution.setup import Setup, require_values
+from wingrid.host.networks.filters import find_filter
 from wingrid.host.reports.output import Deliverables
-from wingrid.host.reports.report import Report
 
 
 def filter_picture(
@@ -49,25 +44,16 @@ def filter_picture(
 ) -> None:
     """Filter a picture: box, gaussian, sobel-x, sobel-y, or the kernel in a .npy file."""
     # Imported here: other commands do without pictures, and without the time that it takes.
-    from wingrid.host.networks.pictures import (
-        from_activations,
-        load_picture,
-        require_picture_path,
-        save_picture,
-        to_activations,
-    )
+    from wingrid.host.networks.pictures import load_picture, require_picture_path, save_picture
 
-    on = machine(
+    setup = Setup.from_options(
         backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
     )
-    if stride < 1:
-        raise UserError(f"--stride {stride} must be at least 1")
-    require_values(on.backend, "--output")
+    require_values(setup.backend, "--output")
     chosen = find_filter(kernel)
     require_picture_path(output)
-    deliverables = Deliverables(json, csv)
-    pixels = extended(load_picture(picture), chosen)
-    layer, operands = filter_layer(chosen, pixels.shape[0], pixels.shape[1], stride)
-    results, seconds = run_all([Job(layer, operands, to_activations(pixels))], on, f"filter {chosen.name}")
-    save_picture(output, from_activations(results[0].values))
-    deliverables.deliver(Report(f"filter-{chosen.name}", on, results, 1, seconds, seeded=False))
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
+    with Bar(f"filter {chosen.name}") as bar:
+        result = run_filter(load_picture(picture), chosen, stride, setup, bar)
+    save_picture(output, result.values)
+    deliverables.deliver(result)

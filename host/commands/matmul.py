@@ -20,18 +20,14 @@ from wingrid.host.commands.options import (
     Waves,
     WithDram,
 )
+from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
-from wingrid.host.execution.layer_run import Job
-from wingrid.host.execution.machine import (
-    machine,
-    require_values,
-)
-from wingrid.host.execution.parallel import run_all
-from wingrid.host.files import require_writable, write_array
-from wingrid.host.networks.layer import Layer, matrix_product
+from wingrid.host.execution.matmul_run import product_layer, run_matmul
+from wingrid.host.execution.network_result import SEEDED
+from wingrid.host.execution.setup import Setup, require_values
+from wingrid.host.files import write_array
 from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.output import Deliverables
-from wingrid.host.reports.report import Report
 
 
 def matmul(
@@ -51,19 +47,18 @@ def matmul(
     csv: CsvFile = None,
 ) -> None:
     """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
-    on = machine(
+    setup = Setup.from_options(
         backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
     )
     if min(m, k, n) < 1:
         raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
     if output is not None:
-        require_values(on.backend, "--output")
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
-    layer = Layer(f"matmul-{m}x{k}x{n}", "matmul", matrix_product(m, k, n))
-    x = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
-    image = x.reshape(1, k, layer.shape.height, layer.shape.width)
-    results, seconds = run_all([Job(layer, seeded_operands(layer), image)], on, layer.name)
+        require_values(setup.backend, "--output")
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
+    layer = product_layer(m, k, n)
+    pixels = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
+    with Bar(layer.name) as bar:
+        result = run_matmul(layer, pixels[:, :m].T, seeded_operands(layer), setup, bar, weights=SEEDED)
     if output is not None:
-        write_array(output, results[0].values.reshape(n, -1)[:, :m].T.copy())
-    deliverables.deliver(Report("matmul", on, results, 0, seconds))
+        write_array(output, result.values)
+    deliverables.deliver(result)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.network_list import list_networks
 from wingrid.host.commands.options import (
     ConfigFile,
     CsvFile,
@@ -15,13 +16,12 @@ from wingrid.host.commands.options import (
 )
 from wingrid.host.compiler.algorithms import require_algorithm
 from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import (
+from wingrid.host.execution.setup import (
     configuration,
     forced_algorithm,
 )
 from wingrid.host.networks.built_in import BUILT_IN, ONNX_BUILT_IN, find, is_onnx
 from wingrid.host.reports.footprint_output import deliver_footprint
-from wingrid.host.reports.network_list import list_networks
 
 
 def networks(
@@ -50,7 +50,7 @@ def networks(
     if chosen is None:
         raise UserError(f"--footprint needs a network, one of {', '.join(BUILT_IN)}")
     algorithm, settings = forced_algorithm(set_)
-    on = configuration(config, settings)
+    chosen_config = configuration(config, settings)
     if algorithm is not None:
-        require_algorithm(algorithm, on)
-    deliver_footprint(chosen, on, require_images(batch), algorithm, json, csv)
+        require_algorithm(algorithm, chosen_config)
+    deliver_footprint(chosen, chosen_config, require_images(batch), algorithm, json, csv)

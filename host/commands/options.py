@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import (
+from wingrid.host.execution.setup import (
     BACKENDS,
 )
 

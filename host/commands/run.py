@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -27,23 +26,13 @@ from wingrid.host.commands.options import (
     names_in,
     require_images,
 )
-from wingrid.host.estimates.estimate import estimate_network
-from wingrid.host.execution.machine import (
-    machine,
-    require_one_layer,
-    require_values,
-)
-from wingrid.host.execution.network_chain import run_chain
-from wingrid.host.execution.network_jobs import by_image, network_jobs, select_layers
-from wingrid.host.execution.parallel import run_all
-from wingrid.host.execution.progress import Bar
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.commands.progress import Bar
+from wingrid.host.execution.network_run import run_network, time_network
+from wingrid.host.execution.setup import Setup, require_one_layer, require_values
+from wingrid.host.files import write_array
 from wingrid.host.networks.built_in import find, is_onnx
 from wingrid.host.networks.inputs import network_input
-from wingrid.host.networks.seeded_operands import LOGIT_STEP
-from wingrid.host.networks.softmax import likeliest
 from wingrid.host.reports.output import Deliverables
-from wingrid.host.reports.report import Report
 
 
 def run(
@@ -77,7 +66,7 @@ def run(
     Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
     from the results of the one before. The timing backend computes no values, only how long they take.
     """
-    on = machine(
+    setup = Setup.from_options(
         backend,
         config,
         set_,
@@ -92,14 +81,15 @@ def run(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves, "--trace": trace})
     if is_onnx(network):
         # Imported here: what other commands do without.
         from wingrid.host.commands.run_model import run_command
 
         run_command(
             network,
-            on,
-            Deliverables(json, csv),
+            setup,
+            deliverables,
             source=input,
             output=output,
             images=batch,
@@ -108,28 +98,16 @@ def run(
             int8_kernels=int8_kernels,
         )
         return
-    chosen = find(network)
-    selected = select_layers(chosen, names)
-    batch = batch or 1
-    require_one_layer(on, selected)
+    chosen, images = find(network), batch or 1
+    require_one_layer(setup, chosen.select(names))
     for option, given in (("--input", input), ("--output", output)):
         if given is not None:
-            require_values(on.backend, option)
+            require_values(setup.backend, option)
+    with Bar(network) as bar:
+        if setup.backend == "timing":
+            result = time_network(chosen, setup, names, images, bar)
+        else:
+            result = run_network(chosen, network_input(chosen, input, images), setup, names, bar)
     if output is not None:
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
-    if on.backend == "timing":
-        with Bar(network) as bar:
-            report = estimate_network(chosen, on, selected, batch, bar)
-        deliverables.deliver(report)
-        return
-    x = network_input(chosen, input, batch)
-    whole = len(selected) == len(chosen.layers())
-    chained = whole and len(selected) > 1 and on.backend == "rtl" and on.jobs == 1
-    runner = partial(run_chain, images=batch) if chained else None
-    results, seconds = run_all(network_jobs(chosen, x, selected), on, network, runner)
-    last = by_image(results[-1].layer, results[-1].values, batch)
-    guesses = likeliest(last, LOGIT_STEP) if whole and chosen.classifies else None
-    if output is not None:
-        write_array(output, last)
-    deliverables.deliver(Report(network, on, results, batch if whole else 0, seconds, guesses))
+        write_array(output, result.values)
+    deliverables.deliver(result)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import Machine, require_values
-from wingrid.host.execution.progress import Bar
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.execution.setup import Setup, require_values
+from wingrid.host.files import write_array
 from wingrid.host.networks.pictures import require_picture_path, save_picture
 from wingrid.host.onnx_models.model_estimate import estimate_model
 from wingrid.host.onnx_models.model_run import run_model
@@ -18,7 +18,7 @@ from wingrid.host.reports.output import Deliverables
 
 def run_command(
     network: str,
-    on: Machine,
+    setup: Setup,
     deliverables: Deliverables,
     *,
     source: str | None,
@@ -29,27 +29,34 @@ def run_command(
     int8_kernels: bool,
 ) -> None:
     """Run the model, write its output (a picture, in tiles, unless it is a .npy file), and deliver the report."""
-    if on.backend == "timing":
+    if setup.backend == "timing":
         for option, given in (("--input", source), ("--output", output)):
             if given is not None:
-                require_values(on.backend, option)
+                require_values(setup.backend, option)
         with Bar(network) as bar:
-            report = estimate_model(network, on, layers, images or 1, bar)
-        deliverables.deliver(report)
+            deliverables.deliver(estimate_model(network, setup, layers, images or 1, bar))
         return
-    if output is not None:
-        require_writable(output)
+    bar = Bar(Path(network).name)
     if output is None or output.suffix == ".npy":
-        outcome = run_model(network, on, source=source, images=images, layers=layers, int8_kernels=int8_kernels)
+        with bar:
+            result = run_model(
+                network,
+                setup,
+                source=source,
+                images=images,
+                layers=layers,
+                int8_kernels=int8_kernels,
+                listener=bar,
+            )
         if output is not None:
-            write_array(output, outcome.output)
-        deliverables.deliver(outcome.report)
-        return
-    require_picture_path(output)
-    if source is None or layers is not None or images is not None:
-        raise UserError("to write a picture, give one with --input, and neither --layers nor --batch")
-    if tile < 1:
-        raise UserError(f"--tile {tile} must be at least 1")
-    report, pixels = run_picture(network, on, source=source, tile=tile, int8_kernels=int8_kernels)
-    save_picture(output, pixels)
-    deliverables.deliver(report)
+            write_array(output, result.values)
+    else:
+        require_picture_path(output)
+        if source is None or layers is not None or images is not None:
+            raise UserError("to write a picture, give one with --input, and neither --layers nor --batch")
+        if tile < 1:
+            raise UserError(f"--tile {tile} must be at least 1")
+        with bar:
+            result = run_picture(network, setup, source=source, tile=tile, int8_kernels=int8_kernels, listener=bar)
+        save_picture(output, result.values)
+    deliverables.deliver(result)

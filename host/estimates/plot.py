@@ -57,7 +57,7 @@ def drawn(report: Report, suffix: str) -> bytes:
 
 def _draw_roofline(axes: Axes, report: Report, layers: list[dict[str, Any]]) -> None:
     """Multiply-adds per cycle over multiply-adds per byte, both axes logarithmic."""
-    config, timing = report.machine.config, report.machine.timing
+    config, timing = report.result.setup.config, report.result.setup.timing
     intensities = [layer["macs_per_byte"] for layer in layers]
     left, right = min(intensities) / 2, max(intensities) * 2
     for name in dict.fromkeys(layer["algorithm"] for layer in layers):
@@ -77,8 +77,8 @@ def _draw_roofline(axes: Axes, report: Report, layers: list[dict[str, Any]]) -> 
         axes.plot([], [], "s", color=BOUND_COLOURS[bound], label=f"bound by {bound}")
     axes.set(xscale="log", yscale="log", xlabel="multiply-adds per byte", ylabel="multiply-adds per cycle")
     axes.set_title(
-        f"{report.network} on {config.rows}x{config.cols} multipliers, {timing.bytes_per_cycle} bytes per cycle, "
-        f"latency {timing.latency}"
+        f"{report.result.network} on {config.rows}x{config.cols} multipliers, "
+        f"{timing.bytes_per_cycle} bytes per cycle, latency {timing.latency}"
     )
     axes.grid(which="both", linewidth=0.2)
     axes.legend(loc="lower right")

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_result import NetworkResult
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.reports.report import Report, flat
 from wingrid.hw.config import ConfigError
@@ -56,9 +57,11 @@ def combinations(settings: Iterable[str]) -> list[dict[str, str]]:
 
 
 def estimate_variants(
-    settings: Sequence[dict[str, str]], describe: Callable[[list[str]], Machine], estimate: Callable[[Machine], Report]
+    settings: Sequence[dict[str, str]],
+    describe: Callable[[list[str]], Setup],
+    estimate: Callable[[Setup], NetworkResult],
 ) -> list[Variant]:
-    """A report for each combination of settings, on the machine that ``describe`` makes of it.
+    """A report for each combination of settings, on the setup that ``describe`` makes of it.
 
     All machines are described before the first one is estimated. Raises ``UserError`` naming the combination that
     cannot be, where there are several.
@@ -69,18 +72,18 @@ def estimate_variants(
             return error
         return UserError(f"{', '.join(f'{name}={value}' for name, value in combination.items())}: {error}")
 
-    machines = []
+    setups = []
     for combination in settings:
         try:
-            machines.append(describe([f"{name}={value}" for name, value in combination.items()]))
+            setups.append(describe([f"{name}={value}" for name, value in combination.items()]))
         except (UserError, ConfigError) as error:
             raise named(combination, error) from None
     several = {name for name in settings[0] if len({combination[name] for combination in settings}) > 1}
     variants = []
-    for combination, machine in zip(settings, machines, strict=True):
+    for combination, setup in zip(settings, setups, strict=True):
         varied = {name: value for name, value in combination.items() if name in several}
         try:
-            variants.append(Variant(varied, estimate(machine)))
+            variants.append(Variant(varied, Report(estimate(setup))))
         except LayerError as error:
             raise named(combination, error) from None
     return variants

@@ -8,6 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from wingrid.host.estimates.sweep import Variant
+from wingrid.host.reports.remarks import remarks
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import compact_table, conditions, host_operations, megabytes
 
@@ -20,7 +21,7 @@ PER_IMAGE = ("images/s", "MB/\nimage", "mult-add\nmJ/image", "buffers\nmJ/image"
 def layer_table(report: Report) -> Table:
     """A line per layer and their total."""
     found = report.as_dict()
-    shown = compact_table(f"{report.network}, estimated ({conditions(report)})")
+    shown = compact_table(f"{report.result.network}, estimated ({conditions(report)})")
     shown.add_column("algorithm", no_wrap=True)
     for name in (*COLUMNS, *ENERGY):
         shown.add_column(name, justify="left" if name == "bound by" else "right", no_wrap=True)
@@ -35,10 +36,10 @@ def layer_table(report: Report) -> Table:
 def variant_table(variants: Sequence[Variant]) -> Table:
     """A line per configuration."""
     first = variants[0].report
-    timing = first.machine.timing
+    timing = first.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
     names = list(variants[0].settings)
-    shown = compact_table(f"{first.network}, estimated (latency {timing.latency}{dram})", names[0])
+    shown = compact_table(f"{first.result.network}, estimated (latency {timing.latency}{dram})", names[0])
     for name in (*names[1:], *VARIANT, *PER_IMAGE):
         shown.add_column(name, justify="right", no_wrap=True)
     for variant in variants:
@@ -56,15 +57,14 @@ def footnotes(report: Report) -> Iterator[str]:
             for name, what in (("multiply_add", "multiply-add"), ("buffers", "buffers"), ("dram", "DRAM"))
         )
         yield (
-            f"{total['images_per_second']:g} images per second at {report.machine.clock_mhz:g} MHz; "
-            f"{total['dram_bytes'] / 1e6 / report.images:.1f} MB of memory traffic and {energy['total'] / 1000:.3g} mJ "
-            f"each ({parts}; 45 nm)."
+            f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz; "
+            f"{total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic "
+            f"and {energy['total'] / 1000:.3g} mJ each ({parts}; 45 nm)."
         )
     shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
     yield f"Cycles in layers bound by {', '.join(shares)}."
     yield from host_operations(report)
-    if report.imported:
-        yield from report.imported.remarks()
+    yield from remarks(report.result)
     yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see host/energy.py)."
 
 
@@ -84,12 +84,12 @@ def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:
 
 
 def _variant_figures(report: Report) -> list[str]:
-    config, total = report.machine.config, report.as_dict()["total"]
+    config, total = report.result.setup.config, report.as_dict()["total"]
     bound, cycles = max(total["bound_cycles"].items(), key=lambda entry: entry[1])
     energy = total["energy_per_image_uj"]
     per_image = ["-"] * len(PER_IMAGE)
     if energy is not None:
-        per_image = [f"{total['images_per_second']:,.2f}", megabytes(total["dram_bytes"] // report.images, 1)]
+        per_image = [f"{total['images_per_second']:,.2f}", megabytes(total["dram_bytes"] // report.result.images, 1)]
         per_image += [f"{energy[name] / 1000:.2f}" for name in ("multiply_add", "buffers", "dram")]
     return [
         f"{config.multipliers:,}",

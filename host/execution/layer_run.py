@@ -14,13 +14,14 @@ import numpy.typing as npt
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.memory_map import Place
-from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
 from wingrid.host.execution.layer_result import LayerResult, compare
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.measurement import Activity, Measurement
+from wingrid.host.execution.setup import Setup
 from wingrid.host.execution.trace import write_trace
+from wingrid.host.execution.waves import waveforms
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer, Operands, OperandSource
 from wingrid.hw.encoding import ProgramError
@@ -61,6 +62,8 @@ class Job:
     x: npt.NDArray[np.int8]
     expected: npt.NDArray[np.int8] | None = None
     """The golden output if it is known already."""
+    compiled: CompiledLayer | None = None
+    """The program if it is compiled already, for the configuration that the job will run on."""
 
 
 class Stopped(Exception):
@@ -68,7 +71,7 @@ class Stopped(Exception):
 
 
 def run_layer(
-    job: Job, machine: Machine, listener: Listener | None = None, stop: threading.Event | None = None
+    job: Job, setup: Setup, listener: Listener | None = None, stop: threading.Event | None = None
 ) -> LayerResult:
     """Run one layer, until ``stop`` is set. Raises ``LayerError``, ``MachineFault`` or the simulator's errors."""
     listener = listener or Silence()
@@ -79,53 +82,51 @@ def run_layer(
             raise Stopped
         listener.simulated(layer.name, cycles)
 
-    if machine.backend == "golden":
+    if setup.backend == "golden":
         output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
         listener.done(layer.name)
         return LayerResult(layer, output)
-    if machine.backend == "timing":
-        return time_layer(layer, lambda: job.operands, machine, listener)
-    compiled = compile_job(job, machine)
+    if setup.backend == "timing":
+        return time_compiled(compile_job(job, setup), setup, listener)
+    compiled = compile_job(job, setup)
     listener.expect(expected_cycles(compiled))
-    run = run_on_rtl(
-        compiled,
-        job.operands,
-        job.x,
-        timing=machine.timing,
-        waves=machine.waves,
-        progress=progress,
-    )
-    if machine.trace is not None:
-        write_trace(machine.trace, compiled, machine.timing, run.events)
-    result = checked(job, compiled, run, machine.timing)
+    with waveforms(setup.waves) as waves:
+        run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
+    if setup.trace is not None:
+        write_trace(setup.trace, compiled, setup.timing, run.events)
+    result = checked(job, compiled, run, setup.timing)
     listener.done(layer.name)
     return result
 
 
-def time_layer(
-    layer: Layer, operands: OperandSource, machine: Machine, listener: Listener | None = None
-) -> LayerResult:
+def time_layer(layer: Layer, operands: OperandSource, setup: Setup, listener: Listener | None = None) -> LayerResult:
     """What the layer takes by the timing model; its operands are only looked at if its algorithm depends on them.
 
     Raises ``LayerError``.
     """
-    compiled = compile_exactly(layer, operands, machine.config, machine.algorithm)
+    return time_compiled(compile_exactly(layer, operands, setup.config, setup.algorithm), setup, listener)
+
+
+def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | None = None) -> LayerResult:
+    """What the program takes by the timing model."""
     program = compiled.encoded()
-    counters = play(compiled, program, machine.timing).counters
+    counters = play(compiled, program, setup.timing).counters
     if listener is not None:
-        listener.done(layer.name)
+        listener.done(compiled.layer.name)
     return _described(compiled, program, counters)
 
 
-def compile_job(job: Job, machine: Machine, place: Place | None = None) -> CompiledLayer:
+def compile_job(job: Job, setup: Setup, place: Place | None = None) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
-    return compile_exactly(job.layer, lambda: job.operands, machine.config, machine.algorithm, place)
+    if job.compiled is not None:
+        return job.compiled
+    return compile_exactly(job.layer, lambda: job.operands, setup.config, setup.algorithm, place)
 
 
 def expected_cycles(compiled: CompiledLayer) -> float:
     """Cycles that the layer should take, about."""
-    estimated = estimate(compiled.plan)
-    return estimated.cycles if estimated else 0.0
+    cost = plan_cost(compiled.plan)
+    return cost.cycles if cost else 0.0
 
 
 def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:

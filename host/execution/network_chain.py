@@ -17,8 +17,8 @@ from wingrid.host.execution.driver import load_input, load_program, read_output,
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, checked, compile_job, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.network_jobs import by_image, for_layer
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Layer
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.rtl import build
@@ -29,7 +29,7 @@ Outcome = TypeVar("Outcome")
 
 
 def run_chain(
-    jobs: Iterable[Job], machine: Machine, listener: Listener | None = None, *, images: int
+    jobs: Iterable[Job], setup: Setup, listener: Listener | None = None, *, images: int
 ) -> Iterator[LayerResult]:
     """Run all layers of a network, in order, on one simulated accelerator with one memory.
 
@@ -40,26 +40,26 @@ def run_chain(
     """
     hears: Listener = listener or Silence()
     timing_build.library(hears.building)
-    build.accelerator_library(machine.config, progress=hears.building)
+    build.accelerator_library(setup.config, progress=hears.building)
     jobs = list(jobs)
-    compiled = compile_chain(jobs, machine)
+    compiled = compile_chain(jobs, setup)
     hears.expect(sum(map(expected_cycles, compiled)))
     memory_bytes = max(layer.memory_bytes for layer in compiled)
 
-    with RtlSimulator(machine.config, timing=machine.timing, memory_bytes=memory_bytes) as device:
+    with RtlSimulator(setup.config, timing=setup.timing, memory_bytes=memory_bytes) as device:
 
         def run(job: Job, layer: CompiledLayer) -> LayerResult:
             measured = run_program(device, layer, partial(hears.simulated, job.layer.name))
-            result = checked(job, layer, measured, machine.timing)
+            result = checked(job, layer, measured, setup.timing)
             hears.done(job.layer.name)
             return result
 
         yield from walk_chain(device.memory, jobs, compiled, images, run)
 
 
-def compile_chain(jobs: Sequence[Job], machine: Machine) -> list[CompiledLayer]:
+def compile_chain(jobs: Sequence[Job], setup: Setup) -> list[CompiledLayer]:
     """The layers compiled to work on one memory, two regions of which hold inputs and outputs in turn."""
-    config = machine.config
+    config = setup.config
     first, shape = jobs[0], jobs[0].layer.shape
     inputs = [shape, *(unfolding.unfolded for unfolding in possible_unfoldings(first.layer, config))]
     taken = ((shape.images, shape.channels, shape.height, shape.width) for shape in inputs)
@@ -71,7 +71,7 @@ def compile_chain(jobs: Sequence[Job], machine: Machine) -> list[CompiledLayer]:
     regions = [0, page_after(max(sizes[0::2]))]
     rest = page_after(regions[1] + max(sizes[1::2]))
     return [
-        compile_job(job, machine, Place(regions[position % 2], regions[(position + 1) % 2], rest))
+        compile_job(job, setup, Place(regions[position % 2], regions[(position + 1) % 2], rest))
         for position, job in enumerate(jobs)
     ]
 

@@ -7,29 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer
 from wingrid.host.networks.network import Network
 from wingrid.host.networks.seeded_operands import seeded_operands
-
-
-def select_layers(network: Network, names: Sequence[str] | None) -> list[str]:
-    """The names of the layers to run, in the network's order; all of them for ``None``.
-
-    Raises ``UserError`` naming what the network does not have.
-    """
-    known = [layer.name for layer in network.layers()]
-    if names is None:
-        return known
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise UserError(
-            f"network {network.name} has no layer {', '.join(map(repr, unknown)) or 'of that name'}; "
-            f"it has {', '.join(known)}"
-        )
-    return [name for name in known if name in names]
 
 
 def network_jobs(network: Network, x: npt.NDArray[np.int8], selected: Sequence[str]) -> Iterator[Job]:

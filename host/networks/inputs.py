@@ -9,8 +9,8 @@ from wingrid.host.errors import UserError
 from wingrid.host.networks.network import Network
 
 
-def network_input(network: Network, source: str | None, images: int) -> npt.NDArray[np.int8]:
-    """int8 [images, C, H, W]: sample photographs, a picture cut and scaled to size, or a .npy file.
+def network_input(network: Network, source: npt.NDArray | str | None, images: int) -> npt.NDArray[np.int8]:
+    """int8 [images, C, H, W]: sample photographs, a picture cut and scaled to size, a .npy file, or an array.
 
     Raises ``UserError`` if that is not what the network takes.
     """
@@ -20,19 +20,24 @@ def network_input(network: Network, source: str | None, images: int) -> npt.NDAr
     size = (network.channels, network.height, network.width)
     if source is None:
         return sample_batch(images, network.height, network.width)
-    if not source.endswith(".npy"):
+    if isinstance(source, str) and not source.endswith(".npy"):
         if images != 1:
             raise UserError(f"a picture is one image, not a batch of {images}; give the batch as a .npy file")
         return to_activations(fitted(load_picture(source), network.height, network.width))
-    try:
-        x = np.load(source, allow_pickle=False)
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
-    except (ValueError, EOFError):
-        raise UserError(f"{source} is no .npy file of numbers") from None
+    x, source = (load_array(source), source) if isinstance(source, str) else (source, "the input")
     if not isinstance(x, np.ndarray) or x.dtype != np.int8 or x.shape not in (size, (images, *size)):
         shape = f"{x.dtype} {list(x.shape)}" if isinstance(x, np.ndarray) else "an archive"
         raise UserError(f"{source} must hold int8 {[images, *size]}, not {shape}")
     if x.ndim == 3 and images != 1:
         raise UserError(f"{source} holds one image, not a batch of {images}")
     return x.reshape(images, *size)
+
+
+def load_array(source: str) -> npt.NDArray:
+    """The content of a .npy file; an .npz file gives its archive. Raises ``UserError`` if it is neither."""
+    try:
+        return np.load(source, allow_pickle=False)
+    except OSError as error:
+        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
+    except (ValueError, EOFError):
+        raise UserError(f"{source} is no .npy file of numbers") from None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wingrid.host.errors import UserError
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
 
@@ -72,6 +74,10 @@ class Network:
         """Whether it ends in a fully connected layer, whose outputs are taken for the logits of classes."""
         return isinstance(self.nodes[-1], Connect)
 
+    def select(self, names: Sequence[str] | None = None) -> list[str]:
+        """The names of the layers to run, see ``select_layers``."""
+        return select_layers(self.name, [layer.name for layer in self.layers()], names)
+
     def layers(self, images: int = 1) -> list[Layer]:
         """The layers with their sizes for a batch, each from the output of the one before.
 
@@ -114,3 +120,19 @@ class Network:
             layers.append(Layer(node.name, operator, shape, zero_point, y_zero_point, prepared=not layers))
             zero_point = y_zero_point
         return layers
+
+
+def select_layers(network: str, known: Sequence[str], names: Sequence[str] | None) -> list[str]:
+    """The layers among ``known`` to run, in the network's order: those of these names, or all of them for ``None``.
+
+    Raises ``UserError`` naming what the network does not have.
+    """
+    if names is None:
+        return list(known)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise UserError(
+            f"network {network} has no layer {', '.join(map(repr, unknown)) or 'of that name'}; "
+            f"it has {', '.join(known)}"
+        )
+    return [name for name in known if name in names]

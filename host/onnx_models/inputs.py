@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.errors import UserError
+from wingrid.host.networks.inputs import load_array
 from wingrid.host.networks.pictures import load_picture
 from wingrid.host.onnx_models.shapes import OpenType
 
 NOISE_SEED = 1
 
 
-def model_input_values(wanted: OpenType, source: str | None, images: int | None) -> npt.NDArray:
+def model_input_values(wanted: OpenType, source: npt.NDArray | str | None, images: int | None) -> npt.NDArray:
     """The input for a model that admits ``wanted``; ``images`` is the batch, taken from the source if ``None``.
 
-    A picture becomes float32 [1, 3, H, W] from 0 to 1. Raises ``UserError`` for what the model does not take, for
+    ``source`` is an array, or the name of a .npy file or of a picture, which becomes float32 [1, 3, H, W] from 0 to 1;
+    ``None`` stands for seeded noise. Raises ``UserError`` for what the model does not take, for
     NaN and for infinity.
     """
     if source is None:
         return seeded_noise(wanted, images or 1)
-    x = _array(source) if source.endswith(".npy") else _picture(source)
+    if isinstance(source, str):
+        x = _array(source) if source.endswith(".npy") else _picture(source)
+    else:
+        x, source = source, "the input"
     if np.issubdtype(wanted.dtype, np.floating) and np.issubdtype(x.dtype, np.floating):
         x = x.astype(wanted.dtype)
     if x.ndim == len(wanted.shape) - 1:
@@ -63,12 +67,7 @@ def _picture(source: str) -> npt.NDArray:
 
 
 def _array(source: str) -> npt.NDArray:
-    try:
-        x = np.load(Path(source), allow_pickle=False)
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
-    except (ValueError, EOFError):
-        raise UserError(f"{source} is no .npy file of numbers") from None
+    x = load_array(source)
     if not isinstance(x, np.ndarray):
         raise UserError(f"{source} is an archive, not a .npy file")
     return x

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.execution.network_result import Judgement
 from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.graph_walk import Values, onnxruntime_outputs
-from wingrid.host.reports.imported_network import Judgement
 
 
 def difference(graph: ImportedGraph, x: npt.NDArray, outputs: Values) -> str | None:

@@ -10,21 +10,21 @@ from pathlib import Path
 from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_run import time_layer
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_result import NetworkResult
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Operands
+from wingrid.host.networks.network import select_layers
 from wingrid.host.onnx_models.bundled import TYPICAL_INPUTS
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.importer import import_model, require_quantised
 from wingrid.host.onnx_models.inputs import noise
 from wingrid.host.onnx_models.model_file import read_model
-from wingrid.host.onnx_models.model_run import host_work, model_path, select_layers, weights_of
+from wingrid.host.onnx_models.model_run import host_work, model_path, weights_of
 from wingrid.host.onnx_models.operators import require_operators
 from wingrid.host.onnx_models.quantising import quantised
 from wingrid.host.onnx_models.refusal import ModelRefused
 from wingrid.host.onnx_models.shapes import model_input, open_type
 from wingrid.host.onnx_models.tensors import is_quantised
-from wingrid.host.reports.imported_network import ImportedNetwork
-from wingrid.host.reports.report import Report
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.timing import build
 
@@ -60,32 +60,34 @@ def imported_for_estimate(
 
 def estimate_model(
     network: str,
-    on: Machine,
+    setup: Setup,
     names: Sequence[str] | None = None,
     images: int = 1,
     listener: Listener | None = None,
     *,
     assume_int8: bool = False,
-) -> Report:
+) -> NetworkResult:
     """What the accelerator's layers of a model take by the timing model: all, or those of these names.
 
     Raises ``UserError``, also for names that the model does not have, and ``LayerError``.
     """
     hears: Listener = listener or Silence()
     shape = TYPICAL_INPUTS.get(network) if images == 1 else None
-    graph = imported_for_estimate(model_path(network), on.config, images=images, shape=shape, assume_int8=assume_int8)
-    selected = select_layers(graph, network, names)
+    graph = imported_for_estimate(
+        model_path(network), setup.config, images=images, shape=shape, assume_int8=assume_int8
+    )
+    selected = select_layers(network, [layer.name for layer in graph.layers], names)
     build.library(hears.building)
     started = time.perf_counter()
-    results = [
-        time_layer(step.layer, partial(_operands, step), on, hears)
+    layers = [
+        time_layer(step.layer, partial(_operands, step), setup, hears)
         for step in graph.accelerated
         if step.name in selected
     ]
     whole = len(selected) == len(graph.accelerated)
     seen = (graph.input_type.shape or (1,))[0] if whole else 0
-    origin = ImportedNetwork(weights_of(network), host_work(graph))
-    return Report(network, on, results, seen, time.perf_counter() - started, imported=origin)
+    seconds, weights = time.perf_counter() - started, weights_of(network)
+    return NetworkResult(network, setup, layers, seen, seconds, weights=weights, host=host_work(graph))
 
 
 def _operands(step: AcceleratedStep) -> Operands:

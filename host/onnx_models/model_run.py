@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy.typing as npt
 import onnx
 
-from wingrid.host.errors import UserError
-from wingrid.host.execution.machine import Machine, require_one_layer
-from wingrid.host.execution.parallel import run_all
+from wingrid.host.execution.listener import Listener
+from wingrid.host.execution.network_result import HostWork, NetworkResult
+from wingrid.host.execution.parallel import run_layers
+from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.built_in import ONNX_BUILT_IN
+from wingrid.host.networks.network import select_layers
 from wingrid.host.onnx_models.bundled import DIGITS, IMAGENET, bundled_model, labelled_digits, photographs
 from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.graph_walk import golden_jobs, outputs_from
@@ -23,27 +26,18 @@ from wingrid.host.onnx_models.model_file import read_model
 from wingrid.host.onnx_models.operators import require_operators
 from wingrid.host.onnx_models.refusal import ModelRefused
 from wingrid.host.onnx_models.shapes import model_input, open_type
-from wingrid.host.reports.imported_network import HostWork, ImportedNetwork
-from wingrid.host.reports.report import Report
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a run leaves: its report, and the model's first output, or the last layer's if not all of them ran."""
-
-    report: Report
-    output: npt.NDArray
 
 
 def run_model(
     network: str,
-    on: Machine,
+    setup: Setup,
     *,
-    source: str | None = None,
+    source: npt.NDArray | str | None = None,
     images: int | None = None,
     layers: Sequence[str] | None = None,
     int8_kernels: bool = False,
-) -> Outcome:
+    listener: Listener | None = None,
+) -> NetworkResult:
     """Run a bundled network, or the model of an .onnx file; ``images`` is the batch if the input leaves it open.
 
     Raises ``UserError`` for a model or an input that cannot be run, and what ``run_layers`` does.
@@ -52,38 +46,42 @@ def run_model(
     path = model_path(network)
     model = read_model(path)
     if network == DIGITS and source is None:
-        digits = labelled_digits(images, on.backend)
+        digits = labelled_digits(images, setup.backend)
         x, labels = digits.images, digits.labels
     elif network == IMAGENET and source is None:
         x = photographs(images or 1)
     else:
         x = input_of(model, path, source, images)
-    graph = imported(model, path, x.shape, on, int8_kernels=int8_kernels)
-    selected = select_layers(graph, network, layers)
-    require_one_layer(on, selected)
-    return run_graph(graph, x, network, on, selected, labels)
+    graph = imported(model, path, x.shape, setup, int8_kernels=int8_kernels)
+    selected = select_layers(network, [layer.name for layer in graph.layers], layers)
+    require_one_layer(setup, selected)
+    return run_graph(graph, x, network, setup, selected, labels, listener)
 
 
 def run_graph(
     graph: ImportedGraph,
     x: npt.NDArray,
     network: str,
-    on: Machine,
+    setup: Setup,
     selected: Sequence[str],
-    labels: npt.NDArray | None,
-) -> Outcome:
+    labels: npt.NDArray | None = None,
+    listener: Listener | None = None,
+) -> NetworkResult:
     """Run the selected layers; after all of them the host's steps too, and have ONNX Runtime judge the outputs."""
-    results, seconds = run_all(golden_jobs(graph, x, selected), on, Path(network).name)
-    host, weights = host_work(graph), weights_of(network)
+    started = time.perf_counter()
+    layers = list(run_layers(golden_jobs(graph, x, selected), setup, listener))
+    seconds = time.perf_counter() - started
+    result = NetworkResult(network, setup, layers, 0, seconds, weights=weights_of(network), host=host_work(graph))
     if len(selected) < len(graph.accelerated):
         last = next(step for step in graph.accelerated if step.name == selected[-1])
-        report = Report(network, on, results, 0, seconds, imported=ImportedNetwork(weights, host))
-        return Outcome(report, last.model_output(results[-1].values))
-    outputs = outputs_from(graph, x, {result.layer.name: result.values for result in results})
-    judgement = judge(graph, x, outputs, labels)
-    origin = ImportedNetwork(weights, host, judgement)
-    report = Report(network, on, results, len(x) if x.ndim else 1, seconds, imported=origin)
-    return Outcome(report, outputs[graph.outputs[0]])
+        return dataclasses.replace(result, output=last.model_output(layers[-1].values))
+    outputs = outputs_from(graph, x, {layer.layer.name: layer.values for layer in layers})
+    return dataclasses.replace(
+        result,
+        images=len(x) if x.ndim else 1,
+        output=outputs[graph.outputs[0]],
+        judgement=judge(graph, x, outputs, labels),
+    )
 
 
 def host_work(graph: ImportedGraph) -> list[HostWork]:
@@ -101,7 +99,7 @@ def model_path(network: str) -> Path:
     return bundled_model(network) if network in ONNX_BUILT_IN else Path(network)
 
 
-def input_of(model: onnx.ModelProto, path: Path, source: str | None, images: int | None) -> npt.NDArray:
+def input_of(model: onnx.ModelProto, path: Path, source: npt.NDArray | str | None, images: int | None) -> npt.NDArray:
     """The input from a file, or seeded noise. Raises ``UserError`` with the model's path where that is to blame."""
     require_runnable(model, path)
     return model_input_values(open_type(model_input(model)), source, images)
@@ -118,24 +116,10 @@ def require_runnable(model: onnx.ModelProto, path: Path) -> None:
 
 
 def imported(
-    model: onnx.ModelProto, path: Path, shape: Sequence[int], on: Machine, *, int8_kernels: bool
+    model: onnx.ModelProto, path: Path, shape: Sequence[int], setup: Setup, *, int8_kernels: bool
 ) -> ImportedGraph:
     """``import_model`` with the path in front of what it refuses."""
     try:
-        return import_model(model, shape, on.config, int8_kernels=int8_kernels)
+        return import_model(model, shape, setup.config, int8_kernels=int8_kernels)
     except ModelRefused as refusal:
         raise type(refusal)(f"{path}: {refusal}") from None
-
-
-def select_layers(graph: ImportedGraph, network: str, names: Sequence[str] | None) -> list[str]:
-    """The layers to run, in the model's order; all of them for ``None``. Raises ``UserError`` for unknown ones."""
-    known = [step.name for step in graph.accelerated]
-    if names is None:
-        return known
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise UserError(
-            f"{network} has no layer {', '.join(map(repr, unknown)) or 'of that name'} on the accelerator; "
-            f"there are {', '.join(known)}"
-        )
-    return [name for name in known if name in names]

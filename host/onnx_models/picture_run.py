@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
+import dataclasses
 
-from wingrid.host.execution.machine import Machine, require_one_layer
+from wingrid.host.execution.listener import Listener
+from wingrid.host.execution.network_result import NetworkResult
+from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.pictures import load_picture
 from wingrid.host.onnx_models.model_file import read_model
 from wingrid.host.onnx_models.model_run import (
@@ -13,30 +14,34 @@ from wingrid.host.onnx_models.model_run import (
     model_path,
     require_runnable,
     run_graph,
-    select_layers,
 )
 from wingrid.host.onnx_models.picture_tiles import COLOURS, PROBES, Tiling, margin_of, with_open_batch
-from wingrid.host.reports.report import Report
 
 
 def run_picture(
-    network: str, on: Machine, *, source: str, tile: int, int8_kernels: bool = False
-) -> tuple[Report, npt.NDArray[np.uint8]]:
+    network: str,
+    setup: Setup,
+    *,
+    source: str,
+    tile: int,
+    int8_kernels: bool = False,
+    listener: Listener | None = None,
+) -> NetworkResult:
     """Send a picture through a model that makes pictures of pictures, in tiles that leave ``tile`` pixels on a side.
 
-    Returns the report, of all tiles as one batch, and the picture, uint8 [H, W, 3], as large as the source. Raises
-    what ``run_model`` does.
+    The result is that of all tiles as one batch, but its output the picture, uint8 [H, W, 3], as large as the source.
+    Raises what ``run_model`` does.
     """
     path = model_path(network)
     model = read_model(path)
     require_runnable(model, path)
     pixels = load_picture(source)
     opened = with_open_batch(model)
-    probes = [imported(opened, path, (1, COLOURS, side, side), on, int8_kernels=int8_kernels) for side in PROBES]
+    probes = [imported(opened, path, (1, COLOURS, side, side), setup, int8_kernels=int8_kernels) for side in PROBES]
     tiling = Tiling(pixels.shape[0], pixels.shape[1], tile, margin_of(probes))
     x = tiling.cut(pixels)
-    graph = imported(opened, path, x.shape, on, int8_kernels=int8_kernels)
-    selected = select_layers(graph, network, None)
-    require_one_layer(on, selected)
-    outcome = run_graph(graph, x, network, on, selected, None)
-    return outcome.report, tiling.join(outcome.output)
+    graph = imported(opened, path, x.shape, setup, int8_kernels=int8_kernels)
+    selected = [layer.name for layer in graph.layers]
+    require_one_layer(setup, selected)
+    result = run_graph(graph, x, network, setup, selected, listener=listener)
+    return dataclasses.replace(result, output=tiling.join(result.values))

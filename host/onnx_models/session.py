@@ -13,6 +13,7 @@ import onnx
 import onnxruntime
 from onnx import helper, numpy_helper
 from onnxruntime import GraphOptimizationLevel as Level
+from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedByOnnxRuntime
 
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
 
@@ -43,8 +44,13 @@ def run_nodes(
     return compute(open_session(model), {name: np.ascontiguousarray(value) for name, value in values.items()})
 
 
+class KernelMissing(ModelRefused):
+    """A model with an operator, or types of one, for which ONNX Runtime has no kernel."""
+
+
 _FATAL_ONLY = 4
 _INT8_KERNELS = "session.qdqisint8allowed"
+_PRECISE_KERNELS = "session.x64quantprecision"
 
 
 def open_session(
@@ -60,6 +66,11 @@ def open_session(
     float32 where they do. ``int8_kernels`` lets it take its integer kernels there too, as it does by
     default on ARM.
 
+    On x86 processors without VNNI, ONNX Runtime's kernels for uint8 activations and int8 weights saturate the sum of
+    two products to 16 bits. Sessions that compute have its precise mode on, in which weights become uint8 and sums
+    are exact, as they are on every other processor. Where a kernel is missing in that mode (int8 activations, whose
+    sums are exact anyway) the model runs without it.
+
     Raises ``ModelRefused`` with ONNX Runtime's reason.
     """
     options = onnxruntime.SessionOptions()
@@ -69,10 +80,21 @@ def open_session(
         options.add_session_config_entry(_INT8_KERNELS, "1")
     if keep is not None:
         options.optimized_model_filepath = str(keep)
+        return _session(model, options)
+    options.add_session_config_entry(_PRECISE_KERNELS, "1")
+    try:
+        return _session(model, options)
+    except KernelMissing:
+        options.add_session_config_entry(_PRECISE_KERNELS, "0")
+        return _session(model, options)
+
+
+def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
         return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # its exceptions have no common base but this one
-        raise ModelRefused(f"ONNX Runtime refuses the model: {one_sentence(error)}") from None
+        kind = KernelMissing if isinstance(error, NotImplementedByOnnxRuntime) else ModelRefused
+        raise kind(f"ONNX Runtime refuses the model: {one_sentence(error)}") from None
 
 
 def compute(session: onnxruntime.InferenceSession, inputs: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:

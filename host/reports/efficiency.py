@@ -7,7 +7,7 @@ from typing import Any
 
 from wingrid.host.compiler.algorithms import TILES
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.setup import Setup
 from wingrid.host.reports.energy import Energy, layer_energy
 from wingrid.host.reports.roofline import Bound, attainable, bound_by
 
@@ -15,12 +15,12 @@ _LAYER = ("utilisation", "bound", "macs_per_byte", "macs_per_cycle", "attainable
 _TOTAL = ("utilisation", "bound_cycles", "macs_per_byte", "macs_per_cycle", "energy_uj", "energy_per_image_uj")
 
 
-def layer_limits(result: LayerResult, machine: Machine) -> dict[str, Any]:
+def layer_limits(result: LayerResult, setup: Setup) -> dict[str, Any]:
     """A layer's fields, all ``None`` if it had no hardware; energy is in microjoules and for the whole batch."""
     measurement, activity = result.measurement, result.activity
     if measurement is None or activity is None or result.algorithm is None:
         return dict.fromkeys(_LAYER)
-    config, timing, tile = machine.config, machine.timing, TILES[result.algorithm]
+    config, timing, tile = setup.config, setup.timing, TILES[result.algorithm]
     macs = result.layer.shape.macs
     intensity = macs / measurement.dram_bytes
     values = (
@@ -34,9 +34,9 @@ def layer_limits(result: LayerResult, machine: Machine) -> dict[str, Any]:
     return dict(zip(_LAYER, values, strict=True))
 
 
-def total_limits(results: Sequence[LayerResult], machine: Machine, images: int) -> dict[str, Any]:
+def total_limits(results: Sequence[LayerResult], setup: Setup, images: int) -> dict[str, Any]:
     """The fields of all layers together; ``bound_cycles`` are the cycles of the layers bound by each resource."""
-    config, timing = machine.config, machine.timing
+    config, timing = setup.config, setup.timing
     bounds, energy = {bound.value: 0 for bound in Bound}, Energy(0, 0, 0)
     macs = cycles = busy = moved = 0
     for result in results:

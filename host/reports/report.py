@@ -11,62 +11,51 @@ from dataclasses import dataclass
 from typing import Any
 
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.networks.layer import Layer
-from wingrid.host.networks.softmax import Guess
 from wingrid.host.reports.efficiency import layer_limits, total_limits
-from wingrid.host.reports.imported_network import ImportedNetwork, imported_fields
 from wingrid.host.reports.traffic import lower_bound_bytes
 from wingrid.hw.verilog import version
 
 
 @dataclass(frozen=True)
 class Report:
-    """The layers that ran, and under what conditions; ``images`` is 0 if they are not a whole network.
+    """The result of a run or an estimate, as JSON and CSV."""
 
-    ``guesses`` are a classifier's likeliest classes for each image, by the host's softmax. ``seeded`` weights come
-    from a random generator, so that no class means anything.
-    """
-
-    network: str
-    machine: Machine
-    results: Sequence[LayerResult]
-    images: int
-    wall_seconds: float
-    guesses: Sequence[Sequence[Guess]] | None = None
-    seeded: bool = True
-    imported: ImportedNetwork | None = None
+    result: NetworkResult
 
     def as_dict(self) -> dict[str, Any]:
         """The report's JSON object."""
-        machine = self.machine
+        result, setup = self.result, self.result.setup
         return {
             "wingrid": version(),
-            "network": self.network,
-            "backend": machine.backend,
-            "config": machine.config.as_dict(),
-            "memory": dataclasses.asdict(machine.timing),
-            "layers": [self._layer(result) for result in self.results],
+            "network": result.network,
+            "backend": setup.backend,
+            "config": setup.config.as_dict(),
+            "memory": dataclasses.asdict(setup.timing),
+            "layers": [self._layer(layer) for layer in result.layers],
             "total": self._total(),
-            "clock_mhz": machine.clock_mhz,
-            "images": self.images or None,
-            "weights": self._weights(),
+            "clock_mhz": setup.clock_mhz,
+            "images": result.images or None,
+            "weights": result.weights,
             "host_operations": self.host_operations(),
             "guesses": self._guesses(),
-            **imported_fields(self.imported),
+            "host": [dataclasses.asdict(work) for work in result.host],
+            "onnxruntime_equal": result.judgement.onnxruntime_equal if result.judgement else None,
+            "accuracy": result.judgement.accuracy if result.judgement else None,
         }
 
     def host_operations(self) -> list[dict[str, str]]:
         """What the host computes and the figures leave out: the operation and the layer before or after which."""
         operations = []
-        for result in self.results:
+        for result in self.result.layers:
             if result.unfolded:
                 down, right = result.unfolded
                 operations.append({"operation": f"unfolding {down}x{right} taps", "before": result.layer.name})
             if result.layer.normalisation:
                 operations.append({"operation": "local response normalisation", "after": result.layer.name})
-        if self.guesses:
-            operations.append({"operation": "softmax", "after": self.results[-1].layer.name})
+        if self.result.guesses:
+            operations.append({"operation": "softmax", "after": self.result.layers[-1].layer.name})
         return operations
 
     def as_json(self) -> str:
@@ -79,7 +68,7 @@ class Report:
     def _layer(self, result: LayerResult) -> dict[str, Any]:
         layer, measurement = result.layer, result.measurement
         moved = measurement.dram_bytes if measurement else None
-        bound = lower_bound_bytes(layer, self.machine.config.on_chip_bytes)
+        bound = lower_bound_bytes(layer, self.result.setup.config.on_chip_bytes)
         return {
             "name": layer.name,
             "operator": layer.operator,
@@ -95,14 +84,15 @@ class Report:
             "dram_bytes": moved,
             "lower_bound_bytes": bound,
             "lower_bound_ratio": _ratio(moved, bound),
-            **layer_limits(result, self.machine),
+            **layer_limits(result, self.result.setup),
             "exact": result.exact,
             "timing_equal": result.timing_equal,
         }
 
     def _total(self) -> dict[str, Any]:
-        layers: list[Layer] = [result.layer for result in self.results]
+        layers: list[Layer] = [result.layer for result in self.result.layers]
         macs = sum(layer.shape.macs for layer in layers)
+        on_chip = self.result.setup.config.on_chip_bytes
         total: dict[str, Any] = {
             "macs": macs,
             "cycles": None,
@@ -111,18 +101,18 @@ class Report:
             "stalls": None,
             "bytes": None,
             "dram_bytes": None,
-            "lower_bound_bytes": sum(lower_bound_bytes(layer, self.machine.config.on_chip_bytes) for layer in layers),
+            "lower_bound_bytes": sum(lower_bound_bytes(layer, on_chip) for layer in layers),
             "lower_bound_ratio": None,
             "images_per_second": None,
             "rtl_cycles_per_second": None,
-            "wall_seconds": round(self.wall_seconds, 3),
-            **total_limits(self.results, self.machine, self.images),
+            "wall_seconds": round(self.result.wall_seconds, 3),
+            **total_limits(self.result.layers, self.result.setup, self.result.images),
         }
-        measurements = [result.measurement for result in self.results if result.measurement]
-        if len(measurements) == len(self.results):
+        measurements = [result.measurement for result in self.result.layers if result.measurement]
+        if len(measurements) == len(self.result.layers):
             cycles = sum(measurement.cycles for measurement in measurements)
             by_class = _sums([measurement.bytes for measurement in measurements])
-            seconds = sum(result.seconds for result in self.results)
+            seconds = sum(result.seconds for result in self.result.layers)
             total["cycles"] = cycles
             total["macs_per_multiplier_cycle"] = self._efficiency(macs, cycles)
             total["busy"] = sum(measurement.busy for measurement in measurements)
@@ -130,26 +120,21 @@ class Report:
             total["bytes"] = by_class
             total["dram_bytes"] = sum(by_class.values())
             total["lower_bound_ratio"] = _ratio(total["dram_bytes"], total["lower_bound_bytes"])
-            if self.images:
-                total["images_per_second"] = round(self.images * self.machine.clock_mhz * 1e6 / cycles, 3)
+            if self.result.images:
+                total["images_per_second"] = round(self.result.images * self.result.setup.clock_mhz * 1e6 / cycles, 3)
             total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
         return total
 
-    def _weights(self) -> str:
-        if self.imported:
-            return self.imported.weights
-        return "seeded" if self.seeded else "given"
-
     def _guesses(self) -> list[list[dict[str, Any]]] | None:
-        if self.guesses is None:
+        if self.result.guesses is None:
             return None
         return [
             [{"class": guess.number, "probability": round(guess.probability, 6)} for guess in image]
-            for image in self.guesses
+            for image in self.result.guesses
         ]
 
     def _efficiency(self, macs: int, cycles: int) -> float | None:
-        return round(macs / (self.machine.config.multipliers * cycles), 4) if cycles else None
+        return round(macs / (self.result.setup.config.multipliers * cycles), 4) if cycles else None
 
 
 def flat(entry: dict[str, Any]) -> dict[str, Any]:

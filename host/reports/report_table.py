@@ -8,6 +8,8 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from wingrid.host.execution.network_result import SEEDED
+from wingrid.host.reports.remarks import remarks
 from wingrid.host.reports.report import Report
 
 COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
@@ -17,7 +19,7 @@ TRAFFIC = ("weights\nMB", "inputs\nMB", "results\nMB", "other\nMB", "of\nbound",
 def table(report: Report) -> Table:
     """A line per layer and their total; a dash stands for what the backend cannot know."""
     found = report.as_dict()
-    shown = compact_table(f"{report.network} on {report.machine.backend} ({conditions(report)})")
+    shown = compact_table(f"{report.result.network} on {report.result.setup.backend} ({conditions(report)})")
     for name in (*COLUMNS, *TRAFFIC):
         shown.add_column(name, justify="left" if name in ("algorithm", "pool") else "right", no_wrap=True)
     for layer in found["layers"]:
@@ -35,8 +37,8 @@ def footnotes(report: Report) -> Iterator[str]:
     total = found["total"]
     if total["images_per_second"] is not None:
         yield (
-            f"{total['images_per_second']:g} images per second at {report.machine.clock_mhz:g} MHz, "
-            f"{total['dram_bytes'] / 1e6 / report.images:.1f} MB of memory traffic each."
+            f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz, "
+            f"{total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic each."
         )
     if total["rtl_cycles_per_second"] is not None:
         yield (
@@ -44,12 +46,11 @@ def footnotes(report: Report) -> Iterator[str]:
             f"a core simulates {total['rtl_cycles_per_second']:,} cycles per second."
         )
     yield from host_operations(report)
-    if report.imported:
-        yield from report.imported.remarks()
-    for image, guesses in enumerate(report.guesses or ()):
+    yield from remarks(report.result)
+    for image, guesses in enumerate(report.result.guesses or ()):
         classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
         yield f"Likeliest classes of image {image}: {classes}."
-    if report.guesses and report.seeded:
+    if report.result.guesses and report.result.weights == SEEDED:
         yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
 
 
@@ -66,12 +67,12 @@ def host_operations(report: Report) -> Iterator[str]:
 
 def conditions(report: Report) -> str:
     """Array and memory, in brief."""
-    config, timing = report.machine.config, report.machine.timing
+    config, timing = report.result.setup.config, report.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
     return f"{config.rows}x{config.cols}, latency {timing.latency}, {timing.bytes_per_cycle} bytes/cycle{dram}"
 
 
-def compact_table(title: str, first: str = "layer") -> Table:
+def compact_table(title: str | None, first: str = "layer") -> Table:
     """An empty table with narrow gaps and its first column."""
     shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0), title_justify="left", pad_edge=False)
     shown.add_column(first, no_wrap=True)

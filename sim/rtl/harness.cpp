@@ -43,6 +43,10 @@ WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t size, uint32_t l
     }
 }
 
+WINGRID_API int wingrid_complete_waves(Simulation* simulation) {
+    return wingrid::guarded(simulation, [=] { return simulation->complete_waves(), wingrid::LIMIT; });
+}
+
 WINGRID_API void wingrid_destroy(Simulation* simulation) { delete simulation; }
 
 WINGRID_API int wingrid_reset(Simulation* simulation, uint32_t cycles) {

@@ -86,10 +86,22 @@ public:
     }
 
     ~Simulation() {
-#if VM_TRACE_FST
-        if (m_waves) m_waves->close();
-#endif
+        try {
+            complete_waves();
+        } catch (const std::exception&) {
+            // Who wants to know has called it before.
+        }
         m_top->final();
+    }
+
+    // Throws if they cannot be written. The writer is left alone then: its destructor would throw once more.
+    void complete_waves() {
+#if VM_TRACE_FST
+        if (VerilatedFstC* const waves = m_waves.release()) {
+            waves->close();
+            delete waves;
+        }
+#endif
     }
 
     void reset(uint32_t cycles) {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import enum
 import functools
+import os
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -100,7 +101,7 @@ class RtlSimulator:
         handle = self._library.wingrid_create(
             self.memory.ctypes.data, memory_bytes, self.timing.latency, self.timing.bytes_per_cycle,
             ctypes.byref(DramTiming.of(self.timing.dram)), seed,
-            None if waves is None else str(waves).encode(), error, len(error),
+            None if waves is None else os.fsencode(waves), error, len(error),
         )  # fmt: skip
         if not handle:
             raise SimulationError(error.value.decode())
@@ -209,9 +210,19 @@ class RtlSimulator:
         return result
 
     def close(self) -> None:
-        """End the simulation and complete the wave file. ``memory`` stays valid."""
-        self._finalizer()
-        self._handle = None
+        """End the simulation and complete the wave file. ``memory`` stays valid.
+
+        Raises ``SimulationError`` if the waves cannot be written.
+        """
+        handle, self._handle = self._handle, None
+        if handle is None:
+            return
+        try:
+            if self._library.wingrid_complete_waves(handle) == _FAILED:
+                message = self._library.wingrid_message(handle).decode()
+                raise SimulationError(f"the waveforms cannot be completed: {message}")
+        finally:
+            self._finalizer()
 
     def __enter__(self) -> RtlSimulator:
         return self
@@ -244,6 +255,7 @@ def _load(path: Path) -> ctypes.CDLL:
     pointer, u32, u64, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
     signatures: dict[str, tuple[Any, list[Any]]] = {
         "create": (pointer, [pointer, u64, u32, u32, pointer, ctypes.c_int, text, text, u64]),
+        "complete_waves": (ctypes.c_int, [pointer]),
         "destroy": (None, [pointer]),
         "reset": (ctypes.c_int, [pointer, u32]),
         "write": (ctypes.c_int, [pointer, u32, u32]),

@@ -23,11 +23,11 @@ from rich.console import Console
 from rich.table import Table
 
 from wingrid.host.compiler.tiler import best_plan
-from wingrid.host.estimates.estimate import estimate_network
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.network_jobs import network_jobs
+from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.parallel import run_layers
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.vgg16 import VGG16
 from wingrid.host.reports.traffic import lower_bound_bytes
@@ -69,7 +69,7 @@ def memory_of(config: AcceleratorConfig) -> MemoryTiming:
 
 def run(config: AcceleratorConfig, layers: Iterable[str], algorithm: str | None, jobs: int) -> dict[str, LayerResult]:
     """The layers' results by name; ends the program if a check of one of them fails."""
-    machine = Machine("rtl", config, memory_of(config), 200.0, jobs, algorithm=algorithm)
+    machine = Setup("rtl", config, memory_of(config), 200.0, jobs, algorithm=algorithm)
     work = network_jobs(VGG16, network_input(VGG16, None, 1), list(layers))
     results = {result.layer.name: result for result in run_layers(work, machine)}
     for result in results.values():
@@ -182,7 +182,7 @@ def estimate_figures() -> list[Figure]:
     timing_build.library()
     command = [sys.executable, "-m", "wingrid", "estimate", VGG16.name]
     walls, seconds, megabytes = [], [], []
-    machine = Machine("timing", WINOGRAD, memory_of(WINOGRAD), 200.0)
+    machine = Setup("timing", WINOGRAD, memory_of(WINOGRAD), 200.0)
     for _ in range(3):
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
@@ -193,7 +193,7 @@ def estimate_figures() -> list[Figure]:
             raise SystemExit(f"{' '.join(command[3:])} failed")
         # As for a configuration that was never seen.
         best_plan.cache_clear()
-        seconds.append(estimate_network(VGG16, machine).wall_seconds)
+        seconds.append(time_network(VGG16, machine).wall_seconds)
     return [
         Figure("wingrid estimate vgg16", min(walls), 1, "s of wall time", at_most=True),
         Figure("wingrid estimate vgg16, memory", max(megabytes), 200, "MiB", at_most=True),

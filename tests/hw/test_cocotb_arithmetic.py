@@ -14,6 +14,8 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.store.requantiser import Requantiser
 
+pytestmark = pytest.mark.rtl
+
 
 @pytest.mark.parametrize(("rows", "cols", "winograd"), [(2, 3, 4), (4, 4, 0)])
 def test_matrix_unit_with_stalls_on_both_streams(

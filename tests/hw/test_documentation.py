@@ -135,7 +135,7 @@ def instance(kind: type[wiring.Component]) -> tuple[wiring.Component, dict[str, 
     special: dict[type, dict[str, Any]] = {
         Queue: {"shape": 8, "depth": 4},
         Semaphores: {},
-        Supervisor: {"settling_cycles": 5},
+        Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
         ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},
         SeparableTransform: {

@@ -16,6 +16,8 @@ from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, c
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 CONFIG = AcceleratorConfig(
     winograd=0, rows=4, cols=4, input_buffer=256, weight_buffer=1024, accumulators=128, output_buffer=64, burst_beats=16
 )

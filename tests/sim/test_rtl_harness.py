@@ -18,6 +18,8 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import Dram, MemoryTiming
 from wingrid.sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
 
+pytestmark = pytest.mark.rtl
+
 RESET_CYCLES = 4
 SOURCE, DESTINATION = 0x0000, 0x8000
 MEMORY_BYTES = 0x10000

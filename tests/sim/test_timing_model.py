@@ -30,7 +30,7 @@ from wingrid.hw.events import Event
 from wingrid.hw.isa import Execute, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.store_engine import StoreEngine
-from wingrid.sim import native
+from wingrid.sim import tools
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing import build
@@ -48,6 +48,7 @@ def group(tile: int = 4) -> list[Instruction]:
     return single_group.build(SQUARE, height=4, width=4, tile=tile).instructions
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("name", RTL_CONFIGS)
 def test_random_programs_take_the_same_time_in_every_counter_and_event(name: str) -> None:
     ran = 0
@@ -62,6 +63,7 @@ def test_random_programs_take_the_same_time_in_every_counter_and_event(name: str
     assert ran >= 50
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("name", RTL_CONFIGS)
 def test_so_do_instructions_in_any_order(name: str) -> None:
     for seed in range(80):
@@ -70,6 +72,7 @@ def test_so_do_instructions_in_any_order(name: str) -> None:
         assert text is None, f"seed {seed}, {case.timing}: {text}"
 
 
+@pytest.mark.rtl
 def test_what_ran_before_on_the_same_device_makes_no_difference() -> None:
     programs = [encode_program(group(tile)) for tile in (4, 0, 2, 0, 4, 2, 2)]
     with RtlSimulator(SQUARE, memory_bytes=MEMORY_BYTES, timing=TIMING) as device:
@@ -117,6 +120,7 @@ def model(case: TimingCase) -> dict[Counter, int]:
     return simulate(case.config, case.instructions, case.timing, program_address=PROGRAM).counters
 
 
+@pytest.mark.rtl
 def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_matters_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -280,5 +284,5 @@ def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: py
     assert build.library(heard.append) == build.library(heard.append)
     assert heard == ["compiling the timing model"]
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DNO_SUCH(", "-Werror"))
-    with pytest.raises(native.BuildError, match=r"^the compiler on model.cpp failed"):
+    with pytest.raises(tools.BuildError, match=r"^the compiler on model.cpp failed"):
         build.library()

@@ -48,16 +48,16 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --backend fpga", "unknown backend 'fpga'; there are "),
         ("run vgg16 --layers conv9_9", "network vgg16 has no layer 'conv9_9'; it has conv1_1, "),
         ("run vgg16 --batch 0", "--batch 0 must be at least 1"),
-        ("run vgg16 --jobs 0", "--jobs 0 must be at least 1"),
-        ("run vgg16 --clock 0", "--clock 0 must be a number of MHz above 0"),
+        ("run vgg16 --jobs 0", "jobs 0 must be at least 1"),
+        ("run vgg16 --clock 0", "clock 0 must be a number of MHz above 0"),
         ("run vgg16 --latency 0", "memory timing latency = 0 must be a whole number of at least 1"),
         ("run vgg16 --bytes-per-cycle 99", "memory timing bytes_per_cycle = 99 must lie between 1 and the bus width"),
         ("run vgg16 --waves a.fst", "--waves takes a single layer; choose one with --layers"),
         ("run vgg16 --trace a.json", "--trace takes a single layer; choose one with --layers"),
         ("run vgg16 --layers fc8 --trace none/a.json", "cannot write none/a.json: none is no folder"),
-        ("run vgg16 --backend golden --layers fc8 --trace a.json", "--trace needs --backend rtl"),
+        ("run vgg16 --backend golden --layers fc8 --trace a.json", "trace needs the backend rtl"),
         ("run vgg16 --layers fc8 --waves none/a.fst", "cannot write none/a.fst: none is no folder"),
-        ("run vgg16 --backend golden --layers fc8 --waves a.fst", "--waves needs --backend rtl"),
+        ("run vgg16 --backend golden --layers fc8 --waves a.fst", "waves needs the backend rtl"),
         ("run vgg16 --json none/report.json", "cannot write none/report.json: none is no folder"),
         ("run vgg16 --csv text.png/report.csv", "cannot write text.png/report.csv: text.png is no folder"),
         ("run vgg16 --output .", "cannot write .: it is a folder"),
@@ -92,7 +92,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("filter small.png -k box -o none/out.png", "cannot write none/out.png: none is no folder"),
         ("filter small.png -k box -o out.txt", "cannot write out.txt: .txt stands for no picture format"),
         ("filter small.png -k box -o out", "cannot write out: a name without suffix stands for no picture format"),
-        ("filter small.png -k box -o out.png --stride 0", "--stride 0 must be at least 1"),
+        ("filter small.png -k box -o out.png --stride 0", "stride 0 must be at least 1"),
         ("matmul 0 1 1", "a matrix product of 0 1 1 must have sizes of at least 1"),
         ("matmul 2 2 2 --json none/x.json", "cannot write none/x.json: none is no folder"),
         ("verilog -o text.png", "cannot write into text.png: text.png is no folder"),
@@ -129,6 +129,7 @@ def test_a_golden_run_writes_everything_asked_for(files: Path, capsys: pytest.Ca
     assert [row["operator"] for row in csv.DictReader(Path("report.csv").read_text().splitlines())] == ["conv"]
 
 
+@pytest.mark.rtl
 def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("matmul", 20, 30, 40, "--json", "-", "--output", "product.npy", *SMALL) == 0
     output, error = capsys.readouterr()
@@ -141,6 +142,7 @@ def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsy
     assert np.load("product.npy").shape == (20, 40)
 
 
+@pytest.mark.rtl
 def test_backends_agree(files: Path) -> None:
     for backend in ("golden", "rtl"):
         assert call("filter", "small.png", "-k", "gaussian", "--stride", 2, "-o", f"{backend}.png",
@@ -148,6 +150,7 @@ def test_backends_agree(files: Path) -> None:
     assert np.array_equal(np.array(Image.open("golden.png")), np.array(Image.open("rtl.png")))
 
 
+@pytest.mark.rtl
 def test_the_report_names_the_algorithm_used(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = []
     for name in ("direct", "winograd2", "winograd4"):
@@ -177,7 +180,7 @@ def test_a_difference_from_golden_ends_with_status_1(
         mismatch = Mismatch("box", 3, 216, (0, 1, 2, 3), -7, 5)
         return [LayerResult(result.layer, result.output, exact=False, mismatch=mismatch)]
 
-    monkeypatch.setattr("wingrid.host.execution.parallel.run_layers", wrong)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_layers", wrong)
     assert call("filter", "small.png", "-k", "box", "-o", "out.png", "--backend", "golden") == 1
     assert capsys.readouterr().err == (
         "wingrid: layer box: 3 of 216 elements differ from golden, the first at [0, 1, 2, 3] "
@@ -255,15 +258,15 @@ def test_a_whole_network_runs_in_one_memory_if_layers_run_one_by_one(
     called = []
     layer = Layer("conv1", "conv", Convolution(1, 1, 1, 1))
 
-    def chain(jobs: object, machine: object, listener: object, *, images: int) -> list[LayerResult]:
+    def chain(jobs: object, setup: object, listener: object, *, images: int) -> list[LayerResult]:
         called.append(f"chain of {images}")
         return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
 
-    def apart(jobs: object, machine: object, listener: object) -> list[LayerResult]:
+    def apart(jobs: object, setup: object, listener: object) -> list[LayerResult]:
         called.append("side by side")
         return [LayerResult(layer, np.zeros((1, 1, 1, 1), np.int8))]
 
-    monkeypatch.setattr("wingrid.host.commands.run.run_chain", chain)
-    monkeypatch.setattr("wingrid.host.execution.parallel.run_layers", apart)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_chain", chain)
+    monkeypatch.setattr("wingrid.host.execution.network_run.run_layers", apart)
     assert call("run", "alexnet", *options.split()) == 0
     assert called == [runner]

@@ -8,7 +8,7 @@ from wingrid.host.compiler.algorithms import TILES, algorithm_name, require_algo
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_run import Job, run_layer
-from wingrid.host.execution.machine import Machine, forced_algorithm
+from wingrid.host.execution.setup import Setup, forced_algorithm
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, Operands
 from wingrid.hw.config import AcceleratorConfig
@@ -28,8 +28,8 @@ def heavy_layer(channels: int) -> tuple[Layer, Operands, np.ndarray]:
     return Layer("heavy", "conv", shape), operands, x
 
 
-def machine(config: AcceleratorConfig, algorithm: str | None) -> Machine:
-    return Machine("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, algorithm=algorithm)
+def setup_for(config: AcceleratorConfig, algorithm: str | None) -> Setup:
+    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, algorithm=algorithm)
 
 
 def test_names_and_tiles_belong_together() -> None:
@@ -68,6 +68,7 @@ def test_the_smaller_tile_brings_back_more_the_wider_the_accumulators(winograd: 
         assert usable_tiles(layer, operands, AcceleratorConfig(winograd=winograd)) == tiles
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     ("channels", "asked", "used"),
     [
@@ -79,7 +80,7 @@ def test_the_smaller_tile_brings_back_more_the_wider_the_accumulators(winograd: 
 )
 def test_the_heaviest_weights_are_exact_whatever_is_asked_for(channels: int, asked: str, used: str) -> None:
     layer, operands, x = heavy_layer(channels)
-    result = run_layer(Job(layer, operands, x), machine(SQUARE, asked))
+    result = run_layer(Job(layer, operands, x), setup_for(SQUARE, asked))
     assert (result.algorithm, result.exact) == (used, True)
     assert sorted(set(result.output.flat)) == [1, 100]
 
@@ -90,6 +91,7 @@ def test_without_the_refusal_the_heaviest_weights_would_be_wrong() -> None:
     assert not np.array_equal(output, golden(layer, operands, x))
 
 
+@pytest.mark.rtl
 def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
     for shape in (
         Convolution(4, 6, 6, 4, kernel=(3, 3), stride=(1, 2)),
@@ -99,7 +101,7 @@ def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
     ):
         layer = Layer("other", "conv", shape)
         operands, x = random_case(np.random.default_rng(6), layer)
-        result = run_layer(Job(layer, operands, x), machine(SQUARE, "winograd4"))
+        result = run_layer(Job(layer, operands, x), setup_for(SQUARE, "winograd4"))
         assert (result.algorithm, result.exact) == ("direct", True), shape
 
 
@@ -114,7 +116,7 @@ def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
 )
 def test_an_algorithm_that_cannot_be_is_refused(name: str, winograd: int, message: str) -> None:
     config = AcceleratorConfig(winograd=winograd)
-    for attempt in (lambda: require_algorithm(name, config), lambda: machine(config, name)):
+    for attempt in (lambda: require_algorithm(name, config), lambda: setup_for(config, name)):
         with pytest.raises(UserError) as caught:
             attempt()
         assert str(caught.value) == message
@@ -123,7 +125,7 @@ def test_an_algorithm_that_cannot_be_is_refused(name: str, winograd: int, messag
 def test_an_algorithm_that_the_accelerator_has_is_accepted() -> None:
     for winograd, names in ((0, ("direct",)), (2, ("direct", "winograd2")), (4, TILES)):
         for name in names:
-            assert machine(AcceleratorConfig(winograd=winograd), name).algorithm == name
+            assert setup_for(AcceleratorConfig(winograd=winograd), name).algorithm == name
 
 
 def test_the_algorithm_is_told_from_the_fields_of_the_configuration() -> None:

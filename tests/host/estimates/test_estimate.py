@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
-from wingrid.host.api import estimate, sweep
+from wingrid import estimate, sweep
 from wingrid.host.commands.app import main
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.sweep import combinations
@@ -231,7 +231,7 @@ def test_without_pandas_a_frame_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         ("estimate vgg", "unknown network 'vgg'; built in are "),
         ("estimate vgg16 --layers conv9_9", "network vgg16 has no layer 'conv9_9'; it has conv1_1, "),
         ("estimate vgg16 --batch 0", "--batch 0 must be at least 1"),
-        ("estimate vgg16 --clock 0", "--clock 0 must be a number of MHz above 0"),
+        ("estimate vgg16 --clock 0", "clock 0 must be a number of MHz above 0"),
         ("estimate vgg16 --set rows", "setting 'rows' must have the form field=value or field=value,value,..."),
         ("estimate vgg16 --set rows=1", "configuration field rows = 1 must lie between 2 and 64"),
         ("estimate vgg16 --set rows=8,", "rows=: configuration field rows = '' must be a whole number"),
@@ -249,7 +249,7 @@ def test_without_pandas_a_frame_says_how_to_get_it(monkeypatch: pytest.MonkeyPat
         ("run small-vgg16 --backend timing --output y.npy",
          "--output needs a backend that computes values: timing only tells how long they take"),
         ("run small-vgg16 --backend timing --input x.npy", "--input needs a backend that computes values: "),
-        ("run small-vgg16 --backend timing --layers fc8 --waves a.fst", "--waves needs --backend rtl"),
+        ("run small-vgg16 --backend timing --layers fc8 --waves a.fst", "waves needs the backend rtl"),
         ("matmul 2 2 2 --backend timing --output y.npy", "--output needs a backend that computes values: timing only "),
         ("filter sample:china -k box -o out.png --backend timing",
          "--output needs a backend that computes values: timing only "),

@@ -10,9 +10,9 @@ from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
 from wingrid.host.compiler.algorithms import TILES
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
-from wingrid.host.estimates.estimate import estimate_network
 from wingrid.host.execution.layer_run import play
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Layer, LayerError
 from wingrid.host.networks.network import Network
 from wingrid.hw.config import AcceleratorConfig
@@ -86,9 +86,9 @@ def test_a_better_memory_never_costs_cycles_and_moves_the_same_bytes(config: Acc
 @NETWORKS
 @pytest.mark.parametrize("config", RTL_CONFIGS.values(), ids=list(RTL_CONFIGS))
 def test_a_larger_batch_never_takes_less(network: Network, config: AcceleratorConfig) -> None:
-    on = Machine("timing", config, MemoryTiming.for_bus(config.bus_bytes), 100.0)
+    setup = Setup("timing", config, MemoryTiming.for_bus(config.bus_bytes), 100.0)
     one, two, four = (
-        [result.measurement.cycles for result in estimate_network(network, on, images=images).results]
+        [result.measurement.cycles for result in time_network(network, setup, images=images).layers]
         for images in (1, 2, 4)
     )
     assert all(first <= second <= third for first, second, third in zip(one, two, four, strict=True))

@@ -9,10 +9,10 @@ from layer_cases import SQUARE, WIDE
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.execution.driver import load_input, read_output
 from wingrid.host.execution.layer_run import Job
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.network_chain import compile_chain, run_chain, walk_chain
-from wingrid.host.execution.network_jobs import network_jobs, select_layers
+from wingrid.host.execution.network_jobs import network_jobs
 from wingrid.host.execution.parallel import run_layers
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network, Normalise
 from wingrid.hw.config import AcceleratorConfig
@@ -57,12 +57,12 @@ LIKE_ALEXNET = Network(
 TRANSFORMS = dataclasses.replace(SQUARE, winograd=4, accumulators=128, weight_buffer=256)
 
 
-def on(config: AcceleratorConfig) -> Machine:
-    return Machine("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, jobs=1)
+def setup(config: AcceleratorConfig) -> Setup:
+    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, jobs=1)
 
 
 def jobs_for(images: int, network: Network = SMALL) -> list[Job]:
-    return list(network_jobs(network, network_input(network, None, images), select_layers(network, None)))
+    return list(network_jobs(network, network_input(network, None, images), network.select()))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_layers_hand_their_results_on_in_memory(
     config: AcceleratorConfig, images: int, laid_out: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jobs = jobs_for(images)
-    compiled = compile_chain(jobs, on(config))
+    compiled = compile_chain(jobs, setup(config))
     machine = FunctionalMachine(config, max(layer.memory_bytes for layer in compiled))
     inputs = []
 
@@ -99,7 +99,7 @@ def test_layers_hand_their_results_on_in_memory(
 
 
 def test_regions_do_not_overlap() -> None:
-    for job, layer in zip(jobs := jobs_for(2), compile_chain(jobs, on(SQUARE)), strict=True):
+    for job, layer in zip(jobs := jobs_for(2), compile_chain(jobs, setup(SQUARE)), strict=True):
         regions = layer.memory
         beats = layer.config.bus_bytes
         taken = -(-job.layer.shape.channels // 4) * job.x[:, 0].size * beats
@@ -111,7 +111,7 @@ def test_regions_do_not_overlap() -> None:
 
 def test_a_layer_starts_from_what_the_one_before_left_not_from_golden() -> None:
     jobs = jobs_for(1)
-    compiled = compile_chain(jobs, on(SQUARE))
+    compiled = compile_chain(jobs, setup(SQUARE))
     machine = FunctionalMachine(SQUARE, max(layer.memory_bytes for layer in compiled))
 
     def run(job: Job, layer: CompiledLayer) -> bool:
@@ -124,12 +124,13 @@ def test_a_layer_starts_from_what_the_one_before_left_not_from_golden() -> None:
     assert list(walk_chain(machine.memory, jobs, compiled, 1, run)) == [True, True, False, False, False]
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(("network", "images"), [(SMALL, 1), (SMALL, 3), (LIKE_ALEXNET, 1), (LIKE_ALEXNET, 2)])
 def test_on_the_rtl_a_chain_equals_layers_side_by_side(network: Network, images: int) -> None:
     jobs = jobs_for(images, network)
-    chained = list(run_chain(jobs, on(SQUARE), images=images))
-    apart = list(run_layers(jobs, dataclasses.replace(on(SQUARE), jobs=2)))
-    names = select_layers(network, None)
+    chained = list(run_chain(jobs, setup(SQUARE), images=images))
+    apart = list(run_layers(jobs, dataclasses.replace(setup(SQUARE), jobs=2)))
+    names = network.select()
     assert [result.layer.name for result in chained] == [result.layer.name for result in apart] == names
     assert all(result.exact for result in (*chained, *apart))
     assert [result.measurement for result in chained] == [result.measurement for result in apart]
@@ -137,6 +138,7 @@ def test_on_the_rtl_a_chain_equals_layers_side_by_side(network: Network, images:
         assert np.array_equal(one.output, other.output)
 
 
+@pytest.mark.rtl
 def test_a_normalisation_between_layers_goes_through_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = jobs_for(1, LIKE_ALEXNET)
     inputs = []
@@ -146,14 +148,15 @@ def test_a_normalisation_between_layers_goes_through_the_host(monkeypatch: pytes
         load_input(memory, layer, x)
 
     monkeypatch.setattr("wingrid.host.execution.network_chain.load_input", noted)
-    assert all(result.exact for result in run_chain(jobs, on(SQUARE), images=1))
+    assert all(result.exact for result in run_chain(jobs, setup(SQUARE), images=1))
     assert inputs == ["conv1", "conv2", "conv3"]
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("images", [2, 3, 8])
 def test_a_batch_reads_fully_connected_weights_once(images: int) -> None:
     one, many = (
-        {result.layer.name: result for result in run_chain(jobs_for(count), on(SQUARE), images=count)}
+        {result.layer.name: result for result in run_chain(jobs_for(count), setup(SQUARE), images=count)}
         for count in (1, images)
     )
     for name in ("d", "e"):

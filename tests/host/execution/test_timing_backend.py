@@ -12,10 +12,10 @@ from small_networks import SMALL_ALEXNET, SMALL_VGG16
 from wingrid.host.commands.app import main
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, run_layer, time_layer
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.network_chain import run_chain
-from wingrid.host.execution.network_jobs import network_jobs, select_layers
+from wingrid.host.execution.network_jobs import network_jobs
 from wingrid.host.execution.parallel import run_layers
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.built_in import BUILT_IN
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.layer import Convolution, Layer, Operands
@@ -25,15 +25,17 @@ from wingrid.hw.encoding import ProgramError
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import TimingResult, simulate
 
+pytestmark = pytest.mark.rtl
+
 SMALL = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name != "bus_bytes"]
 
 
-def machine(backend: str, array: str = "4x4", latency: int = 40, bytes_per_cycle: int = 4) -> Machine:
-    return Machine(backend, RTL_CONFIGS[array], MemoryTiming(latency, bytes_per_cycle), 200.0, jobs=1)
+def setup_for(backend: str, array: str = "4x4", latency: int = 40, bytes_per_cycle: int = 4) -> Setup:
+    return Setup(backend, RTL_CONFIGS[array], MemoryTiming(latency, bytes_per_cycle), 200.0, jobs=1)
 
 
 def jobs_for(network: Network) -> list[Job]:
-    return list(network_jobs(network, network_input(network, None, 1), select_layers(network, None)))
+    return list(network_jobs(network, network_input(network, None, 1), network.select()))
 
 
 def call(*arguments: object) -> int:
@@ -68,22 +70,22 @@ def test_every_layer_takes_as_long_as_the_model_says(
     network: Network, array: str, latency: int, bytes_per_cycle: int
 ) -> None:
     jobs = jobs_for(network)
-    on = machine("rtl", array, latency, bytes_per_cycle)
-    apart = list(run_layers(jobs, on))
-    assert [result.layer.name for result in apart] == select_layers(network, None)
+    setup = setup_for("rtl", array, latency, bytes_per_cycle)
+    apart = list(run_layers(jobs, setup))
+    assert [result.layer.name for result in apart] == network.select()
     for result in apart:
         assert list(result.failures()) == []
         assert (result.exact, result.timing_equal) == (True, True)
     for job, result in zip(jobs, apart, strict=True):
-        estimated = run_layer(job, dataclasses.replace(on, backend="timing"))
+        estimated = run_layer(job, dataclasses.replace(setup, backend="timing"))
         same = ("layer", "algorithm", "measurement", "activity", "unfolded")
         assert [getattr(estimated, name) for name in same] == [getattr(result, name) for name in same]
         assert (estimated.output, estimated.exact, estimated.timing_equal) == (None, None, None)
 
 
 def test_layers_of_a_chain_are_compared_too() -> None:
-    on = machine("rtl", "2x3")
-    results = list(run_chain(jobs_for(SMALL_ALEXNET), on, images=1))
+    setup = setup_for("rtl", "2x3")
+    results = list(run_chain(jobs_for(SMALL_ALEXNET), setup, images=1))
     assert len(results) == 8
     assert all(result.exact and result.timing_equal for result in results)
 
@@ -119,7 +121,7 @@ def test_events_alone_are_a_difference(monkeypatch: pytest.MonkeyPatch) -> None:
         return dataclasses.replace(result, events=events)
 
     monkeypatch.setattr("wingrid.host.execution.layer_run.simulate", shifted)
-    [result] = run_layers(jobs_for(SMALL_ALEXNET)[-1:], machine("rtl"))
+    [result] = run_layers(jobs_for(SMALL_ALEXNET)[-1:], setup_for("rtl"))
     assert (result.exact, result.timing_equal) == (True, False)
     [line] = result.failures()
     assert line.startswith("layer fc8: the timing model differs from the RTL: first instruction ")
@@ -131,7 +133,7 @@ def test_a_program_that_the_model_cannot_play_is_a_difference(monkeypatch: pytes
         raise ProgramError("it comes to a standstill")
 
     monkeypatch.setattr("wingrid.host.execution.layer_run.simulate", refuse)
-    [result] = run_layers(jobs_for(SMALL_ALEXNET)[-1:], machine("rtl"))
+    [result] = run_layers(jobs_for(SMALL_ALEXNET)[-1:], setup_for("rtl"))
     assert result.timing_equal is False
     assert list(result.failures()) == [
         "layer fc8: the timing model differs from the RTL: "
@@ -185,7 +187,7 @@ def timed(channels: int) -> tuple[LayerResult, int]:
         found.weights[:] = -128
         return found
 
-    return time_layer(layer, operands, dataclasses.replace(machine("timing"), algorithm="winograd4")), asked
+    return time_layer(layer, operands, dataclasses.replace(setup_for("timing"), algorithm="winograd4")), asked
 
 
 def test_weights_are_only_looked_at_where_the_algorithm_depends_on_them() -> None:

@@ -10,12 +10,14 @@ from layer_cases import SQUARE, random_case, random_layer
 
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.execution.layer_run import Job, run_layer
-from wingrid.host.execution.machine import Machine
+from wingrid.host.execution.setup import Setup
 from wingrid.host.execution.trace import BUS, TRACKS, chrome_trace
 from wingrid.host.networks.layer import Convolution
 from wingrid.hw.isa import Execute, Load, Store
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import simulate
+
+pytestmark = pytest.mark.rtl
 
 TIMING = MemoryTiming(40, 4)
 SHAPE = Convolution(9, 14, 13, 9, kernel=(3, 3), padding=(1, 1, 1, 1))
@@ -28,9 +30,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> dict:
     random = np.random.default_rng(4)
     layer = random_layer(random, SHAPE)
     operands, x = random_case(random, layer)
-    result = run_layer(
-        Job(layer, operands, x), Machine("rtl", SQUARE, TIMING, 200.0, algorithm="winograd2", trace=path)
-    )
+    result = run_layer(Job(layer, operands, x), Setup("rtl", SQUARE, TIMING, 200.0, algorithm="winograd2", trace=path))
     assert result.exact
     return json.loads(path.read_text())
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from wingrid.host.errors import UserError
-from wingrid.host.execution.network_jobs import by_image, for_layer, network_jobs, select_layers
+from wingrid.host.execution.network_jobs import by_image, for_layer, network_jobs
 from wingrid.host.networks.built_in import BUILT_IN, find
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.layer import LayerError, Pool
@@ -94,8 +94,8 @@ def test_weights_depend_on_name_and_seed_alone() -> None:
 
 def test_jobs_of_a_selection_are_those_of_the_whole_network() -> None:
     x = network_input(SMALL, None, 1)
-    whole = {job.layer.name: job for job in network_jobs(SMALL, x, select_layers(SMALL, None))}
-    chosen = list(network_jobs(SMALL, x, select_layers(SMALL, ["hidden", "b1"])))
+    whole = {job.layer.name: job for job in network_jobs(SMALL, x, SMALL.select())}
+    chosen = list(network_jobs(SMALL, x, SMALL.select(["hidden", "b1"])))
     assert [job.layer.name for job in chosen] == ["b1", "hidden"]
     for job in chosen:
         assert np.array_equal(job.x, whole[job.layer.name].x)
@@ -104,7 +104,7 @@ def test_jobs_of_a_selection_are_those_of_the_whole_network() -> None:
 
 def test_a_batch_is_its_images_one_by_one() -> None:
     x = network_input(SMALL, None, 3)
-    names = select_layers(SMALL, None)
+    names = SMALL.select()
     together = list(network_jobs(SMALL, x, names))
     last = by_image(together[-1].layer, together[-1].expected, 3)
     for index in range(3):
@@ -137,7 +137,7 @@ def test_a_pooling_that_follows_no_convolution_is_refused(before: tuple) -> None
 
 def test_an_unknown_layer_is_refused() -> None:
     with pytest.raises(UserError, match=r"^network small has no layer 'x', 'y'; it has a0, b0"):
-        select_layers(SMALL, ["a0", "x", "y"])
+        SMALL.select(["a0", "x", "y"])
 
 
 @pytest.mark.parametrize("name", BUILT_IN)

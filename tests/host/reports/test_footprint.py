@@ -6,9 +6,9 @@ import io
 import pytest
 from layer_cases import SQUARE, WIDE
 
-from wingrid.host.execution.machine import Machine
-from wingrid.host.execution.network_jobs import network_jobs, select_layers
+from wingrid.host.execution.network_jobs import network_jobs
 from wingrid.host.execution.parallel import run_layers
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.alexnet import ALEXNET
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.layer import Convolution, Layer, fully_connected
@@ -69,11 +69,12 @@ def test_im2col_counts_an_element_for_each_tap_and_output() -> None:
     assert im2col_values(Layer("batch", "fc", fully_connected(8, 2, 3, 10, images=4))) == 4 * 8 * 2 * 3
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(("config", "images"), [(SQUARE, 1), (SQUARE, 2), (WIDE, 2)], ids=["4x4", "4x4 batch", "2x3"])
 def test_what_moves_is_what_the_rtl_counts(config: AcceleratorConfig, images: int) -> None:
-    machine = Machine("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0)
-    jobs = network_jobs(SMALL, network_input(SMALL, None, images), select_layers(SMALL, None))
-    measured = {result.layer.name: result for result in run_layers(jobs, machine)}
+    setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0)
+    jobs = network_jobs(SMALL, network_input(SMALL, None, images), SMALL.select())
+    measured = {result.layer.name: result for result in run_layers(jobs, setup)}
     rows = [row for row in footprint(SMALL, config, images) if row.machinery]
     assert [row.name for row in rows] == list(measured) == ["a", "b", "c"]
     for row in rows:

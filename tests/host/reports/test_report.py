@@ -12,13 +12,13 @@ from rich.console import Console
 
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.measurement import Measurement
+from wingrid.host.execution.network_result import GIVEN, HostWork, Judgement, NetworkResult
+from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Convolution, Layer, Pool, fully_connected
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
 from wingrid.host.networks.softmax import Guess
 from wingrid.host.networks.vgg16 import VGG16_CONVOLUTIONS
-from wingrid.host.reports.imported_network import HostWork, ImportedNetwork, Judgement
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import footnotes, table
 from wingrid.host.reports.traffic import lower_bound_bytes
@@ -52,7 +52,7 @@ def measured(scale: int) -> Measurement:
 
 
 def report(backend: str = "rtl", images: int = 2) -> Report:
-    machine = Machine(backend, AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup(backend, AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     results = []
     for number, name in enumerate(("one", "two"), start=1):
         layer = Layer(name, "conv", Convolution(16, 10, 10, 16, kernel=(3, 3)))
@@ -66,7 +66,7 @@ def report(backend: str = "rtl", images: int = 2) -> Report:
             )
         else:
             results.append(LayerResult(layer, output))
-    return Report("pair", machine, results, images, wall_seconds=1.25)
+    return Report(NetworkResult("pair", setup, results, images, wall_seconds=1.25))
 
 
 def test_json_has_the_documented_form() -> None:
@@ -97,8 +97,8 @@ def test_an_imported_network_tells_what_the_host_does_and_what_onnxruntime_says(
         HostWork("r", "Relu", "no layer"),
         HostWork("c", "Conv", "float"),
     ]
-    network = ImportedNetwork("from a friend", work, Judgement(False, "y", images=8, correct=7))
-    judged = dataclasses.replace(plain, imported=network)
+    judgement = Judgement(False, "y", images=8, correct=7)
+    judged = Report(dataclasses.replace(plain.result, weights="from a friend", host=work, judgement=judgement))
     found = json.loads(judged.as_json())
     assert [found[key] for key in keys] == [
         "from a friend",
@@ -143,10 +143,10 @@ def test_traffic_stands_beside_its_lower_bound() -> None:
 
 
 def test_what_the_host_does_is_said() -> None:
-    machine = Machine("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     layer = Layer("one", "conv", Convolution(1, 1, 1, 4), normalisation=ResponseNormalisation())
     result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2))
-    found = Report("net", machine, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]])
+    found = Report(NetworkResult("net", setup, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]]))
     assert found.as_dict()["layers"][0]["unfolded"] == [3, 2]
     assert next(csv.DictReader(io.StringIO(found.as_csv())))["unfolded"] == "3x2"
     assert found.as_dict()["host_operations"] == [
@@ -162,7 +162,7 @@ def test_what_the_host_does_is_said() -> None:
         "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing.",
     ]
     assert found.as_dict()["weights"] == "seeded"
-    given = dataclasses.replace(found, seeded=False)
+    given = Report(dataclasses.replace(found.result, weights=GIVEN))
     assert given.as_dict()["weights"] == "given"
     assert list(footnotes(given)) == list(footnotes(found))[:-1]
     assert report().as_dict()["host_operations"] == []
@@ -223,13 +223,13 @@ def test_the_table_shows_the_largest_stall_and_the_bytes() -> None:
 
 def test_a_table_fits_120_columns() -> None:
     # As large as VGG-16 with a batch of eight.
-    machine = Machine("rtl", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("rtl", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     values = {counter: 10**8 if counter.name.startswith("BYTES_") else 10**6 for counter in Counter}
     values |= {Counter.CYCLES: 99 * 10**6, Counter.STALL_ACCUMULATORS: 99 * 10**6 // 2}
     layer = Layer("conv1_2", "conv", Convolution(512, 224, 224, 512, kernel=(3, 3)), pool=Pool(2, 2))
     measurement = Measurement.from_counters(values)
     result = LayerResult(layer, np.zeros((1,), np.int8), "winograd4", measurement, seconds=0.5, exact=True)
-    lines = printed(Report("large", machine, [result], 1, 1.0))
+    lines = printed(Report(NetworkResult("large", setup, [result], 1, 1.0)))
     line = next(line.split() for line in lines if line.lstrip().startswith("conv1_2"))
     assert max(map(len, lines)) <= 120
     assert line[6:-2] == ["1.0%", "accumulators", "50.0%", "100.00", "100.00", "100.00", "200.00"]
@@ -263,9 +263,9 @@ def test_lower_bound_of_vgg16_is_of_the_published_size() -> None:
 def test_pooling_is_named_and_its_outputs_count() -> None:
     shape = Convolution(16, 10, 10, 16, kernel=(3, 3))
     plain, pooled = Layer("plain", "conv", shape), Layer("pooled", "conv", shape, pool=Pool(3, 2))
-    machine = Machine("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     results = [LayerResult(layer, np.zeros(layer.output_shape, np.int8)) for layer in (plain, pooled)]
-    found = Report("pair", machine, results, 1, wall_seconds=1.0).as_dict()["layers"]
+    found = Report(NetworkResult("pair", setup, results, 1, wall_seconds=1.0)).as_dict()["layers"]
     assert [layer["pool"] for layer in found] == [None, "3x3/2"]
     assert found[0]["macs"] == found[1]["macs"]
     assert pooled.output_shape == (1, 16, 3, 3)

@@ -7,9 +7,9 @@ import pytest
 from layer_cases import SQUARE, WIDE
 from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
-from wingrid.host.estimates.estimate import estimate_network
-from wingrid.host.execution.machine import Machine
 from wingrid.host.execution.measurement import Activity, Measurement
+from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.setup import Setup
 from wingrid.host.reports.energy import (
     ADD_32,
     BUFFER_64,
@@ -19,6 +19,7 @@ from wingrid.host.reports.energy import (
     layer_energy,
     multiply_add_energy,
 )
+from wingrid.host.reports.report import Report
 from wingrid.host.reports.roofline import Bound, attainable, bound_by, demands, gain
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode_program
@@ -57,13 +58,13 @@ def test_what_a_program_does_is_read_off_its_instructions() -> None:
 @pytest.mark.parametrize("network", [SMALL_VGG16, SMALL_ALEXNET], ids=lambda network: network.name)
 @pytest.mark.parametrize("config", [SQUARE, WIDE], ids=["4x4", "2x3"])
 def test_counters_and_activity_tie_out(network: object, config: AcceleratorConfig) -> None:
-    report = estimate_network(network, Machine("timing", config, MemoryTiming(9, 3), 100.0))
-    for result, layer in zip(report.results, report.as_dict()["layers"], strict=True):
+    estimated = time_network(network, Setup("timing", config, MemoryTiming(9, 3), 100.0))
+    for result, layer in zip(estimated.layers, Report(estimated).as_dict()["layers"], strict=True):
         measurement, activity = result.measurement, result.activity
         assert measurement.cycles == measurement.busy + sum(measurement.stalls.values())
         assert activity.vectors == measurement.busy
         assert activity.transformed == (0 if layer["algorithm"] == "direct" else activity.vectors)
-        asked = demands(measurement, activity, config, report.machine.timing)
+        asked = demands(measurement, activity, config, estimated.setup.timing)
         assert all(0 < asked[bound] <= measurement.cycles for bound in Bound if bound != Bound.LATENCY)
         assert 0 <= asked[Bound.LATENCY] < measurement.cycles
         assert 0 < layer["macs_per_cycle"] <= layer["attainable_macs_per_cycle"]

@@ -1,0 +1,1 @@
+"""What ``import wingrid`` offers: the commands as functions."""

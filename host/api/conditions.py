@@ -1,0 +1,58 @@
+"""Arguments that the public functions share, as a setup for those below."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from wingrid.host.execution.setup import Setup, configuration, forced_algorithm
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import MemoryTiming
+
+Config = AcceleratorConfig | Path | str | None
+"""An accelerator: a configuration, the name of a TOML file, or ``None`` for the default one."""
+
+Setting = int | str
+"""A field of the configuration that differs, or ``algorithm``."""
+
+
+def setup_for(
+    backend: str,
+    config: Config,
+    memory: MemoryTiming | None,
+    clock: float,
+    settings: Iterable[str],
+    *,
+    jobs: int = 1,
+    waves: str | Path | None = None,
+    trace: str | Path | None = None,
+) -> Setup:
+    """The setup that the arguments describe; ``memory`` ``None`` is one of latency 40 that suits the bus.
+
+    Raises ``UserError`` or ``ConfigError`` for what cannot be.
+    """
+    algorithm, fields = forced_algorithm(list(settings))
+    chosen = configured(config, fields)
+    return Setup(
+        backend,
+        chosen,
+        memory or MemoryTiming.for_bus(chosen.bus_bytes),
+        clock,
+        jobs,
+        Path(waves) if waves is not None else None,
+        algorithm,
+        Path(trace) if trace is not None else None,
+    )
+
+
+def configured(config: Config, fields: list[str] | None = None) -> AcceleratorConfig:
+    """The configuration meant, with ``field=value`` texts applied. Raises ``ConfigError``."""
+    return configuration(Path(config) if isinstance(config, str) else config, fields)
+
+
+def as_texts(settings: Mapping[str, Setting | Iterable[Setting]]) -> list[str]:
+    """Settings as the command line takes them; several values of one are joined by commas."""
+    return [
+        f"{name}={value if isinstance(value, int | str) else ','.join(map(str, value))}"
+        for name, value in settings.items()
+    ]

@@ -1,0 +1,77 @@
+"""Estimates of networks by the timing model, for one configuration or many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
+from wingrid.host.api.outcomes import Estimate, Sweep
+from wingrid.host.errors import UserError
+from wingrid.host.estimates.estimate import estimator
+from wingrid.host.estimates.sweep import combinations, estimate_variants
+from wingrid.host.execution.setup import Setup
+from wingrid.sim.memory import MemoryTiming
+
+
+def estimate(
+    network: str,
+    *,
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    batch: int = 1,
+    layers: Sequence[str] | None = None,
+    assume_int8: bool = False,
+    **settings: Setting,
+) -> Estimate:
+    """What a network takes on one accelerator, by the timing model: cycles, bytes, energy, bounds.
+
+        estimate("vgg16", rows=32, cols=32).frame()
+
+    ``network`` is a built-in one or the path of an .onnx file; ``layers`` leaves others than these out. ``config`` is
+    a configuration, a TOML file or ``None`` for the default one; ``settings`` are fields that differ from it, or
+    ``algorithm``. ``memory`` defaults to a latency of 40 cycles and 16 bytes per cycle, or what a narrower bus carries.
+    ``clock`` is in MHz, ``batch`` counts images; ``assume_int8`` takes a float ONNX model as if it were quantised.
+
+    Raises ``UserError`` or ``ConfigError``, one sentence each, for what cannot be.
+    """
+    if len(combinations(as_texts(settings))) > 1:
+        raise UserError("an estimate takes one configuration, not several: use sweep")
+    swept = sweep(
+        network,
+        config=config,
+        memory=memory,
+        clock=clock,
+        batch=batch,
+        layers=layers,
+        assume_int8=assume_int8,
+        **settings,
+    )
+    return swept.estimates()[0]
+
+
+def sweep(
+    network: str,
+    *,
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    batch: int = 1,
+    layers: Sequence[str] | None = None,
+    assume_int8: bool = False,
+    **settings: Setting | Iterable[Setting],
+) -> Sweep:
+    """What a network takes for every combination of settings, each of which may be a list of values.
+
+        sweep("vgg16", rows=[8, 16, 32], cols=[8, 16]).frame()
+
+    The other arguments and the errors are those of ``estimate``.
+    """
+    if batch < 1:
+        raise UserError(f"batch = {batch} must be at least 1")
+    by_model = estimator(network, layers, batch, assume_int8=assume_int8)
+
+    def describe(fields: list[str]) -> Setup:
+        return setup_for("timing", config, memory, clock, fields)
+
+    return Sweep(estimate_variants(combinations(as_texts(settings)), describe, lambda setup: by_model(setup, None)))

@@ -1,0 +1,144 @@
+"""Runs of networks, ONNX models, filters and matrix products, on any backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
+from wingrid.host.api.outcomes import Run
+from wingrid.host.errors import UserError
+from wingrid.host.execution.filter_run import run_filter
+from wingrid.host.execution.matmul_run import product_layer, run_matmul
+from wingrid.host.execution.network_result import NetworkResult
+from wingrid.host.execution.network_run import run_network
+from wingrid.host.execution.setup import require_values
+from wingrid.host.networks.built_in import find, is_onnx
+from wingrid.host.networks.filters import find_filter, from_values
+from wingrid.host.networks.inputs import network_input
+from wingrid.host.networks.layer import Operands
+from wingrid.sim.memory import MemoryTiming
+
+CORES = os.cpu_count() or 1
+
+
+class ChecksFailed(Exception):
+    """Some output differs from golden or from ONNX Runtime, or some time from the model's; a line for each.
+
+    ``run`` is the run that failed.
+    """
+
+    def __init__(self, run: Run) -> None:
+        super().__init__("\n".join(run.failures))
+        self.run = run
+
+
+def run(
+    network: str,
+    input: npt.NDArray | str | None = None,
+    *,
+    backend: str = "rtl",
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    batch: int | None = None,
+    layers: Sequence[str] | None = None,
+    jobs: int = CORES,
+    int8_kernels: bool = False,
+    waves: str | Path | None = None,
+    trace: str | Path | None = None,
+    **settings: Setting,
+) -> Run:
+    """Run a network, compare every layer with golden and its cycles with the timing model.
+
+        run("digits", backend="golden").output
+
+    ``network`` is a built-in one or the path of a quantised .onnx file. ``input`` is int8 [images, C, H, W] for a
+    built-in network, what an ONNX model takes for that, or the name of a .npy file or of a picture; ``None`` stands for
+    sample photographs, digits or seeded noise. ``backend`` is rtl or golden (``estimate`` is for the timing model).
+    ``jobs`` layers run side by side; one job runs a whole built-in network in one memory. ``waves`` and ``trace``
+    name files for the waveforms (FST) and the engines' work (Perfetto) of a single layer. ``int8_kernels`` lets
+    ONNX Runtime, the judge, use int8 kernels where it would compute in float32. The other arguments are those of
+    ``estimate``.
+
+    Raises ``ChecksFailed`` if any bit or any cycle differs, ``UserError`` or ``ConfigError`` for what cannot be.
+    """
+    setup = setup_for(backend, config, memory, clock, as_texts(settings), jobs=jobs, waves=waves, trace=trace)
+    require_values(setup.backend, "run")
+    if batch is not None and batch < 1:
+        raise UserError(f"batch {batch} must be at least 1")
+    if is_onnx(network):
+        # Imported here: what other networks do without.
+        from wingrid.host.onnx_models.model_run import run_model
+
+        return checked(run_model(network, setup, source=input, images=batch, layers=layers, int8_kernels=int8_kernels))
+    chosen = find(network)
+    images = batch or (len(input) if isinstance(input, np.ndarray) and input.ndim == 4 else 1)
+    return checked(run_network(chosen, network_input(chosen, input, images), setup, layers))
+
+
+def filter_picture(
+    pixels: npt.NDArray[np.uint8],
+    kernel: str | npt.NDArray,
+    *,
+    stride: int = 1,
+    backend: str = "rtl",
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    **settings: Setting,
+) -> Run:
+    """Filter a picture, uint8 [H, W, 3], as a depthwise convolution; the output is uint8 [H / stride, W / stride, 3].
+
+        filter_picture(pixels, "gaussian").output
+
+    ``kernel`` is box, gaussian, sobel-x, sobel-y, the name of a .npy file, or a two-dimensional array. The other
+    arguments and the errors are those of ``run``.
+    """
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UserError("a picture must be uint8 [H, W, 3]")
+    setup = setup_for(backend, config, memory, clock, as_texts(settings))
+    chosen = find_filter(kernel) if isinstance(kernel, str) else from_values("given", kernel)
+    return checked(run_filter(pixels, chosen, stride, setup))
+
+
+def matmul(
+    left: npt.NDArray[np.int8],
+    right: npt.NDArray[np.int8],
+    *,
+    scale: float = 1.0,
+    backend: str = "rtl",
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    **settings: Setting,
+) -> Run:
+    """Multiply int8 [M, K] by int8 [K, N]; the output is int8 [M, N], the product times ``scale``, rounded and clamped.
+
+        matmul(left, right, scale=1 / 64).output
+
+    The other arguments and the errors are those of ``run``.
+    """
+    for name, factor in (("left", left), ("right", right)):
+        if not isinstance(factor, np.ndarray) or factor.dtype != np.int8 or factor.ndim != 2 or not factor.size:
+            raise UserError(f"the {name} factor must be an int8 matrix")
+    if left.shape[1] != right.shape[0]:
+        raise UserError(f"the factors' inner sizes {left.shape[1]} and {right.shape[0]} differ")
+    setup = setup_for(backend, config, memory, clock, as_texts(settings))
+    require_values(setup.backend, "matmul")
+    (m, k), n = left.shape, right.shape[1]
+    weights = np.ascontiguousarray(right.T)[:, :, None, None]
+    operands = Operands(weights, np.zeros(n, np.int32), np.full(n, scale, np.float32))
+    return checked(run_matmul(product_layer(m, k, n), left, operands, setup))
+
+
+def checked(result: NetworkResult) -> Run:
+    """The run, if all its checks hold; raises ``ChecksFailed`` otherwise."""
+    outcome = Run(result)
+    if outcome.failures:
+        raise ChecksFailed(outcome)
+    return outcome

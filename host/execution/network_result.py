@@ -1,0 +1,84 @@
+"""What is known of a network that ran: its layers, its output, what the host did, and what an outside judge said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy.typing as npt
+
+from wingrid.host.execution.layer_result import LayerResult
+from wingrid.host.execution.setup import Setup
+from wingrid.host.networks.softmax import Guess
+
+SEEDED = "seeded"
+"""Weights from a random generator: no class that a network finds with them means anything."""
+
+GIVEN = "given"
+"""Weights that the caller brought."""
+
+
+@dataclass(frozen=True)
+class HostWork:
+    """A node of an imported model that the host computes, and why the accelerator does not."""
+
+    name: str
+    operator: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What an outside judge says of a network's outputs; ``correct`` of ``images`` were classified as labelled."""
+
+    onnxruntime_equal: bool
+    difference: str | None = None
+    """Where they differ from ONNX Runtime's, if they do."""
+    images: int | None = None
+    correct: int | None = None
+
+    @property
+    def accuracy(self) -> dict[str, int] | None:
+        """``images`` and ``correct``, if the images have labels."""
+        if self.images is None or self.correct is None:
+            return None
+        return {"images": self.images, "correct": self.correct}
+
+
+@dataclass(frozen=True)
+class NetworkResult:
+    """A run or an estimate of a network, or of some of its layers, and the setup under which it was made.
+
+    What a backend cannot know is ``None``: the timing model leaves no output, golden has no cycles.
+    """
+
+    network: str
+    setup: Setup
+    layers: Sequence[LayerResult]
+    """In the order of the network."""
+    images: int
+    """Images in the batch; 0 if not all layers ran, so that nothing can be said for an image."""
+    wall_seconds: float
+    output: npt.NDArray | None = None
+    """The network's first output, or that of the last layer that ran if not all of them did."""
+    weights: str = SEEDED
+    """``SEEDED``, ``GIVEN``, or where the weights of an imported model come from."""
+    guesses: Sequence[Sequence[Guess]] | None = None
+    """A classifier's likeliest classes for each image, by the host's softmax."""
+    host: Sequence[HostWork] = ()
+    """The nodes of an imported model that the host computes."""
+    judgement: Judgement | None = None
+    """ONNX Runtime's, of an imported model of which all layers ran."""
+
+    @property
+    def values(self) -> npt.NDArray:
+        """The output, of a backend that computes it."""
+        assert self.output is not None, "commands that need values refuse the timing model"
+        return self.output
+
+    def failures(self) -> Iterator[str]:
+        """A sentence for each check that failed: layers against golden and timing model, outputs against the judge."""
+        for layer in self.layers:
+            yield from layer.failures()
+        if self.judgement and self.judgement.difference:
+            yield self.judgement.difference
