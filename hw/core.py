@@ -65,8 +65,6 @@ class Core(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self._matrix_unit = MatrixUnit(config, accumulator_tag(config))
-        self._accumulators = Accumulators(config)
         super().__init__(
             {
                 "read_bus": Out(axi.read_channels(config)),
@@ -128,8 +126,8 @@ class Core(wiring.Component):
         m.submodules.load = load = LoadEngine(config)
         m.submodules.buffers = buffers = OperandBuffers(config)
         m.submodules.execute = execute = ExecuteEngine(config)
-        m.submodules.matrix_unit = matrix_unit = self._matrix_unit
-        m.submodules.accumulators = accumulators = self._accumulators
+        m.submodules.matrix_unit = matrix_unit = MatrixUnit(config, accumulator_tag(config))
+        m.submodules.accumulators = accumulators = Accumulators(config)
         m.submodules.stores = stores = Queue(dispatched(Store), config.queue_depth)
         m.submodules.store = store = StoreEngine(config)
         m.submodules.output_path = output_path = OutputPath(config)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import inspect
 import pkgutil
 import re
 import sys
+import warnings
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.hdl import Shape, signed
+from amaranth.hdl import Shape, UnusedElaboratable, signed
 from amaranth.lib import data, stream, wiring
 
 from wingrid import hw
@@ -83,14 +85,13 @@ def component_classes() -> list[type[wiring.Component]]:
 
 @pytest.mark.parametrize("kind", component_classes(), ids=lambda kind: kind.__name__)
 def test_every_port_is_documented(kind: type[wiring.Component]) -> None:
-    component, names = instance(kind)
+    ports, names = signature(kind)
     entries = [
         (*entry, vars(sys.modules[base.__module__]) | names)
         for base in kind.__mro__
         if base.__module__.startswith(hw.__name__)
         for entry in members(base)
     ]
-    ports = component.signature.members
     for name, port in ports.items():
         found = [entry[1:] for entry in entries if fnmatchcase(name, entry[0])]
         assert len(found) == 1, f"{name} must be documented once"
@@ -128,8 +129,8 @@ def evaluated(shape: str, names: dict[str, Any]) -> Any:  # noqa: ANN401 (a shap
     return eval(shape, names)
 
 
-def instance(kind: type[wiring.Component]) -> tuple[wiring.Component, dict[str, Any]]:
-    """A component, and what the names in its docstring's shapes stand for."""
+def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, dict[str, Any]]:
+    """The ports of a component, and what the names in its docstring's shapes stand for."""
     numbers = {name: getattr(CONFIG, name) for name in dir(CONFIG) if not name.startswith("_")}
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
@@ -147,7 +148,11 @@ def instance(kind: type[wiring.Component]) -> tuple[wiring.Component, dict[str, 
         },
     }
     arguments = special.get(kind, {"config": CONFIG})
-    return kind(**arguments), names | arguments
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        ports = kind(**arguments).signature.members
+        gc.collect()
+    return ports, names | arguments
 
 
 def _isa() -> str:
