@@ -11,8 +11,18 @@ from amaranth.lib.wiring import In, Out
 class Queue(wiring.Component):
     """Holds up to ``depth`` payloads (a power of two, at least 2), in order.
 
-    What enters in one cycle can leave in the next. One payload enters and one leaves per cycle;
-    ``input.ready`` depends on registers only. ``level`` counts what is held.
+    One payload enters and one leaves per cycle; ``input.ready`` depends on registers only.
+
+    It does what ``amaranth.lib.fifo.SyncFIFO`` does, with stream ports and for payloads of any shape. That one carries
+    plain bits: a wrapper would have to cast structures and arrays on both sides, and be no shorter.
+
+    Members
+    -------
+    input : In, stream of ``shape``
+    output : Out, stream of ``shape``
+        What enters in one cycle is offered from the next one on, when all that came before has left.
+    level : Out, range(depth + 1)
+        Number of payloads held.
     """
 
     latency = 1

@@ -17,8 +17,26 @@ class RegisterFile(wiring.Component):
     """One transfer at a time on each of the read and write sides; every address answers OKAY.
 
     Unknown addresses read as zero and ignore writes; a write needs all of its byte strobes to count, as
-    registers are words. ``start`` and ``reset`` are pulses; START is ignored while running, faulty or
-    resetting. ``interrupt`` is a level: pending and enabled.
+    registers are words.
+
+    Members
+    -------
+    bus : Out, ``axi.register_slave()``
+    start : Out, 1
+        Pulse as START is written; ignored while running, faulty or resetting.
+    reset : Out, 1
+        Pulse as RESET is written.
+    program : Out, ADDRESS_BITS
+    length : Out, PC_BITS
+    running : In, 1
+        Its end makes the interrupt pending.
+    done : In, 1
+    resetting : In, 1
+    fault : In, Fault
+    fault_pc : In, PC_BITS
+    counters : In, len(Counter) x COUNTER_BITS
+    interrupt : Out, 1
+        Level: pending and enabled.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

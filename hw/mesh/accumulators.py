@@ -30,11 +30,13 @@ class Accumulators(wiring.Component):
     Members
     -------
     sums : In, ``sums_layout(config, accumulator_tag(config))``
-        No back-pressure.
+        Sums to add or to begin with. No back-pressure.
     committed : Out, 1
         A sum tagged ``last`` is being written: a drain in any later cycle sees it and all sums before it.
-    read_enable, read_bank, read_address : In, 1, 1, range(accumulators)
-        Drain port.
+    read_enable : In, 1
+        An accumulator is drained.
+    read_bank : In, 1
+    read_address : In, range(accumulators)
     read_lanes : Out, cols x signed(accumulator_bits)
         One cycle after ``read_enable``.
     conflict : Out, 1

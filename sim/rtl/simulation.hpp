@@ -47,13 +47,13 @@ void drive(Port& port, const uint8_t* bytes) {
     std::memcpy(&port, bytes, BUS_BYTES);
 }
 
-// What an engine did with its next instruction; `bit` is one of the `events` port's.
+// An engine event: bit `bit` of the `events` port was high.
 struct EngineEvent {
     uint64_t cycle;
     uint32_t bit;
 };
 
-// The accelerator's `events` port; a test's device need not have one.
+// The accelerator's `events` port; the device of a test may have none.
 template <typename Top>
 uint32_t events_of(const Top& top) {
     if constexpr (requires { top.events; }) return top.events;
@@ -194,7 +194,7 @@ public:
     std::string message;
 
 private:
-    // What is sampled at the end of a cycle for the callers of step().
+    // Signals sampled at the end of a cycle, for the callers of step().
     struct Sampled {
         bool interrupt = false;
         bool register_aw = false;
