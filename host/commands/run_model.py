@@ -8,7 +8,7 @@ from pathlib import Path
 from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, require_values
-from wingrid.host.files import require_writable, write_array
+from wingrid.host.files import write_array
 from wingrid.host.networks.pictures import require_picture_path, save_picture
 from wingrid.host.onnx_models.model_estimate import estimate_model
 from wingrid.host.onnx_models.model_run import run_model
@@ -36,8 +36,6 @@ def run_command(
         with Bar(network) as bar:
             deliverables.deliver(estimate_model(network, setup, layers, images or 1, bar))
         return
-    if output is not None:
-        require_writable(output)
     bar = Bar(Path(network).name)
     if output is None or output.suffix == ".npy":
         with bar:

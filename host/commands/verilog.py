@@ -11,11 +11,11 @@ from wingrid.host.commands.options import (
     ConfigFile,
     Settings,
 )
-from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import (
     configuration,
 )
-from wingrid.host.files import require_folder
+from wingrid.host.files import require_folder, write_folder
+from wingrid.host.standard_output import print_text
 from wingrid.hw import verilog as generator
 
 
@@ -27,9 +27,5 @@ def verilog(
     """Write the accelerator's Verilog and its manifest."""
     chosen = configuration(config, set_)
     require_folder(output)
-    try:
-        paths = generator.write(chosen, output)
-    except OSError as error:
-        raise UserError(f"cannot write into {output}: {error.strerror or error}") from None
-    for path in paths:
-        typer.echo(path)
+    for path in write_folder(output, generator.files(chosen)):
+        print_text(f"{path}\n")

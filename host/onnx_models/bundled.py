@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wingrid.host.errors import UserError
 from wingrid.host.networks.pictures import sample_batch
 from wingrid.host.networks.vgg16 import VGG16
-from wingrid.sim.native import cache_directory
+from wingrid.sim.cache import cache_directory
 
 DIGITS = "digits"
 IMAGENET = "vgg16-imagenet"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from wingrid.host.files import require_writable, write_whole
 from wingrid.host.networks.network import Network
 from wingrid.host.reports.footprint import FLOAT32_BYTES, Row, footprint
-from wingrid.host.reports.output import show
+from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table, megabytes
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.verilog import version
@@ -29,20 +27,15 @@ def deliver_footprint(
     json_file: str | None,
     csv_file: Path | None,
 ) -> None:
-    """Work the footprint out and write the files asked for; show tables, or print JSON for a ``json_file`` of ``-``."""
-    for file in (json_file, csv_file):
-        if file not in (None, "-"):
-            require_writable(Path(file))
+    """Work the footprint out, write the files asked for, and show tables."""
+    deliverables = Deliverables(json_file, csv_file)
     rows = list(footprint(network, config, images, algorithm))
-    text = json.dumps(as_dict(network.name, rows, config, images), indent=2) + "\n"
-    if json_file == "-":
-        sys.stdout.write(text)
-    else:
-        show([memory_table(network.name, rows, images), traffic_table(network.name, rows, config)], footnotes(rows))
-        if json_file is not None:
-            write_whole(Path(json_file), text.encode())
-    if csv_file is not None:
-        write_whole(csv_file, as_csv(rows).encode())
+    deliverables.hand_over(
+        lambda: json.dumps(as_dict(network.name, rows, config, images), indent=2) + "\n",
+        lambda: as_csv(rows),
+        lambda: [memory_table(network.name, rows, images), traffic_table(network.name, rows, config)],
+        footnotes(rows),
+    )
 
 
 def footnotes(rows: Sequence[Row]) -> Iterator[str]:

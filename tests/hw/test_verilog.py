@@ -22,7 +22,6 @@ from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.events import Event
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS
-from wingrid.sim.rtl import verilator
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = AcceleratorConfig(
@@ -58,9 +57,8 @@ def test_text_holds_no_paths() -> None:
 
 
 def test_only_constants_and_the_simulation_trigger_have_initial_values() -> None:
-    initial = re.findall(r"^  reg.* = .*$", text(), flags=re.M)
-    assert initial
-    assert all("dump_module" in line for line in initial)
+    assert not re.findall(r"^  reg.* = .*$", text(), flags=re.M)
+    assert set(re.findall(r"^  initial (?!begin).*$", text(), flags=re.M)) == {f"  initial {verilog.WAKE} <= 1'b0;"}
     for block in re.findall(r"^  initial begin\n(.*?)^  end$", text(), flags=re.M | re.S):
         assert re.search(r"= \d+'\w[0-9a-f]*[1-9a-f]", block), "a memory of zeros is not initialised"
 
@@ -127,51 +125,16 @@ def test_ports_of_another_module_are_refused() -> None:
         verilog.ports("module other(a);\n  input a;\nendmodule\n")
 
 
-def test_write_leaves_verilog_and_manifest(tmp_path: Path) -> None:
-    written = verilog.write(CONFIG, tmp_path / "new" / "folder")
-    assert [path.name for path in written] == ["wingrid.v", "wingrid.json"]
-    assert sorted(path.name for path in (tmp_path / "new" / "folder").iterdir()) == ["wingrid.json", "wingrid.v"]
-    content = written[0].read_bytes()
-    assert content == text().encode()
-    manifest = json.loads(written[1].read_text())
+def test_files_are_verilog_and_manifest() -> None:
+    files = verilog.files(CONFIG)
+    assert list(files) == ["wingrid.v", "wingrid.json"]
+    assert files["wingrid.v"] == text().encode()
+    manifest = json.loads(files["wingrid.json"])
     assert manifest["wingrid"] == verilog.version()
     assert manifest["top"] == "wingrid"
     assert manifest["config"] == CONFIG.as_dict()
     assert manifest["ports"] == verilog.ports(text())
-    assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(content).hexdigest()}}
-
-
-def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verilog, "generate", lambda config: text())
-    (tmp_path / "file").touch()
-    with pytest.raises(NotADirectoryError):
-        verilog.write(CONFIG, tmp_path / "file" / "folder")
-    with pytest.raises(FileExistsError):
-        verilog.write(CONFIG, tmp_path / "file")
-    (tmp_path / "kept" / "wingrid.json").mkdir(parents=True)
-    with pytest.raises(IsADirectoryError):
-        verilog.write(CONFIG, tmp_path / "kept")
-    assert [path.name for path in (tmp_path / "kept").iterdir()] == ["wingrid.json"]
-
-    def full(self: Path, content: str) -> int:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match="No space left"):
-        verilog.write(CONFIG, tmp_path / "new" / "folder")
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "kept"]
-
-
-@pytest.mark.rtl
-def test_linter_is_silent_but_for_the_named_waivers(tmp_path: Path) -> None:
-    source = tmp_path / "wingrid.v"
-    source.write_text(text())
-    assert all(verilator.WAIVERS.values()), "each waiver has its reason"
-    waivers = [f"-Wno-{name}" for name in verilator.WAIVERS]
-    options = ["--lint-only", "--quiet-stats", "-Wall", *waivers, "--top-module", "wingrid"]
-    command = [str(verilator.program()), *options, str(source)]
-    said = subprocess.run(command, env=verilator.environment(), capture_output=True, text=True)
-    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(files["wingrid.v"]).hexdigest()}}
 
 
 def test_yosys_synthesises_it(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from wingrid.hw.events import Event
 from wingrid.hw.isa import Execute, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.store_engine import StoreEngine
-from wingrid.sim import native
+from wingrid.sim import tools
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing import build
@@ -77,9 +77,9 @@ def test_what_ran_before_on_the_same_device_makes_no_difference() -> None:
     programs = [encode_program(group(tile)) for tile in (4, 0, 2, 0, 4, 2, 2)]
     with RtlSimulator(SQUARE, memory_bytes=MEMORY_BYTES, timing=TIMING) as device:
         for code in programs:
-            counters, steps = measure_on(device, code)
+            counters, rtl_events = measure_on(device, code)
             result = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
-            assert difference(code, result, counters, steps) is None
+            assert difference(code, result, counters, rtl_events) is None
 
 
 def test_the_random_programs_are_of_many_kinds() -> None:
@@ -125,9 +125,9 @@ def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_ma
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = encode_program(group())
-    counters, steps = measure(SQUARE, code, TIMING)
+    counters, rtl_events = measure(SQUARE, code, TIMING)
     right = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
-    assert difference(code, right, counters, steps) is None
+    assert difference(code, right, counters, rtl_events) is None
     assert right.cycles == counters[Counter.CYCLES]
     parameters.cache_clear()
     monkeypatch.setattr(StoreEngine, "parameter_cycles", StoreEngine.parameter_cycles + 2)
@@ -135,7 +135,7 @@ def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_ma
     parameters.cache_clear()
     stores = [index for index, instruction in enumerate(group()) if isinstance(instruction, Store)]
     drained = next(int(step["cycle"]) for step in right.events if step["event"] == Event.STORE_DRAINED)
-    text = difference(code, wrong, counters, steps)
+    text = difference(code, wrong, counters, rtl_events)
     assert text is not None
     assert text.startswith(
         f"CYCLES is {counters[Counter.CYCLES] + 2} in the model, {counters[Counter.CYCLES]} on the RTL"
@@ -284,5 +284,5 @@ def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: py
     assert build.library(heard.append) == build.library(heard.append)
     assert heard == ["compiling the timing model"]
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DNO_SUCH(", "-Werror"))
-    with pytest.raises(native.BuildError, match=r"^the compiler on model.cpp failed"):
+    with pytest.raises(tools.BuildError, match=r"^the compiler on model.cpp failed"):
         build.library()

@@ -1,0 +1,103 @@
+"""Compilers and other programs that builds call: found, run without a shell, and stopped with all that they started."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-march=native")
+
+
+class ToolMissing(RuntimeError):
+    """A program that the simulation needs is not there; the message says which and how to get it."""
+
+
+class BuildError(RuntimeError):
+    """A tool failed; the message ends with the last lines of what it said."""
+
+
+class Tools:
+    """Runs programs, from any number of threads, until it is told to stop.
+
+    Each is the first of a group of processes, so that what it starts ends with it.
+    """
+
+    def __init__(self) -> None:
+        self._running: set[subprocess.Popen[str]] = set()
+        self._lock = threading.Lock()
+        self._stopped = False
+
+    def call(self, command: list[str], what: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+        """Run a tool in a folder, which it also has for temporary files.
+
+        ``environment`` is added to this process's. Raises ``BuildError`` naming ``what`` if it fails, ``ToolMissing``
+        if it cannot be started.
+        """
+        try:
+            process = subprocess.Popen(
+                command, cwd=folder, env={**os.environ, "TMPDIR": ".", **(environment or {})}, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", process_group=0,
+            )  # fmt: skip
+        except OSError as error:
+            raise ToolMissing(f"{command[0]} cannot be started: {error.strerror or error}") from None
+        with process:
+            try:
+                with self._lock:
+                    self._running.add(process)
+                if self._stopped:
+                    _kill(process)
+                said = process.communicate()[0]
+            except BaseException:
+                _kill(process)
+                raise
+            finally:
+                with self._lock:
+                    self._running.discard(process)
+        if process.returncode:
+            tail = "\n".join(said.splitlines()[-30:])
+            raise BuildError(f"{what} failed with exit status {process.returncode}:\n{tail}")
+
+    def stop(self) -> None:
+        """End what runs and whatever is yet to start."""
+        self._stopped = True
+        with self._lock:
+            for process in self._running:
+                _kill(process)
+
+
+def _kill(process: subprocess.Popen[str]) -> None:
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def compiler() -> list[str]:
+    """The C++ compiler's command: CXX, else g++. Raises ``ToolMissing``."""
+    chosen = os.environ.get("CXX", "")
+    try:
+        command = shlex.split(chosen) or ["g++"]
+    except ValueError as error:
+        raise ToolMissing(f"CXX = {chosen} is no command: {str(error).lower()}") from None
+    found = shutil.which(command[0])
+    if found is None:
+        raise ToolMissing(f"the C++ compiler {command[0]} is missing")
+    # Tools run in folders of their own, from where a relative path leads elsewhere.
+    return [os.path.abspath(found), *command[1:]]
+
+
+@functools.cache
+def compiler_identity() -> str:
+    """Version of the compiler and what it makes of -march=native here: caches may be shared by machines."""
+    command = [*compiler(), "-march=native", "-E", "-v", "-x", "c++", os.devnull]
+    try:
+        return subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        ).stderr
+    except OSError as error:
+        raise ToolMissing(f"{command[0]} cannot be started: {error.strerror or error}") from None

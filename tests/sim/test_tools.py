@@ -1,0 +1,103 @@
+"""Programs that builds call are found, fail in a sentence, and end with all that they started."""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from wingrid.sim.tools import BuildError, ToolMissing, Tools, compiler, compiler_identity
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("no-such-compiler -m64", r"^the C\+\+ compiler no-such-compiler is missing$"),
+        ("\"g++", "^CXX = \"g\\+\\+ is no command: no closing quotation$"),
+        ("/", r"^the C\+\+ compiler / is missing$"),
+    ],
+)  # fmt: skip
+def test_what_is_no_compiler_is_named(command: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", command)
+    compiler_identity.cache_clear()
+    with pytest.raises(ToolMissing, match=message):
+        compiler_identity()
+
+
+def test_a_compiler_that_cannot_start_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "broken").write_bytes(b"\x7fELF and no more")
+    (tmp_path / "broken").chmod(0o755)
+    monkeypatch.setenv("CXX", str(tmp_path / "broken"))
+    compiler_identity.cache_clear()
+    with pytest.raises(ToolMissing, match=r"broken cannot be started: Exec format error$"):
+        compiler_identity()
+    with pytest.raises(ToolMissing, match=r"broken cannot be started: Exec format error$"):
+        Tools().call(compiler(), "the compiler", tmp_path)
+
+
+def test_a_relative_compiler_is_found_from_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine").write_text("#!/bin/sh\ntouch here\n")
+    (tmp_path / "mine").chmod(0o755)
+    (tmp_path / "folder").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CXX", "./mine -O9")
+    Tools().call(compiler(), "the compiler", tmp_path / "folder")
+    assert (tmp_path / "folder" / "here").exists()
+    assert compiler()[1:] == ["-O9"]
+
+
+def test_a_failure_shows_the_end_of_what_was_said(tmp_path: Path) -> None:
+    with pytest.raises(BuildError) as caught:
+        Tools().call(["sh", "-c", "seq 100; exit 3"], "counting", tmp_path)
+    assert str(caught.value) == "counting failed with exit status 3:\n" + "\n".join(map(str, range(71, 101)))
+
+
+def test_temporary_files_go_into_the_folder(tmp_path: Path) -> None:
+    Tools().call(["sh", "-c", 'echo > "$TMPDIR/x"'], "writing", tmp_path)
+    assert (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("while_it_runs", [True, False])
+def test_stopping_ends_children_of_children_too(tmp_path: Path, while_it_runs: bool) -> None:
+    tools = Tools()
+    failed: list[BaseException] = []
+
+    def call() -> None:
+        try:
+            tools.call(["sh", "-c", "sleep 1000 & echo $! > child; wait"], "waiting", tmp_path)
+        except BuildError as error:
+            failed.append(error)
+
+    if not while_it_runs:
+        tools.stop()
+    thread = threading.Thread(target=call)
+    thread.start()
+    if while_it_runs:
+        while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
+            time.sleep(0.01)
+        tools.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert len(failed) == 1
+    if while_it_runs:
+        child = (tmp_path / "child").read_text().strip()
+        assert not _runs(int(child))
+
+
+def _runs(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def test_tools_are_in_a_group_of_their_own(tmp_path: Path) -> None:
+    """A key press that interrupts this process does not reach them: it ends them itself."""
+    program = "import os; print(os.getpgrp(), file=open('group', 'w'))"
+    Tools().call([sys.executable, "-c", program], "looking", tmp_path)
+    assert int((tmp_path / "group").read_text()) != os.getpgrp()
