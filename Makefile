@@ -34,8 +34,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
 
 # More than 1000 random programs, RTL against timing model, all counters and events; a few of the seeds make none.
+CASES := 1100
 verify: $(VENV)/.tests-installed
-	$(BIN)/python -m tests.bench.timing_cases --cases 1100
+	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

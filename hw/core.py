@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux
 from amaranth.lib import data, wiring
-from amaranth.lib.wiring import In, Out, connect
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import ReadMaster
@@ -21,12 +21,14 @@ from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
-from wingrid.hw.mesh.mesh import Mesh
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import Counter
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.weight_transform import WeightTransform
+from wingrid.hw.winograd_matrices import winograd
 
 
 class Core(wiring.Component):
@@ -61,14 +63,37 @@ class Core(wiring.Component):
         )
 
     @staticmethod
-    def commit_latency(config: AcceleratorConfig) -> int:
+    def commit_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle in which its sum is written."""
-        return Mesh.cycles(config) + Accumulators.latency
+        return MatrixUnit.latency_for(config) + Accumulators.latency
 
-    @classmethod
-    def settling_cycles(cls, config: AcceleratorConfig) -> int:
+    @staticmethod
+    def settling_latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector entering the mesh to the cycle after its sum is written."""
-        return cls.commit_latency(config) + 1
+        return Core.commit_latency_for(config) + 1
+
+    @staticmethod
+    def silence_for(config: AcceleratorConfig) -> int:
+        """Most cycles in a row in which a machine works and nothing that the supervisor watches moves.
+
+        It watches all that may wait: the bus, every start and end of an instruction, semaphores, reads of buffers, and
+        vectors that enter and leave the arithmetic. Between those lie pipelines in which nothing waits, each of them at
+        most this long, and a cycle or two for what they deliver to be taken.
+        """
+        latencies = [Core.settling_latency_for(config), OutputPath.latency_for(0)]
+        latencies += [StoreEngine.parameter_cycles + StoreEngine.measure_cycles]
+        if config.tiles:
+            latencies += [WeightTransform.latency]
+        for tile in config.tiles:
+            patch = winograd(tile).patch
+            # A transform delivers a result a cycle once it has begun.
+            latencies += [SeparableTransform.latency_for(patch) + patch**2, OutputPath.latency_for(tile) + tile**2]
+        return max(latencies) + 2
+
+    @staticmethod
+    def quiet_cycles_for(config: AcceleratorConfig) -> int:
+        """Cycles without movement that make a deadlock: twice the longest silence of a machine that works."""
+        return 2 * Core.silence_for(config)
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -87,18 +112,15 @@ class Core(wiring.Component):
         m.submodules.output_path = output_path = OutputPath(config)
         m.submodules.output_buffer = output_buffer = OutputBuffer(config)
         m.submodules.semaphores = semaphores = Semaphores()
-        m.submodules.supervisor = supervisor = Supervisor(self.settling_cycles(config))
+        m.submodules.supervisor = supervisor = Supervisor(
+            self.settling_latency_for(config), self.quiet_cycles_for(config)
+        )
         m.submodules.counters = counters = Counters(config)
         engines = (load, execute, store)
 
         # The bus.
-        for master, bus in ((reader, self.read_bus), (writer, self.write_bus)):
-            m.d.comb += [
-                getattr(bus, name).eq(getattr(master.bus, name))
-                if member.flow == Out
-                else getattr(master.bus, name).eq(getattr(bus, name))
-                for name, member in bus.signature.members.items()
-            ]
+        connect(m, reader.bus, flipped(self.read_bus))
+        connect(m, writer.bus, flipped(self.write_bus))
         connect(m, fetch.request, reader.fetch)
         connect(m, load.request, reader.load)
         connect(m, output_buffer.request, writer.request)
@@ -183,11 +205,17 @@ class Core(wiring.Component):
             supervisor.moving.eq(
                 ~reader.idle
                 | ~writer.quiet
-                | (execute.vectors.valid & execute.vectors.ready)
-                | (execute.weights.valid & execute.weights.ready)
-                | semaphores.signal.any()
+                | self.events.any()
                 | semaphores.take.any()
+                | semaphores.signal.any()
+                | execute.input_enable
+                | execute.weight_enable
+                | (execute.weights.valid & execute.weights.ready)
+                | (execute.vectors.valid & execute.vectors.ready)
+                | accumulators.sums.valid
                 | store.drain_enable
+                | output_buffer.results.valid
+                | (store.segment.valid & store.segment.ready)
             ),
             supervisor.write_error.eq(writer.error),
             supervisor.write_error_pc.eq(writer.error_pc),

@@ -2,7 +2,9 @@
 
 The text depends on the configuration, the version and the tools alone, so that equal inputs give equal
 bytes. Initial values are left out, except for memories that hold constants: silicon has none, ``rst``
-sets every register that matters, and a simulator is free to start all others at random.
+sets every register that matters, and a simulator is free to start all others at random. One signal of each module
+takes a value at time zero, by a nonblocking assignment: an ``always @*`` only runs when something that it reads
+changes, and where variables start before processes ``rst`` may be high without ever having risen.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ from wingrid.hw.config import AcceleratorConfig
 TOP = "wingrid"
 """Name of the generated module and of its files."""
 
-# All but the signal that makes simulators evaluate constant processes at time zero: it is no register.
-_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?(?!\S*dump_module)\S+) += \S+;$", flags=re.MULTILINE)
+WAKE = "wake_at_time_zero"
+"""Name of the signal that makes combinational processes run at time zero."""
+
+_INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+) += \S+;$", flags=re.MULTILINE)
+# All combinational processes of a module read this signal, which is no register, so that they run at time zero.
+_WAKE = re.compile(r"^  reg (\\\$auto\$\S*dump_module\$\d+) +(?:= 0)?;$", flags=re.MULTILINE)
 # Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
 _EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
 _ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
@@ -92,4 +98,7 @@ def ports(text: str) -> list[dict[str, Any]]:
 
 
 def _without_initial_values(text: str) -> str:
-    return _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
+    for name in _WAKE.findall(text):
+        text = text.replace(f"{name} ", f"{WAKE} ")
+    text = _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
+    return text.replace(f"  reg {WAKE} ;\n", f"  reg {WAKE} ;\n  initial {WAKE} <= 1'b0;\n")

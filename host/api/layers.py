@@ -99,8 +99,8 @@ def compile_layer(
         compile_layer(weights, (56, 56), padding=1, scale=0.01).run(x).output
 
     ``weights`` is int8 [K, C / groups, KH, KW] without a zero point, ``size`` the input's (height, width), ``bias``
-    int32 [K], zeros for ``None``. An output is ``round(scale * sum) + y_zero_point``, clamped to int8, and with ``relu``
-    to ``y_zero_point`` and above; ``scale``, one number or float32 [K], stands for ``x_scale * w_scale / y_scale``.
+    int32 [K], zeros for ``None``. An output is ``round(scale * sum) + y_zero_point``, clamped to int8, and with
+    ``relu`` to ``y_zero_point`` and above; ``scale``, one number or float32 [K], is ``x_scale * w_scale / y_scale``.
     ``padding`` is (top, left, bottom, right), and pads with ``x_zero_point``. ``pool`` is (side, stride) of max pooling
     behind it. A fully connected layer is a convolution with a kernel as large as the image. ``config`` and ``settings``
     are those of ``wingrid.estimate``.

@@ -14,7 +14,7 @@ from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
 from wingrid.host.compiler.plan import Plan
-from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.synchronise import synchronise
 from wingrid.host.compiler.tiler import best_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
@@ -26,7 +26,7 @@ from wingrid.hw.isa import PC_BITS, Instruction
 
 @dataclass(frozen=True)
 class CompiledLayer:
-    """A program for one layer; weights and activations come to it through ``host.layout``."""
+    """A program for one layer; weights and activations come to it through ``wingrid.host.compiler.layout``."""
 
     layer: Layer
     config: AcceleratorConfig
@@ -55,7 +55,7 @@ def compile_layer(
     unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
     place: Place | None = None,
 ) -> CompiledLayer:
-    """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``host.tiler``).
+    """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``best_plan``).
 
     ``unfoldings`` may serve in place of the layer as it is, each with the tiles that it allows. ``place`` is
     where in a memory that it shares with others; without one it has a memory to itself.
@@ -113,9 +113,9 @@ def _cheapest(
         except LayerError as error:
             refused = error
             continue
-        estimated = estimate(plan)
-        if estimated is not None and estimated.cost < least:
-            best, least = (plan, unfolding), estimated.cost
+        cost = plan_cost(plan)
+        if cost is not None and cost.cost < least:
+            best, least = (plan, unfolding), cost.cost
     if best is None:
         assert refused is not None, "there is a way, and it was tried"
         raise refused

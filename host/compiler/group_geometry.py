@@ -11,7 +11,7 @@ from wingrid.host.networks.layer import Convolution
 
 @dataclass(frozen=True)
 class StoredPart:
-    """Where a tile's results lie in the output, in pixels that leave, and how a STORE walks over them.
+    """Where a group's results lie in the output, in pixels that leave, and how a STORE walks over them.
 
     ``row`` and ``column`` are those of the walk's origin, ``count`` is the number of pixels, pooling windows or
     Winograd tiles, ``pooling`` the STORE's fields for pooling (empty without).
@@ -25,9 +25,9 @@ class StoredPart:
     pooling: dict[str, int]
 
     @classmethod
-    def of(cls, blocking: Blocking, tile: Tile) -> StoredPart:
-        """The part that ``tile`` of the walk becomes."""
-        strip, pool = tile.strip, blocking.pool
+    def of(cls, blocking: Blocking, group: Group) -> StoredPart:
+        """The part that ``group`` of the walk becomes."""
+        strip, pool = group.strip, blocking.pool
         if pool is None or blocking.tile:
             size = blocking.tile or 1
             if pool is not None:
@@ -35,8 +35,8 @@ class StoredPart:
             column = strip.start * size
             width = min(strip.width * size, blocking.output_size[1] - column)
             pooling = {"pool": pool.side, "pool_stride": pool.stride} if pool else {}
-            return cls(tile.first_row * size, column, tile.first % strip.width * size, width, tile.count, pooling)
-        width, lines = pool.outputs(strip.width), pool.outputs(tile.count // strip.width)
+            return cls(group.first_row * size, column, group.first % strip.width * size, width, group.count, pooling)
+        width, lines = pool.outputs(strip.width), pool.outputs(group.count // strip.width)
         pooling = {
             "pool": pool.side,
             "pool_stride": pool.stride,
@@ -44,7 +44,7 @@ class StoredPart:
             # A single row of windows is never left, however far the next one would be.
             "sum_row_pitch": pool.stride * strip.width if lines > 1 else 0,
         }
-        return cls(tile.first_row // pool.stride, strip.start // pool.stride, 0, width, width * lines, pooling)
+        return cls(group.first_row // pool.stride, strip.start // pool.stride, 0, width, width * lines, pooling)
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Strip:
 
 
 @dataclass(frozen=True)
-class Tile:
+class Group:
     """A run of output pixels of a strip, in raster order."""
 
     strip: Strip
@@ -125,9 +125,9 @@ class Columns:
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows that a tile reads through a box, as a range of a lattice: row i is image row ``phase + i * step``.
+    """Rows that a group reads through a box, as a range of a lattice: row i is image row ``phase + i * step``.
 
-    ``top`` is the lattice row of the tile's first output row under the box's first kernel row; it
+    ``top`` is the lattice row of the group's first output row under the box's first kernel row; it
     may lie in the padding, before ``start``.
     """
 
@@ -138,11 +138,11 @@ class Rows:
     stop: int
 
     @classmethod
-    def of(cls, shape: Convolution, tile: Tile, box: Box) -> Rows:
+    def of(cls, shape: Convolution, group: Group, box: Box) -> Rows:
         step = lattice_step(shape, box)
         origin = box.rows[0] * shape.dilation[0] - shape.padding[0]
-        first = tile.first_row * shape.stride[0] + origin
-        last = tile.last_row * shape.stride[0] + origin + (box.row_count - 1) * shape.dilation[0]
+        first = group.first_row * shape.stride[0] + origin
+        last = group.last_row * shape.stride[0] + origin + (box.row_count - 1) * shape.dilation[0]
         phase = origin % step
         start = max((first - phase) // step, 0)
         stop = min((last - phase) // step + 1, math.ceil((shape.height - phase) / step))

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 
 from wingrid.host.compiler.blocking import Box, balanced
-from wingrid.host.compiler.group_geometry import Rows, StoredPart, Tile
+from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
 from wingrid.host.compiler.memory_map import MemoryMap
-from wingrid.host.compiler.pixel_loader import PixelLoader, TilePixels
+from wingrid.host.compiler.pixel_loader import GroupPixels, PixelLoader
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.residency import NOBODY
 from wingrid.host.compiler.synchronise import Schedule
@@ -38,49 +38,49 @@ class Lowering:
 
     def emit(self) -> Schedule:
         """Write out the whole layer."""
-        for region in self._plan.region_tiles():
+        for region in self._plan.region_groups():
             # What is still there is used before anything takes its place.
             for blocks in sorted(self._plan.output_passes(), key=self._weights_to_come):
                 self._pass(region, blocks)
         return self.schedule
 
-    def _pass(self, region: list[Tile], blocks: tuple[int, int]) -> None:
-        windows = self._windows(blocks)
+    def _pass(self, region: list[Group], blocks: tuple[int, int]) -> None:
+        chunks = self._windows(blocks)
         count = blocks[1] - blocks[0]
-        parts = -(-count // (self._plan.batch if len(windows) > 1 else 1))
+        parts = -(-count // (self._plan.batch if len(chunks) > 1 else 1))
         batches = [(blocks[0] + a, blocks[0] + b) for a, b in balanced(count, parts)]
-        for tile in region:
+        for group in region:
             for batch in batches:
-                self._batch(tile, batch, windows)
+                self._batch(group, batch, chunks)
 
     def _windows(self, blocks: tuple[int, int]) -> list[Box]:
-        windows = self._plan.windows(blocks)
-        assert windows is not None, "the tiler only returns plans that fit"
-        return windows
+        chunks = self._plan.chunks(blocks)
+        assert chunks is not None, "the tiler only returns plans that fit"
+        return chunks
 
-    def _window_box(self, window: Box, block: int) -> Box | None:
-        """The window's taps that an output block has, if any."""
-        return window.within(self._blocking.visited(block))
+    def _window_box(self, chunk: Box, block: int) -> Box | None:
+        """The chunk's taps that an output block has, if any."""
+        return chunk.within(self._blocking.visited(block))
 
     def _weights_to_come(self, blocks: tuple[int, int]) -> bool:
         """Whether any weights of these output blocks are not on chip."""
         return not all(
             self._weights.resident(block, piece)
-            for window in self._windows(blocks)
+            for chunk in self._windows(blocks)
             for block in range(*blocks)
-            if (box := self._box(window, block))
+            if (box := self._box(chunk, block))
             for piece in self._pieces(box, False)
         )
 
-    def _batch(self, tile: Tile, batch: tuple[int, int], windows: list[Box]) -> None:
-        """One tile of several output blocks, summed up side by side in an accumulator bank."""
+    def _batch(self, group: Group, batch: tuple[int, int], chunks: list[Box]) -> None:
+        """One group of several output blocks, summed up side by side in an accumulator bank."""
         begun: set[int] = set()
         last = NOBODY
-        for window in windows:
-            boxes = [(slot, block, self._box(window, block)) for slot, block in enumerate(range(*batch))]
+        for chunk in chunks:
+            boxes = [(slot, block, self._box(chunk, block)) for slot, block in enumerate(range(*batch))]
             if not any(box for _, _, box in boxes):
                 continue
-            pixels = self._pixels.place(tile, window)
+            pixels = self._pixels.place(group, chunk)
             for slot, block, box in boxes:
                 for piece in self._pieces(box, False) if box else ():
                     weights = self._weights.request(block, piece)
@@ -91,10 +91,10 @@ class Lowering:
                     weights.use(last)
             pixels.use(last)
         for slot, block in enumerate(range(*batch)):
-            self._bank_user[self._bank] = self._store(tile, block, slot, last)
+            self._bank_user[self._bank] = self._store(group, block, slot, last)
         self._bank = (self._bank + 1) % BANKS
 
-    def _execute(self, slot: int, pixels: TilePixels, weights: WeightPiece, part: Box, accumulate: bool) -> int:
+    def _execute(self, slot: int, pixels: GroupPixels, weights: WeightPiece, part: Box, accumulate: bool) -> int:
         pixels_loaded = pixels.request(part.blocks[1])
         weight_base, weights_loaded = weights.request(part)
         fields = pixels.fields.get(part)
@@ -111,35 +111,35 @@ class Lowering:
         )
         return self.schedule.add(execute, weights_loaded, *pixels_loaded, self._bank_user[self._bank])
 
-    def _raster(self, pixels: TilePixels) -> dict[str, int]:
-        """Fields of an EXECUTE about the pixels that it visits, which are the same for all parts of a window."""
-        shape, tile, window, view = self._walk, pixels.tile, pixels.window, pixels.view
+    def _raster(self, pixels: GroupPixels) -> dict[str, int]:
+        """Fields of an EXECUTE about the pixels that it visits, which are the same for all parts of a chunk."""
+        shape, group, chunk, view = self._walk, pixels.group, pixels.chunk, pixels.view
         stride_y, stride_x = (step if step <= LARGEST_STRIDE else 1 for step in shape.stride)
         return {
             "tile": self._blocking.tile,
             "zero_point": self._layer.x_zero_point,
             "stride_y": stride_y,
             "stride_x": stride_x,
-            "count": tile.count,
-            "first": tile.first % tile.strip.width * stride_x,
-            "last": (tile.strip.width - 1) * stride_x,
+            "count": group.count,
+            "first": group.first % group.strip.width * stride_x,
+            "last": (group.strip.width - 1) * stride_x,
             "image_height": shape.height,
             "image_width": shape.width,
             "row_pitch": shape.stride[0] // view.rows.step * view.row_entries % self._depth,
             "block_pitch": view.columns.width % self._depth,
-            "tap_row_pitch": self._tap_rows(window, view.rows) * view.row_entries % self._depth,
+            "tap_row_pitch": self._tap_rows(chunk, view.rows) * view.row_entries % self._depth,
         }
 
-    def _taps(self, pixels: TilePixels, part: Box) -> dict[str, int]:
+    def _taps(self, pixels: GroupPixels, part: Box) -> dict[str, int]:
         """Fields of an EXECUTE about the taps of a part, and where its first pixel lies."""
-        shape, window = self._walk, pixels.window
+        shape, chunk = self._walk, pixels.chunk
         rows, columns, row_entries = pixels.view.rows, pixels.view.columns, pixels.view.row_entries
-        # Kernel rows and columns of the part, as steps down and right from the window's first tap.
-        down, right = part.rows[0] - window.rows[0], part.columns[0] - window.columns[0]
+        # Kernel rows and columns of the part, as steps down and right from the chunk's first tap.
+        down, right = part.rows[0] - chunk.rows[0], part.columns[0] - chunk.columns[0]
         base = (
             pixels.position
-            + (rows.top + down * self._tap_rows(window, rows)) * row_entries
-            + (part.blocks[0] - window.blocks[0]) * columns.width
+            + (rows.top + down * self._tap_rows(chunk, rows)) * row_entries
+            + (part.blocks[0] - chunk.blocks[0]) * columns.width
             + columns.left
             - columns.start
             + right * shape.dilation[1]
@@ -155,20 +155,20 @@ class Lowering:
             "input_base": self._pixels.address(base),
         }
 
-    def _tap_rows(self, window: Box, rows: Rows) -> int:
+    def _tap_rows(self, chunk: Box, rows: Rows) -> int:
         """Rows of the buffer from one kernel row to the next."""
-        return self._walk.dilation[0] // rows.step if window.row_count > 1 else 0
+        return self._walk.dilation[0] // rows.step if chunk.row_count > 1 else 0
 
-    def _store(self, tile: Tile, block: int, slot: int, after: int) -> int:
+    def _store(self, group: Group, block: int, slot: int, after: int) -> int:
         bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size
         parameter_block, parameters_loaded = self._parameters.request(block)
-        part = self._stored_part(tile)
-        plane = tile.strip.image * self._blocking.output_blocks + block
+        part = self._stored_part(group)
+        plane = group.strip.image * self._blocking.output_blocks + block
         pixel = (plane * out_height + part.row) * out_width + part.column
         first, width = part.first, part.width
         if self._blocking.tile == 0 and not part.pooling and width == out_width:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
-            pixel, first, width = pixel + first, 0, tile.count
+            pixel, first, width = pixel + first, 0, group.count
         store = Store(
             bank=self._bank,
             tile=self._blocking.tile,

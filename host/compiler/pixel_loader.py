@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 
 from wingrid.host.compiler.blocking import Blocking, Box
-from wingrid.host.compiler.group_geometry import Columns, Rows, Strip, Tile
+from wingrid.host.compiler.group_geometry import Columns, Group, Rows, Strip
 from wingrid.host.compiler.memory_map import MemoryMap
 from wingrid.host.compiler.residency import NOBODY, Region, Ring
 from wingrid.host.compiler.synchronise import Schedule
@@ -17,7 +17,7 @@ from wingrid.hw.isa import Buffer, Load
 
 @dataclass
 class _Band:
-    """Successive rows of a window that were allocated together; loaded block by block."""
+    """Successive rows of a chunk that were allocated together; loaded block by block."""
 
     start: int
     stop: int
@@ -26,7 +26,7 @@ class _Band:
 
 @dataclass(frozen=True)
 class _View:
-    """What a tile reads of a window: rows and columns of the image, and entries from a row to the next."""
+    """What a group reads of a chunk: rows and columns of the image, and entries from a row to the next."""
 
     rows: Rows
     columns: Columns
@@ -43,9 +43,9 @@ class _View:
 
 
 class PixelLoader:
-    """Keeps windows of the image in the input buffer, as [row][block][column].
+    """Keeps chunks of the image in the input buffer, as [row][block][column].
 
-    Rows are outermost, so that a window slides down the image: rows that the last tile read and this
+    Rows are outermost, so that a chunk slides down the image: rows that the last group read and this
     one reads again stay where they are, and new ones follow them.
     """
 
@@ -54,14 +54,14 @@ class PixelLoader:
         self._ring = Ring(config.input_buffer)
         self._bands: dict[tuple[Strip, Box], list[_Band]] = {}
         # Good for as long as nothing else has been given a place.
-        self._placed: dict[tuple[Tile, Box], tuple[int, TilePixels]] = {}
+        self._placed: dict[tuple[Group, Box], tuple[int, GroupPixels]] = {}
 
-    def place(self, tile: Tile, window: Box) -> TilePixels:
-        """Where the tile's pixels of the window lie; room for those not there yet is allocated."""
-        head, pixels = self._placed.get((tile, window), (None, None))
+    def place(self, group: Group, chunk: Box) -> GroupPixels:
+        """Where the group's pixels of the chunk lie; room for those not there yet is allocated."""
+        head, pixels = self._placed.get((group, chunk), (None, None))
         if pixels is None or head != self._ring.head:
-            pixels = TilePixels(self, tile, window, *self._view(tile, window))
-            self._placed[tile, window] = self._ring.head, pixels
+            pixels = GroupPixels(self, group, chunk, *self._view(group, chunk))
+            self._placed[group, chunk] = self._ring.head, pixels
         return pixels
 
     def note_use(self, start: int, entries: int, user: int) -> None:
@@ -71,17 +71,17 @@ class PixelLoader:
         """The entry at a position, which may lie outside of what is loaded if only padding is read there."""
         return self._ring.address(position)
 
-    def _view(self, tile: Tile, window: Box) -> tuple[_View, list[_Band]]:
-        """The tile's view of the window, and the bands that hold its rows; those not there yet are allocated."""
+    def _view(self, group: Group, chunk: Box) -> tuple[_View, list[_Band]]:
+        """The group's view of the chunk, and the bands that hold its rows; those not there yet are allocated."""
         shape = self._blocking.walk
-        columns = Columns.of(shape, tile.strip, window)
-        view = _View(Rows.of(shape, tile, window), columns, window.block_count * columns.width)
+        columns = Columns.of(shape, group.strip, chunk)
+        view = _View(Rows.of(shape, group, chunk), columns, chunk.block_count * columns.width)
         rows = view.rows
         if rows.start == rows.stop or not view.row_entries:
             return view, []
-        key = (tile.strip, window)
+        key = (group.strip, chunk)
         bands = [band for band in self._bands.get(key, ()) if self._ring.resident(band.region.end - 1)]
-        if not self._continues(bands, view, window.block_count):
+        if not self._continues(bands, view, chunk.block_count):
             bands = []
         start = bands[-1].stop if bands else rows.start
         if start < rows.stop:
@@ -107,13 +107,13 @@ class PixelLoader:
             band.region.loaded == blocks or band.region.position >= oldest for band in view.used(bands)
         )
 
-    def load(self, image: int, window: Box, band: _Band, view: _View, end: int) -> None:
-        """Bring the band's blocks of the window below ``end``."""
+    def load(self, image: int, chunk: Box, band: _Band, view: _View, end: int) -> None:
+        """Bring the band's blocks of the chunk below ``end``."""
         shape, bus = self._blocking.shape, self._memory.bus_bytes
         rows, columns = view.rows, view.columns
         start, count = band.region.loaded, band.stop - band.start
         block_beats = shape.height * shape.width
-        first_block = image * self._blocking.input_blocks + window.blocks[0] + start
+        first_block = image * self._blocking.input_blocks + chunk.blocks[0] + start
         first_pixel = (rows.phase + band.start * rows.step) * shape.width + columns.start
         source = self._memory.inputs + (first_block * block_beats + first_pixel) * bus
         common = {
@@ -157,39 +157,39 @@ class PixelLoader:
 
 
 @dataclass(slots=True)
-class TilePixels:
-    """The pixels that a tile reads of a window."""
+class GroupPixels:
+    """The pixels that a group reads of a chunk."""
 
     loader: PixelLoader
-    tile: Tile
-    window: Box
+    group: Group
+    chunk: Box
     view: _View
     bands: list[_Band]
     raster: dict[str, int] = field(default_factory=dict)
-    """What EXECUTEs over any part of the window say of them."""
+    """What EXECUTEs over any part of the chunk say of them."""
     fields: dict[Box, dict[str, int]] = field(default_factory=dict)
     """What EXECUTEs over a part say."""
     _loads: dict[int, list[int]] = field(default_factory=dict)
 
     def missing(self, up_to_block: int) -> bool:
         """Whether any row has still to be loaded for blocks below ``up_to_block``."""
-        end = up_to_block - self.window.blocks[0]
+        end = up_to_block - self.chunk.blocks[0]
         return up_to_block not in self._loads and any(band.region.loaded < end for band in self.bands)
 
     def request(self, up_to_block: int) -> list[int]:
         """The LOADs that bring the rows, of blocks below ``up_to_block``; what is there already stays."""
         loads = self._loads.get(up_to_block)
         if loads is None:
-            end = up_to_block - self.window.blocks[0]
+            end = up_to_block - self.chunk.blocks[0]
             for band in self.bands:
                 if band.region.loaded < end:
-                    self.loader.load(self.tile.strip.image, self.window, band, self.view, end)
+                    self.loader.load(self.group.strip.image, self.chunk, band, self.view, end)
             loads = self._loads[up_to_block] = [band.region.loader(end) for band in self.bands]
         return loads
 
     @property
     def position(self) -> int:
-        """Position of row 0 of the window's stream."""
+        """Position of row 0 of the chunk's stream."""
         return self.view.origin(self.bands[0]) if self.bands else 0
 
     def use(self, user: int) -> None:

@@ -4,9 +4,9 @@ The order of work, outermost first:
 
     regions of the image             (their pixels may stay while passes go by)
       passes over output blocks      (their weights may stay while the region goes by)
-        tiles of the region
+        groups of the region         (runs of output pixels or Winograd tiles)
           batches of output blocks   (that share an accumulator bank)
-            windows                  (input blocks and taps whose pixels are in the input buffer together)
+            chunks                   (input blocks and taps whose pixels are in the input buffer together)
               output blocks
                 pieces               (weights that are loaded, and pixels that are waited for, together)
 """
@@ -20,24 +20,26 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 from wingrid.host.compiler.blocking import Blocking, Box, balanced
-from wingrid.host.compiler.group_geometry import Strip, Tile, most_columns, most_rows
+from wingrid.host.compiler.group_geometry import Group, Strip, most_columns, most_rows
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.winograd_matrices import KERNEL
 
 OPENING_PIECES = 8
-"""Into how many pieces work is cut at most that starts as soon as its first input blocks are there."""
+"""A chunk whose pixels are still arriving is cut into at most this many pieces, so that work can start with the first
+input blocks.
+"""
 
 COUNTED_PARTS = 1024
-"""Up to so many parts are looked at one by one to learn how large they are; of more, only a bound is known."""
+"""Above this number of parts, their sizes are bounded instead of counted."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """One way to compute a layer; ``Tiler`` finds the best.
+    """One way to compute a layer; ``wingrid.host.compiler.tiler.best_plan`` finds the best.
 
-    ``passes``, ``strips`` and ``tiles`` (in a strip) are numbers of parts that differ by one at most in size, and
-    so is ``regions``, each a run of successive tiles, of whole strips or within one. ``batch`` is a number of
-    output blocks. Where pooling windows are gathered from accumulators, a tile is
+    ``passes``, ``strips`` and ``groups`` (in a strip) are numbers of parts that differ by one at most in size, and
+    so is ``regions``, each a run of successive groups, of whole strips or within one. ``batch`` is a number of
+    output blocks. Where pooling windows are gathered from accumulators, a group is
     made of whole rows of windows of a strip, and neighbours compute what their windows share twice.
     """
 
@@ -46,33 +48,33 @@ class Plan:
     regions: int
     passes: int
     strips: int
-    tiles: int
+    groups: int
     batch: int
     overlapped: bool
-    """Whether the input buffer is to hold two windows, so that one loads while the other is in use."""
+    """Whether the input buffer is to hold two chunks, so that one loads while the other is in use."""
 
     def output_passes(self) -> list[tuple[int, int]]:
         """Output blocks, start to stop, of each pass."""
         return balanced(self.blocking.output_blocks, self.passes)
 
-    def region_tiles(self) -> Iterator[list[Tile]]:
-        """The tiles of each region in order."""
-        tiles = list(self._image_tiles())
-        for start, stop in balanced(len(tiles), self.regions):
-            yield tiles[start:stop]
+    def region_groups(self) -> Iterator[list[Group]]:
+        """The groups of each region in order."""
+        groups = list(self._image_groups())
+        for start, stop in balanced(len(groups), self.regions):
+            yield groups[start:stop]
 
-    def _image_tiles(self) -> Iterator[Tile]:
+    def _image_groups(self) -> Iterator[Group]:
         (height, width), pool = self.blocking.grid, self.blocking.gathered
         for image in range(self.blocking.shape.images):
             for start, stop in balanced(width, self.strips):
                 if pool:
                     strip = Strip(image, *pool.span(start, stop))
-                    for top, bottom in itertools.starmap(pool.span, balanced(height, self.tiles)):
-                        yield Tile(strip, top * strip.width, (bottom - top) * strip.width)
+                    for top, bottom in itertools.starmap(pool.span, balanced(height, self.groups)):
+                        yield Group(strip, top * strip.width, (bottom - top) * strip.width)
                 else:
                     strip = Strip(image, start, stop)
-                    for first, last in balanced(strip.width * height, self.tiles):
-                        yield Tile(strip, first, last - first)
+                    for first, last in balanced(strip.width * height, self.groups):
+                        yield Group(strip, first, last - first)
 
     @cached_property
     def widest(self) -> int:
@@ -81,51 +83,51 @@ class Plan:
 
     @cached_property
     def largest(self) -> int:
-        """Vectors, that is output pixels or Winograd tiles, of the largest tile."""
+        """Vectors, that is output pixels or Winograd tiles, of the largest group."""
         if self.blocking.gathered:
-            return self.widest * self.tile_rows
-        return math.ceil(self.widest * self.blocking.grid[0] / self.tiles)
+            return self.widest * self.group_rows
+        return math.ceil(self.widest * self.blocking.grid[0] / self.groups)
 
     @cached_property
-    def tile_rows(self) -> int:
-        """Output rows that a tile touches at most."""
-        return self._rows_touched(self.tiles)
+    def group_rows(self) -> int:
+        """Output rows that a group touches at most."""
+        return self._rows_touched(self.groups)
 
     def _rows_touched(self, parts: int) -> int:
-        """Output rows that each of so many parts of a strip, runs of its tiles, touches at most."""
+        """Output rows that each of ``parts`` runs of a strip's groups touches at most."""
         height, width = self.blocking.grid
         if self.blocking.gathered:
-            return self._reach(_longest(height, self.tiles, parts))
+            return self._reach(_longest(height, self.groups, parts))
         widths = {width // self.strips, math.ceil(width / self.strips)}
-        return max(_most_lines(strip, height, self.tiles, parts) for strip in widths)
+        return max(_most_lines(strip, height, self.groups, parts) for strip in widths)
 
     @cached_property
     def vectors(self) -> int:
-        """Vectors of all tiles together, those counted twice that two tiles' pooling windows share."""
+        """Vectors of all groups together, those counted twice that two groups' pooling windows share."""
         blocking = self.blocking
         (height, width), pool = blocking.grid, blocking.gathered
         if pool:
-            height = height * pool.stride + self.tiles * (pool.side - pool.stride)
+            height = height * pool.stride + self.groups * (pool.side - pool.stride)
             width = width * pool.stride + self.strips * (pool.side - pool.stride)
         return blocking.shape.images * height * width
 
     def _reach(self, successive: int) -> int:
-        """Outputs along an axis under so many successive elements of the grid."""
+        """Outputs along an axis under ``successive`` elements of the grid."""
         pool = self.blocking.gathered
         return pool.span(0, successive)[1] if pool else successive
 
-    def window_entries(self, box: Box) -> int:
-        """Entries of the input buffer that the largest tile needs at most for these taps."""
-        return box.block_count * self._rows_read(box, self.tile_rows) * self._columns_read(box)
+    def chunk_entries(self, box: Box) -> int:
+        """Entries of the input buffer that the largest group needs at most for these taps."""
+        return box.block_count * self._rows_read(box, self.group_rows) * self._columns_read(box)
 
-    def windows(self, output_blocks: tuple[int, int]) -> list[Box] | None:
-        """The boxes of taps that a tile is worked through by; ``None`` if not even one tap fits."""
+    def chunks(self, output_blocks: tuple[int, int]) -> list[Box] | None:
+        """The boxes of taps that a group is worked through by; ``None`` if not even one tap fits."""
         blocking, config = self.blocking, self.config
         height, width = blocking.walk.kernel
         whole = Box(blocking.union(output_blocks), (0, height), (0, width))
         halved = self.overlapped and not self.overlaps(whole)
         limit = config.input_buffer // 2 if halved else config.input_buffer
-        return whole.split(lambda box: blocking.expressible(box) and self.window_entries(box) <= limit)
+        return whole.split(lambda box: blocking.expressible(box) and self.chunk_entries(box) <= limit)
 
     @property
     def smallest_piece(self) -> int:
@@ -149,17 +151,17 @@ class Plan:
         return known
 
     def overlaps(self, whole: Box) -> bool:
-        """Whether the buffer holds a window, and besides the rows by which the next one is ahead."""
-        return self.window_entries(whole) + self.new_entries(whole) <= self.config.input_buffer or self.stays(whole)
+        """Whether the buffer holds a chunk, and besides the rows by which the next one is ahead."""
+        return self.chunk_entries(whole) + self.new_entries(whole) <= self.config.input_buffer or self.stays(whole)
 
     def new_entries(self, box: Box) -> int:
-        """Entries that a tile needs at most beyond what the tile before it left in the buffer."""
+        """Entries that a group needs at most beyond what the group before it left in the buffer."""
         pool = self.blocking.gathered
         if pool:
-            advance = math.ceil(self.blocking.grid[0] / self.tiles) * pool.stride
+            advance = math.ceil(self.blocking.grid[0] / self.groups) * pool.stride
         else:
             advance = math.ceil(self.largest / self.widest)
-        rows = min(self._rows_read(box, advance + 1), self._rows_read(box, self.tile_rows))
+        rows = min(self._rows_read(box, advance + 1), self._rows_read(box, self.group_rows))
         if box.row_count > 1:
             rows = min(rows, advance * self.blocking.walk.stride[0])
         return box.block_count * rows * self._columns_read(box)
@@ -169,7 +171,7 @@ class Plan:
         return self.would_stay(box, self.regions)
 
     def would_stay(self, box: Box, regions: int) -> bool:
-        """Whether it would with so many regions."""
+        """Whether the input buffer would hold it with ``regions`` regions."""
         return self._entries(box, regions) <= self.config.input_buffer
 
     @cached_property
@@ -206,21 +208,21 @@ class Plan:
         return known[key]
 
 
-def _longest(total: int, tiles: int, parts: int) -> int:
-    """Elements of the longest of ``parts`` runs of tiles at most, where ``tiles`` divide ``total``."""
+def _longest(total: int, groups: int, parts: int) -> int:
+    """Elements of the longest of ``parts`` runs of groups at most, where ``groups`` divide ``total``."""
     if parts > COUNTED_PARTS:
-        return math.ceil(total / tiles) * math.ceil(tiles / parts)
-    return max(stop - start for start, stop in _runs(total, tiles, parts))
+        return math.ceil(total / groups) * math.ceil(groups / parts)
+    return max(stop - start for start, stop in _runs(total, groups, parts))
 
 
 @lru_cache(maxsize=4096)
-def _most_lines(width: int, height: int, tiles: int, parts: int) -> int:
+def _most_lines(width: int, height: int, groups: int, parts: int) -> int:
     """Rows of ``width`` elements that the runs of ``_longest`` touch at most, laid out in raster order."""
     if parts > COUNTED_PARTS:
-        return min((_longest(width * height, tiles, parts) + width - 2) // width + 1, height)
-    return max((stop - 1) // width - start // width + 1 for start, stop in _runs(width * height, tiles, parts))
+        return min((_longest(width * height, groups, parts) + width - 2) // width + 1, height)
+    return max((stop - 1) // width - start // width + 1 for start, stop in _runs(width * height, groups, parts))
 
 
-def _runs(total: int, tiles: int, parts: int) -> list[tuple[int, int]]:
-    edges = [total * tile // tiles for tile, _ in [*balanced(tiles, parts), (tiles, tiles)]]
+def _runs(total: int, groups: int, parts: int) -> list[tuple[int, int]]:
+    edges = [total * group // groups for group, _ in [*balanced(groups, parts), (groups, groups)]]
     return list(itertools.pairwise(edges))

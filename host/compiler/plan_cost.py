@@ -12,17 +12,21 @@ from wingrid.hw.isa import PARAMETER_BYTES
 from wingrid.hw.store.output_path import OutputPath
 
 MEMORY_LATENCY = 40
-"""Cycles from a read's address to its data that estimates assume. Plans don't depend on the memory in use."""
+"""Cycles from a read's address to its data that costs assume. Plans don't depend on the memory in use."""
 
 CYCLES_PER_BEAT = 1 / 16
-"""What a beat of traffic may cost in cycles: it spares the memory's energy, and other masters' time."""
+"""Cost of a beat of traffic, in cycles. Fewer beats save memory energy and leave the bus to other masters."""
 
 CYCLES_PER_INSTRUCTION = 2
-"""What an instruction may cost: it takes the host's time, and the timing model's."""
+"""Cost of an instruction, in cycles. Fewer instructions save time of the host and of the timing model."""
+
+STORE_CYCLES = 6
+"""Cycles of a STORE besides its parameters, its accumulators and the output path, about: to start, to measure a segment
+and hand it to the output buffer, for the accumulators' answer, and until the last result is in its place."""
 
 
 @dataclass(frozen=True)
-class Estimate:
+class PlanCost:
     """Cycles with a memory that moves a beat per cycle, beats moved, and instructions."""
 
     cycles: float
@@ -34,17 +38,17 @@ class Estimate:
         return self.cycles + self.beats * CYCLES_PER_BEAT + self.instructions * CYCLES_PER_INSTRUCTION
 
 
-def least_cost(blocking: Blocking, config: AcceleratorConfig, tiles: int) -> float:
-    """A cost that no plan with so many tiles, over all images and strips, stays below."""
+def least_cost(blocking: Blocking, config: AcceleratorConfig, groups: int) -> float:
+    """A lower bound of the cost of all plans with ``groups`` groups, over all images and strips."""
     compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
-    execute, store = _engines(blocking, config, tiles, blocking.shape.images * math.prod(blocking.grid))
+    execute, store = _engines(blocking, config, groups, blocking.shape.images * math.prod(blocking.grid))
     return max(execute, store, compulsory) + compulsory * CYCLES_PER_BEAT
 
 
-def estimate(plan: Plan) -> Estimate | None:
+def plan_cost(plan: Plan) -> PlanCost | None:
     """What a plan costs, about, or ``None`` if it does not fit the buffers."""
     blocking, config = plan.blocking, plan.config
-    tiles = blocking.walk.images * plan.strips * plan.tiles
+    groups = blocking.walk.images * plan.strips * plan.groups
     known: dict[tuple[int, int, int], _Pass | None] = {}
     beats = instructions = exposed = opening = 0
     held: tuple[int, int] | None = None
@@ -54,7 +58,7 @@ def estimate(plan: Plan) -> Estimate | None:
         # Costs follow from sizes, and most passes are of one size.
         sizes = blocks[1] - blocks[0], union[1] - union[0], weight_tiles
         if sizes not in known:
-            known[sizes] = _Pass.of(plan, blocks, weight_tiles, tiles)
+            known[sizes] = _Pass.of(plan, blocks, weight_tiles, groups)
         cost = known[sizes]
         if cost is None:
             return None
@@ -67,14 +71,14 @@ def estimate(plan: Plan) -> Estimate | None:
         opening = opening or cost.opening
     beats -= _weights_kept(plan) * (plan.regions - 1)
 
-    instructions += blocking.output_blocks * tiles
+    instructions += blocking.output_blocks * groups
     beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
-    execute, store = _engines(blocking, config, tiles, plan.vectors)
+    execute, store = _engines(blocking, config, groups, plan.vectors)
     sums = plan.largest * blocking.positions
     start = opening + 3 * MEMORY_LATENCY + sums * plan.batch
     # Patches are transformed before the first of them reaches the mesh.
     start += sums if blocking.tile else 0
-    return Estimate(max(execute + exposed, beats, store) + start, beats, instructions)
+    return PlanCost(max(execute + exposed, beats, store) + start, beats, instructions)
 
 
 @dataclass(frozen=True)
@@ -95,43 +99,43 @@ class _Pass:
     """Whether a region's pixels stay for the next pass."""
 
     @classmethod
-    def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, tiles: int) -> _Pass | None:
+    def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, groups: int) -> _Pass | None:
         blocking, config = plan.blocking, plan.config
-        windows = plan.windows(blocks)
-        if windows is None:
+        chunks = plan.chunks(blocks)
+        if chunks is None:
             return None
         count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
-        pieces = max(pieces, count * len(windows))
-        repeats = plan.regions if weights <= config.weight_buffer else tiles
+        pieces = max(pieces, count * len(chunks))
+        repeats = plan.regions if weights <= config.weight_buffer else groups
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
         beats = weights * repeats + count * PARAMETER_BYTES * parameters
-        instructions = pieces * (tiles + repeats)
+        instructions = pieces * (groups + repeats)
 
-        whole = windows[0]
+        whole = chunks[0]
         opening_pieces = plan.pieces(whole, opening=True)
         first_piece = opening_pieces[0]
-        opening = plan.window_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
-        exposed, stays = 0, len(windows) == 1 and plan.stays(whole)
-        if len(windows) == 1:
+        opening = plan.chunk_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
+        exposed, stays = 0, len(chunks) == 1 and plan.stays(whole)
+        if len(chunks) == 1:
             again = not stays and plan.regions > 1
             pixels = plan.regions * plan.region_entries(whole) if again else plan.image_entries(whole)
-            instructions += tiles * (1 if plan.strips == 1 else whole.block_count)
+            instructions += groups * (1 if plan.strips == 1 else whole.block_count)
             new = plan.new_entries(whole)
             if not plan.overlaps(whole):
-                exposed = (tiles - 1) * (new // len(opening_pieces) + MEMORY_LATENCY)
+                exposed = (groups - 1) * (new // len(opening_pieces) + MEMORY_LATENCY)
             elif stays and plan.region_entries(whole) + new > config.input_buffer:
-                # The first tile's rows can be replaced while the others of its region are worked on.
-                others = tiles // plan.regions - 1
+                # The first group's rows can be replaced while the others of its region are worked on.
+                others = groups // plan.regions - 1
                 hidden = others * plan.largest * math.ceil(blocking.taps / blocking.output_blocks) * count
                 exposed = (plan.regions - 1) * max(new // len(opening_pieces) + MEMORY_LATENCY - hidden, 0)
         else:
-            repeats = math.ceil(count / plan.batch) * tiles
-            entries = sum(plan.window_entries(box) for box in windows)
+            repeats = math.ceil(count / plan.batch) * groups
+            entries = sum(plan.chunk_entries(box) for box in chunks)
             pixels = entries * repeats
-            instructions += len(windows) * repeats
+            instructions += len(chunks) * repeats
             if not plan.overlapped:
-                exposed = repeats * (entries + len(windows) * MEMORY_LATENCY)
+                exposed = repeats * (entries + len(chunks) * MEMORY_LATENCY)
         return cls(beats, pixels, instructions, exposed, opening, stays)
 
 
@@ -143,16 +147,16 @@ def _weights_kept(plan: Plan) -> int:
     return min(plan.config.weight_buffer // largest * largest, sum(sizes))
 
 
-def _engines(blocking: Blocking, config: AcceleratorConfig, tiles: int, vectors: int) -> tuple[int, int]:
-    """Cycles that the mesh works, and that the store engine does, on a layer cut into so many tiles."""
-    execute = blocking.taps * max(vectors, tiles * config.rows)
+def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors: int) -> tuple[int, int]:
+    """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
+    execute = blocking.taps * max(vectors, groups * config.rows)
     # The next STORE starts when the last result of the one before has left.
-    drain = PARAMETER_BYTES + OutputPath.latency(blocking.tile) + max(blocking.tile**2, 1) + 6
+    drain = PARAMETER_BYTES + OutputPath.latency_for(blocking.tile) + max(blocking.tile**2, 1) + STORE_CYCLES
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)
     drained = windows * pool.side**2 if pool else vectors * blocking.positions
-    return execute, blocking.output_blocks * (drained + tiles * drain)
+    return execute, blocking.output_blocks * (drained + groups * drain)
 
 
 def _result_beats(blocking: Blocking) -> int:

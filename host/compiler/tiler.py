@@ -1,4 +1,4 @@
-"""Chooses how a layer is cut into what the buffers hold: the cheapest of many plans, by estimate."""
+"""Chooses how a layer is cut into what the buffers hold: the cheapest of many plans, by ``plan_cost``."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from functools import lru_cache
 
 from wingrid.host.compiler.blocking import Blocking, Box
 from wingrid.host.compiler.plan import Plan
-from wingrid.host.compiler.plan_cost import estimate, least_cost
+from wingrid.host.compiler.plan_cost import least_cost, plan_cost
 from wingrid.host.networks.layer import Convolution, LayerError, Pool
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.winograd_matrices import KERNEL
 
 STEPS_BEYOND_FIT = 2
-"""How many finer divisions into strips are still tried once one has let a tile's pixels stay on chip."""
+"""How many finer divisions into strips are still tried once one has let a group's pixels stay on chip."""
 
 
 @lru_cache(maxsize=256)
@@ -34,8 +34,8 @@ def best_plan(
     best: Plan | None = None
     least = math.inf
     for blocking in blockings:
-        for estimated, plan in _improvements(blocking, config, least):
-            best, least = plan, estimated
+        for cost, plan in _improvements(blocking, config, least):
+            best, least = plan, cost
     if best is None and 0 not in tiles:
         return best_plan(shape, config, pool=pool)
     if best is None:
@@ -72,17 +72,17 @@ def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -
         if least_cost(blocking, config, images * strips) >= least:
             break
         stays = False
-        for tiles in _tile_counts(blocking, config, strips):
-            if least_cost(blocking, config, images * strips * tiles) >= least:
+        for groups in _group_counts(blocking, config, strips):
+            if least_cost(blocking, config, images * strips * groups) >= least:
                 break
-            for plan in _plans(blocking, config, strips, tiles):
-                estimated = estimate(plan)
-                if estimated is None:
+            for plan in _plans(blocking, config, strips, groups):
+                cost = plan_cost(plan)
+                if cost is None:
                     continue
-                if estimated.cost < least:
-                    least = estimated.cost
+                if cost.cost < least:
+                    least = cost.cost
                     yield least, plan
-                stays = stays or (plan.overlapped and len(plan.windows(plan.output_passes()[0]) or ()) == 1)
+                stays = stays or (plan.overlapped and len(plan.chunks(plan.output_passes()[0]) or ()) == 1)
         beyond += stays
         if beyond > STEPS_BEYOND_FIT:
             break
@@ -99,8 +99,8 @@ def divisions(size: int) -> Iterator[int]:
     yield size
 
 
-def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
-    """Into how many tiles a strip may be cut, fewest first."""
+def _group_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
+    """Into how many groups a strip may be cut, fewest first."""
     height, width = blocking.grid
     held = config.accumulators // blocking.positions
     if pool := blocking.gathered:
@@ -118,19 +118,19 @@ def _tile_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> 
     return sorted(count for count in counts if count <= smallest)
 
 
-def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: int) -> Iterator[Plan]:
+def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, groups: int) -> Iterator[Plan]:
     for passes in _passes(blocking, config):
         for overlapped in (True, False):
-            plan = Plan(blocking, config, 1, passes, strips, tiles, 1, overlapped)
+            plan = Plan(blocking, config, 1, passes, strips, groups, 1, overlapped)
             yield plan
-            windows = plan.windows(plan.output_passes()[0])
-            if windows is None:
+            chunks = plan.chunks(plan.output_passes()[0])
+            if chunks is None:
                 continue
-            if len(windows) == 1:
-                for regions in _regions(plan, windows[0]):
+            if len(chunks) == 1:
+                for regions in _regions(plan, chunks[0]):
                     yield dataclasses.replace(plan, regions=regions)
                 if blocking.shape.groups == 1:
-                    # With one window for all taps it makes no difference what there might be room for besides.
+                    # With one chunk for all taps it makes no difference what there might be room for besides.
                     break
                 continue
             held = config.accumulators // blocking.positions
@@ -140,22 +140,22 @@ def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, tiles: in
                     yield dataclasses.replace(plan, batch=batch)
 
 
-def _regions(plan: Plan, window: Box) -> list[int]:
-    """Numbers of regions, besides 1, that let the pixels of each stay on chip: the fewest, and every tile apart.
+def _regions(plan: Plan, chunk: Box) -> list[int]:
+    """Numbers of regions, besides 1, that let the pixels of each stay on chip: the fewest, and every group apart.
 
     Only worth while if there are several passes for the pixels to stay for.
     """
-    if plan.passes == 1 or plan.stays(window):
+    if plan.passes == 1 or plan.stays(chunk):
         return []
     fewest = next(
         (
             plan.strips_in_all * parts
-            for parts in range(1, plan.tiles + 1)
-            if plan.would_stay(window, plan.strips_in_all * parts)
+            for parts in range(1, plan.groups + 1)
+            if plan.would_stay(chunk, plan.strips_in_all * parts)
         ),
         None,
     )
-    return [] if fewest is None else sorted({fewest, plan.strips_in_all * plan.tiles})
+    return [] if fewest is None else sorted({fewest, plan.strips_in_all * plan.groups})
 
 
 def _passes(blocking: Blocking, config: AcceleratorConfig) -> list[int]:

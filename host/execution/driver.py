@@ -32,8 +32,8 @@ class RtlRun:
     output: npt.NDArray[np.int8]
     """[images, K, OH, OW]"""
     counters: dict[Counter, int]
-    steps: npt.NDArray[Any]
-    """When each engine started and ended each instruction, as ``RtlSimulator.steps`` returns it."""
+    events: npt.NDArray[Any]
+    """When each engine started and ended each instruction, as ``RtlSimulator.events`` returns it."""
     seconds: float
     """Wall time of the simulation alone."""
 
@@ -139,12 +139,12 @@ def run_on_rtl(
 
 def run_program(device: RtlSimulator, compiled: CompiledLayer, progress: Callable[[int], None] | None = None) -> RtlRun:
     """Run a layer that is in the device's memory. Raises ``MachineFault`` or the simulator's errors."""
-    device.record_steps()
+    device.record_events()
     start(device, compiled)
     began = time.perf_counter()
     device.run_until_interrupt(progress)
     seconds = time.perf_counter() - began
     # Steps count from the last write to a register, so they are read before the interrupt is acknowledged.
-    steps = device.steps()
+    events = device.events()
     counters = finish(device)
-    return RtlRun(read_output(device.memory, compiled), counters, steps, seconds)
+    return RtlRun(read_output(device.memory, compiled), counters, events, seconds)

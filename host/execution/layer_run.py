@@ -14,7 +14,7 @@ import numpy.typing as npt
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.memory_map import Place
-from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
 from wingrid.host.execution.layer_result import LayerResult, compare
 from wingrid.host.execution.listener import Listener, Silence
@@ -41,14 +41,14 @@ def timing_difference(
     program: bytes,
     timing: MemoryTiming,
     counters: Mapping[Counter, int],
-    steps: npt.NDArray[Any],
+    events: npt.NDArray[Any],
 ) -> str | None:
     """How the model differs from a run on the RTL: counters with both values, the first instruction that is not alike.
 
     ``None`` if every counter is equal, and so is the cycle of everything that happened to an instruction.
     """
     try:
-        return difference(program, play(compiled, program, timing, events=True), counters, steps)
+        return difference(program, play(compiled, program, timing, events=True), counters, events)
     except ProgramError as error:
         return f"it cannot tell the time of the program: {error}"
 
@@ -93,7 +93,7 @@ def run_layer(
     with waveforms(setup.waves) as waves:
         run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
     if setup.trace is not None:
-        write_trace(setup.trace, compiled, setup.timing, run.steps)
+        write_trace(setup.trace, compiled, setup.timing, run.events)
     result = checked(job, compiled, run, setup.timing)
     listener.done(layer.name)
     return result
@@ -125,8 +125,8 @@ def compile_job(job: Job, setup: Setup, place: Place | None = None) -> CompiledL
 
 def expected_cycles(compiled: CompiledLayer) -> float:
     """Cycles that the layer should take, about."""
-    estimated = estimate(compiled.plan)
-    return estimated.cycles if estimated else 0.0
+    cost = plan_cost(compiled.plan)
+    return cost.cycles if cost else 0.0
 
 
 def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
@@ -135,7 +135,7 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
     program = compiled.encoded()
-    difference = timing_difference(compiled, program, timing, run.counters, run.steps)
+    difference = timing_difference(compiled, program, timing, run.counters, run.events)
     return dataclasses.replace(
         _described(compiled, program, run.counters),
         output=run.output,

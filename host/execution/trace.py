@@ -29,14 +29,14 @@ TRACKS = {
 BUS = "memory bus"
 
 
-def write_trace(path: Path, compiled: CompiledLayer, timing: MemoryTiming, steps: NDArray[Any]) -> None:
+def write_trace(path: Path, compiled: CompiledLayer, timing: MemoryTiming, events: NDArray[Any]) -> None:
     """Write the trace of a layer's run on the RTL; raises ``UserError`` if that fails.
 
-    ``steps`` are the RTL's. Who has the bus when, which its counters don't tell, is the timing model's.
+    ``events`` are the RTL's. Who has the bus when, which its counters don't tell, is the timing model's.
     """
     code = compiled.encoded()
     model = simulate(compiled.config, code, timing, program_address=compiled.memory.program, events=True)
-    text = chrome_trace(compiled.layer.name, compiled.instructions, numbered(code, steps), model.transfers)
+    text = chrome_trace(compiled.layer.name, compiled.instructions, numbered(code, events), model.transfers)
     write_whole(path, text.encode())
 
 
@@ -45,7 +45,7 @@ def chrome_trace(
 ) -> str:
     """The trace as JSON: a track for each engine, and one for the bus if ``transfers`` are given.
 
-    ``events`` are records of ``sim.timing.events.EVENT``, ``transfers`` of ``sim.timing.model.TRANSFER``. A
+    ``events`` are records of ``EVENT``, ``transfers`` of ``TRANSFER`` (wingrid.sim.timing). A
     microsecond of the trace is a cycle. A LOAD's slice begins when the one before has ended, as their bursts
     follow each other; when it was started stands in its arguments.
     """

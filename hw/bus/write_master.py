@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
@@ -56,11 +56,7 @@ class WriteMaster(wiring.Component):
         m = Module()
         m.submodules.requests = requests = Queue(WRITE_REQUEST, self.requests(config))
         m.submodules.awaiting = awaiting = Queue(PC_BITS, max(2, config.writes_in_flight))
-        m.d.comb += [
-            requests.input.valid.eq(self.request.valid),
-            requests.input.payload.eq(self.request.payload),
-            self.request.ready.eq(requests.input.ready),
-        ]
+        connect(m, flipped(self.request), requests.input)
 
         head = requests.output.payload
         remaining = Signal(9)

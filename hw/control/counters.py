@@ -53,36 +53,36 @@ class Counters(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         bus_bytes = self._config.bus_bytes
-        event = {counter: Signal(name=f"event_{counter.name.lower()}") for counter in Counter}
+        pulse = {counter: Signal(name=f"pulse_{counter.name.lower()}") for counter in Counter}
         with m.If(self.running):
-            m.d.comb += event[Counter.CYCLES].eq(1)
+            m.d.comb += pulse[Counter.CYCLES].eq(1)
             with m.If(self.vector_valid & self.vector_ready):
-                m.d.comb += event[Counter.BUSY].eq(1)
+                m.d.comb += pulse[Counter.BUSY].eq(1)
             with m.Elif(self.vector_valid):
-                m.d.comb += event[Counter.STALL_WEIGHTS].eq(1)
+                m.d.comb += pulse[Counter.STALL_WEIGHTS].eq(1)
             with m.Elif(self.stall == Stall.INPUTS):
-                m.d.comb += event[Counter.STALL_INPUTS].eq(1)
+                m.d.comb += pulse[Counter.STALL_INPUTS].eq(1)
             with m.Elif(self.stall == Stall.ACCUMULATORS):
-                m.d.comb += event[Counter.STALL_ACCUMULATORS].eq(1)
+                m.d.comb += pulse[Counter.STALL_ACCUMULATORS].eq(1)
             with m.Elif(self.stall == Stall.TRANSFORM):
-                m.d.comb += event[Counter.STALL_TRANSFORM].eq(1)
+                m.d.comb += pulse[Counter.STALL_TRANSFORM].eq(1)
             with m.Elif(self.stall == Stall.PIPELINE):
-                m.d.comb += event[Counter.STALL_PIPELINE].eq(1)
+                m.d.comb += pulse[Counter.STALL_PIPELINE].eq(1)
             with m.Elif(self.all_dispatched):
-                m.d.comb += event[Counter.STALL_DRAIN].eq(1)
+                m.d.comb += pulse[Counter.STALL_DRAIN].eq(1)
             with m.Else():
-                m.d.comb += event[Counter.STALL_INSTRUCTIONS].eq(1)
+                m.d.comb += pulse[Counter.STALL_INSTRUCTIONS].eq(1)
         m.d.comb += [
-            event[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
-            event[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
-            event[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value]),
-            event[Counter.BYTES_PARAMETERS].eq(self.loaded[Buffer.PARAMETERS.value]),
-            event[Counter.BYTES_RESULTS].eq(self.written),
+            pulse[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
+            pulse[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
+            pulse[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value]),
+            pulse[Counter.BYTES_PARAMETERS].eq(self.loaded[Buffer.PARAMETERS.value]),
+            pulse[Counter.BYTES_RESULTS].eq(self.written),
         ]
         for counter in Counter:
             step = bus_bytes if counter.name.startswith("BYTES_") else 1
             with m.If(self.clear):
                 m.d.sync += self.values[counter].eq(0)
-            with m.Elif(event[counter]):
+            with m.Elif(pulse[counter]):
                 m.d.sync += self.values[counter].eq(self.values[counter] + step)
         return m

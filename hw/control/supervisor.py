@@ -8,9 +8,6 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.isa import PC_BITS, Fault
 
-QUIET_CYCLES = 1024
-"""A running machine in which nothing has moved for this long is deadlocked: far above any internal latency."""
-
 
 class Supervisor(wiring.Component):
     """Runs from ``start`` until all work is done or something is wrong.
@@ -19,7 +16,7 @@ class Supervisor(wiring.Component):
     it cannot be seen any more, so ``settling_cycles`` are counted from the last cycle without ``vectors_idle``.
 
     The first fault stands until reset. Of simultaneous ones it is the first in the order of the ports below, a
-    deadlock being the last: a running machine in which nothing is ``moving`` for ``QUIET_CYCLES``.
+    deadlock being the last: a running machine in which nothing is ``moving`` for ``quiet_cycles``.
 
     Members
     -------
@@ -50,8 +47,9 @@ class Supervisor(wiring.Component):
         The fault that stands and the index of its instruction; one cycle after its cause.
     """
 
-    def __init__(self, settling_cycles: int) -> None:
+    def __init__(self, settling_cycles: int, quiet_cycles: int) -> None:
         self._settling_cycles = settling_cycles
+        self._quiet_cycles = quiet_cycles
         super().__init__(
             {
                 "start": In(1),
@@ -112,9 +110,9 @@ class Supervisor(wiring.Component):
 
     def _deadlocked(self, m: Module) -> Signal:
         """High when nothing has moved for too long."""
-        quiet_for = Signal(range(QUIET_CYCLES + 1))
+        quiet_for = Signal(range(self._quiet_cycles + 1))
         deadlocked = Signal()
-        m.d.comb += deadlocked.eq(quiet_for == QUIET_CYCLES)
+        m.d.comb += deadlocked.eq(quiet_for == self._quiet_cycles)
         with m.If(~self.running | self.moving):
             m.d.sync += quiet_for.eq(0)
         with m.Else():

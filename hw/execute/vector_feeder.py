@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib.wiring import connect, flipped
 
 from wingrid.hw.control.counters import Stall
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.execute.raster_walk import RasterWalk
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.mesh.vector_source import VectorSource
 from wingrid.hw.queue import Queue
 
@@ -29,11 +31,7 @@ class VectorFeeder(VectorSource):
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.walk = walk = RasterWalk(config)
-        m.d.comb += [
-            queue.input.valid.eq(self.instruction.valid),
-            queue.input.payload.eq(self.instruction.payload),
-            self.instruction.ready.eq(queue.input.ready),
-        ]
+        connect(m, flipped(self.instruction), queue.input)
 
         head = queue.output.payload
         own_waits = sum(1 << semaphore for semaphore in WAITS)
@@ -79,20 +77,16 @@ class VectorFeeder(VectorSource):
             m.d.comb += self.stall.eq(Stall.INPUTS)
 
         payload = self.vectors.payload
-        inside, padding = Signal(), Signal(signed(8))
+        pixel = padded_pixel(m, walk.step, walk.inside, zero_point, self.read_data)
+        m.d.comb += [payload.lanes[lane].eq(value) for lane, value in enumerate(pixel)]
         with m.If(advance):
             m.d.sync += self.vectors.valid.eq(active)
         with m.If(walk.step):
             m.d.sync += [
-                inside.eq(walk.inside),
-                padding.eq(zero_point),
                 payload.first.eq(walk.first),
                 payload.tag.bank.eq(bank),
                 payload.tag.address.eq(walk.sum_address),
                 payload.tag.accumulate.eq(~walk.overwrite),
                 payload.tag.last.eq(walk.final & signal[Semaphore.SUMS_READY]),
             ]
-        for lane in range(config.rows):
-            pixel = self.read_data.word_select(lane, 8).as_signed()
-            m.d.comb += payload.lanes[lane].eq(Mux(inside, pixel, padding))
         return m

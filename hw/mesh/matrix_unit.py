@@ -35,7 +35,7 @@ class MatrixUnit(wiring.Component):
 
     A tile is ``rows`` transfers on ``weights``, **last row first**. It waits in the shadow weights until a
     vector with ``first`` takes it; that vector and all that follow, up to the next ``first``, are
-    multiplied by it. Sums leave in order, exactly ``latency`` cycles after the vector's transfer, with no
+    multiplied by it. Sums leave in order, exactly ``latency_for(config)`` cycles after the vector's transfer, with no
     back-pressure. Both streams may pause at any time.
 
     A tile may begin to load in the cycle in which the one before is taken, so tiles of P >= rows vectors
@@ -57,8 +57,7 @@ class MatrixUnit(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig, tag_layout: ShapeLike) -> None:
         self._tag_layout = tag_layout
-        self._rows = config.rows
-        self._mesh = Mesh(config)
+        self._config = config
         super().__init__(
             {
                 "weights": In(stream.Signature(weights_layout(config))),
@@ -68,14 +67,15 @@ class MatrixUnit(wiring.Component):
             }
         )
 
-    @property
-    def latency(self) -> int:
+    @staticmethod
+    def latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector's transfer to its sums."""
-        return self._mesh.latency
+        return Mesh.latency_for(config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.mesh = mesh = self._mesh
+        rows, latency = self._config.rows, self.latency_for(self._config)
+        m.submodules.mesh = mesh = Mesh(self._config)
 
         full = Signal()
         take = Signal()
@@ -91,7 +91,7 @@ class MatrixUnit(wiring.Component):
         ]
 
         # The rows of the mesh that capture: one more with each row that arrives.
-        thermometer = Signal(self._rows, init=1)
+        thermometer = Signal(rows, init=1)
         with m.If(take):
             m.d.sync += full.eq(0)
         with m.If(row_arrives):
@@ -101,24 +101,24 @@ class MatrixUnit(wiring.Component):
 
         m.d.comb += [
             mesh.weights.eq(self.weights.payload),
-            mesh.load.eq(thermometer & row_arrives.replicate(self._rows)),
+            mesh.load.eq(thermometer & row_arrives.replicate(rows)),
             mesh.vector.eq(self.vectors.p.lanes),
             mesh.swap.eq(take),
             self.sums.lanes.eq(mesh.sums),
         ]
 
-        valid = Signal(self.latency)
+        valid = Signal(latency)
         m.d.sync += valid.eq(Cat(vector_arrives, valid))
         m.d.comb += self.sums.valid.eq(valid[-1])
-        self._delay_tag(m)
+        self._delay_tag(m, latency)
         return m
 
-    def _delay_tag(self, m: Module) -> None:
+    def _delay_tag(self, m: Module, latency: int) -> None:
         """Tags rest in a circular memory instead of moving through ``latency`` registers.
 
         It needs no reset because the valid bits have one.
         """
-        depth = 1 << (self.latency - 1).bit_length()
+        depth = 1 << (latency - 1).bit_length()
         m.submodules.tags = tags = Memory(shape=Shape.cast(self._tag_layout), depth=depth, init=[])
         write, read = tags.write_port(), tags.read_port()
         now = Signal(range(depth))
@@ -128,6 +128,6 @@ class MatrixUnit(wiring.Component):
             write.data.eq(self.vectors.p.tag),
             write.en.eq(1),
             # The port answers a cycle later.
-            read.addr.eq(now - (self.latency - 1)),
+            read.addr.eq(now - (latency - 1)),
             self.sums.tag.eq(read.data),
         ]

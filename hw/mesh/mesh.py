@@ -13,7 +13,7 @@ from wingrid.hw.mesh.processing_element import ProcessingElement
 class Mesh(wiring.Component):
     """Multiply a vector by the resident ``rows`` x ``cols`` matrix in every cycle.
 
-    ``sums[c]`` in cycle t + ``latency`` is the sum over r of ``vector[r]`` in cycle t times the active
+    ``sums[c]`` in cycle t + ``latency_for(config)`` is the sum over r of ``vector[r]`` in cycle t times the active
     weight (r, c), modulo ``2**accumulator_bits``. The array free-runs; ``MatrixUnit`` owns the handshakes.
 
     Weights
@@ -63,14 +63,9 @@ class Mesh(wiring.Component):
         )
 
     @staticmethod
-    def cycles(config: AcceleratorConfig) -> int:
+    def latency_for(config: AcceleratorConfig) -> int:
         """Cycles from a vector to its sums: the element's two, and one for every further row and column."""
         return config.rows + config.cols
-
-    @property
-    def latency(self) -> int:
-        """``cycles`` of this mesh."""
-        return self.cycles(self._config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

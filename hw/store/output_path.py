@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_LAYOUT
 from wingrid.hw.store.pooler import Pooler
-from wingrid.hw.store.requantiser import STAGES, Requantiser, results_layout
+from wingrid.hw.store.requantiser import Requantiser, results_layout
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
 from wingrid.hw.winograd_matrices import winograd
@@ -19,7 +19,7 @@ class OutputPath(wiring.Component):
     """Turns drained vectors of accumulators into results, with a fixed latency for each ``tile``.
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
-    positions, become tile x tile results in raster order, one per cycle from ``latency(tile)`` cycles after the
+    positions, become tile x tile results in raster order, one per cycle from ``latency_for(tile)`` cycles after the
     tile's last vector on. Then they are pooled, see ``Pooler``. One vector per cycle, gaps do no harm, and
     there is no back-pressure. ``tile``, ``pool`` and all parameters must be stable from the first vector of an
     instruction to its last result.
@@ -41,10 +41,10 @@ class OutputPath(wiring.Component):
         )
 
     @staticmethod
-    def latency(tile: int) -> int:
+    def latency_for(tile: int) -> int:
         """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
-        transform = SeparableTransform.latency(tile) + ExactDivision.latency if tile else 0
-        return transform + STAGES + Pooler.latency
+        transform = SeparableTransform.latency_for(tile) + ExactDivision.latency if tile else 0
+        return transform + Requantiser.latency + Pooler.latency
 
     def elaborate(self, platform: object) -> Module:
         config = self._config

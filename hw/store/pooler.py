@@ -20,6 +20,7 @@ class Pooler(wiring.Component):
     """
 
     latency = 1
+    """Cycles from the result that completes a window to the maximum."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config

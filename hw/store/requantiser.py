@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import enum
+
 from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value, ValueLike, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -15,14 +17,39 @@ TOTAL_BITS = 32
 SIGNIFICANT_BITS = 24
 """Precision of IEEE 754 binary32."""
 
-STAGES = 12
-"""Registers between a sum and its result."""
-
 FRACTION_BITS = SIGNIFICANT_BITS + 1
-"""Of the last shift. 25, since a significand of at most 2**24 is then at most one half, and rounds to 0."""
+"""Fraction bits kept by the last shift. With 25, a significand shifted by nothing is at most one half: it gives 0."""
 
 LARGEST_SHIFT = 11
 """2**23 << 11 is 512 with 25 fraction bits: outside of int8 whatever the zero point."""
+
+
+class Stage(enum.IntEnum):
+    """Registers between a sum and its result, in order, each named after the value that it holds."""
+
+    TOTAL = 1
+    MAGNITUDE = enum.auto()
+    """The sign goes its own way."""
+    LEADING_ZEROS = enum.auto()
+    NORMALISED = enum.auto()
+    """Shifted left until its highest one is bit 31."""
+    SIGNIFICAND = enum.auto()
+    """Rounded to 24 significant bits (the carry may leave 2**24: as good, and still a 48-bit product)."""
+    PRODUCT = enum.auto()
+    """The significand times the mantissa of the scale."""
+    NORMALISED_PRODUCT = enum.auto()
+    """The product lies in [2**46, 2**48), so that normalising it takes a shift of one or none."""
+    ROUNDED = enum.auto()
+    """The product rounded to 24 significant bits."""
+    FIXED_POINT = enum.auto()
+    """A shift beyond the range in which it makes a difference is replaced by the nearest one that gives 0, or at least
+    512, which no zero point brings back into int8."""
+    INTEGER = enum.auto()
+    """The fixed point number rounded."""
+    OFFSET = enum.auto()
+    """With its sign, and the zero point added."""
+    RESULT = enum.auto()
+    """Clamped."""
 
 
 def drained_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -39,21 +66,7 @@ class RequantiserLane(wiring.Component):
     """Requantise one output channel: ``clamp(round(f32(f32(total) * scale)) + zero_point)`` in integers.
 
     total is the low 32 bits of ``sum + bias``, scale is ``mantissa * 2**(exponent - 23)`` with mantissa
-    in [2**23, 2**24) or 0. Every rounding is half to even. Stages:
-
-    1.  total
-    2.  magnitude; the sign goes its own way
-    3.  number of leading zeros
-    4.  shifted left until its highest one is bit 31
-    5.  rounded to 24 significant bits (the carry may leave 2**24: as good, and still a 48-bit product)
-    6.  product with the mantissa
-    7.  in [2**46, 2**48), so that normalising it takes a shift of one or none
-    8.  rounded to 24 significant bits
-    9.  shifted to a fixed point. A shift beyond the range in which it makes a difference is replaced by
-        the nearest one that gives 0, or at least 512, which no zero point brings back into int8.
-    10. rounded to an integer
-    11. sign and zero point
-    12. clamp
+    in [2**23, 2**24) or 0. Every rounding is half to even. ``Stage`` lists the steps.
 
     The lane free-runs, but without ``valid`` the total is cleared, so that an idle lane soon stops toggling.
     Every stage is one expression of the registers before it: short paths, and the fastest to simulate.
@@ -84,41 +97,52 @@ class RequantiserLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
 
-        def register(stage: int, value: Value, shape: ShapeLike, name: str) -> Signal:
-            signal = Signal(shape, name=f"{name}_{stage}", reset_less=True)
+        def register(stage: Stage, value: Value, shape: ShapeLike, name: str) -> Signal:
+            signal = Signal(shape, name=f"{name}_{stage.value}", reset_less=True)
             m.d.sync += signal.eq(value)
             return signal
 
-        total = register(1, Mux(self.valid, self.sum + self.parameters.bias, 0), signed(TOTAL_BITS), "total")
-        negative = Signal(9, reset_less=True)  # in stages 2 to 10
+        def carried(value: Signal, held: Stage, wanted: Stage, name: str) -> Signal:
+            """What one stage holds, delayed to the moment at which another one takes it."""
+            for stage in Stage:
+                if held < stage < wanted:
+                    value = register(stage, value, value.shape(), name)
+            return value
+
+        total = register(Stage.TOTAL, Mux(self.valid, self.sum + self.parameters.bias, 0), signed(TOTAL_BITS), "total")
+        # One bit for each stage between; cheaper to simulate than bits apart.
+        negative = Signal(Stage.OFFSET - Stage.TOTAL - 1, reset_less=True)
         m.d.sync += negative.eq(Cat(total < 0, negative))
 
-        magnitude = register(2, Mux(total < 0, -total, total), TOTAL_BITS, "magnitude")
-        leading = register(3, _leading_zeros(magnitude), range(TOTAL_BITS), "leading")
-        waiting = register(3, magnitude, TOTAL_BITS, "magnitude")
-        normal = register(4, waiting << leading, TOTAL_BITS, "normal")
-        significant = register(
-            5, _round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS), SIGNIFICANT_BITS + 1, "significant"
-        )
-        product = register(6, significant * self.parameters.mantissa, 2 * SIGNIFICANT_BITS, "product")
+        magnitude = register(Stage.MAGNITUDE, Mux(total < 0, -total, total), TOTAL_BITS, "magnitude")
+        leading = register(Stage.LEADING_ZEROS, _leading_zeros(magnitude), range(TOTAL_BITS), "leading")
+        waiting = carried(magnitude, Stage.MAGNITUDE, Stage.NORMALISED, "magnitude")
+        normal = register(Stage.NORMALISED, waiting << leading, TOTAL_BITS, "normal")
+        significand = _round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS)
+        significand = register(Stage.SIGNIFICAND, significand, SIGNIFICANT_BITS + 1, "significant")
+        product = register(Stage.PRODUCT, significand * self.parameters.mantissa, 2 * SIGNIFICANT_BITS, "product")
         high = product[-1]
-        normal_product = register(7, Mux(high, product, product << 1), 2 * SIGNIFICANT_BITS, "normal_product")
-        rounded = register(8, _round_half_even(normal_product, SIGNIFICANT_BITS), SIGNIFICANT_BITS + 1, "rounded")
+        normal_product = Mux(high, product, product << 1)
+        normal_product = register(Stage.NORMALISED_PRODUCT, normal_product, 2 * SIGNIFICANT_BITS, "normal_product")
+        rounded = _round_half_even(normal_product, SIGNIFICANT_BITS)
+        rounded = register(Stage.ROUNDED, rounded, SIGNIFICANT_BITS + 1, "rounded")
 
-        # |total| is significant * 2**(8 - leading); with the scale's exponent that makes the left shift of stage 9 if
-        # the product was below 2**47, and one more if not.
+        # |total| is significand * 2**(8 - leading); with the scale's exponent that makes the left shift to the fixed
+        # point if the product was below 2**47, and one more if not.
         shift = self.parameters.exponent - leading + (TOTAL_BITS - SIGNIFICANT_BITS + FRACTION_BITS)
-        for stage in (4, 5, 6):
-            shift = register(stage, shift, signed(9), "shift")
-        shift = register(7, shift + high, signed(9), "shift")
-        shift = register(8, _clamp(shift, 0, LARGEST_SHIFT), range(LARGEST_SHIFT + 1), "shift")
+        shift = register(Stage.NORMALISED, shift, signed(9), "shift")
+        shift = carried(shift, Stage.NORMALISED, Stage.NORMALISED_PRODUCT, "shift")
+        shift = register(Stage.NORMALISED_PRODUCT, shift + high, signed(9), "shift")
+        shift = carried(shift, Stage.NORMALISED_PRODUCT, Stage.ROUNDED, "shift")
+        shift = register(Stage.ROUNDED, _clamp(shift, 0, LARGEST_SHIFT), range(LARGEST_SHIFT + 1), "shift")
+        shift = carried(shift, Stage.ROUNDED, Stage.FIXED_POINT, "shift")
 
-        fixed_point = register(9, rounded << shift, SIGNIFICANT_BITS + 1 + LARGEST_SHIFT, "fixed_point")
-        integer = register(10, _round_half_even(fixed_point, FRACTION_BITS), LARGEST_SHIFT, "integer")
-        offset = register(
-            11, Mux(negative[-1], -integer, integer) + self.zero_point, signed(LARGEST_SHIFT + 2), "offset"
-        )
-        m.d.comb += self.result.eq(register(12, _clamp(offset, self.minimum, self.maximum), signed(8), "result"))
+        fixed_point = register(Stage.FIXED_POINT, rounded << shift, SIGNIFICANT_BITS + 1 + LARGEST_SHIFT, "fixed_point")
+        integer = register(Stage.INTEGER, _round_half_even(fixed_point, FRACTION_BITS), LARGEST_SHIFT, "integer")
+        offset = Mux(negative[-1], -integer, integer) + self.zero_point
+        offset = register(Stage.OFFSET, offset, signed(LARGEST_SHIFT + 2), "offset")
+        result = register(Stage.RESULT, _clamp(offset, self.minimum, self.maximum), signed(8), "result")
+        m.d.comb += self.result.eq(result)
         return m
 
 
@@ -138,6 +162,9 @@ class Requantiser(wiring.Component):
     results : Out, ``results_layout(config)``
     """
 
+    latency = len(Stage)
+    """Cycles from sums to results."""
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
@@ -151,14 +178,9 @@ class Requantiser(wiring.Component):
             }
         )
 
-    @property
-    def latency(self) -> int:
-        """Cycles from sums to results."""
-        return STAGES
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        valid = Signal(STAGES)
+        valid = Signal(self.latency)
         m.d.sync += valid.eq(Cat(self.sums.valid, valid))
         m.d.comb += self.results.valid.eq(valid[-1])
         for c in range(self._config.cols):

@@ -22,6 +22,7 @@ class ExactDivision(wiring.Component):
     """
 
     latency = 2
+    """Cycles from a vector to its quotients."""
 
     def __init__(self, transforms: Sequence[WinogradTransform], *, lanes: int, bits: int) -> None:
         self._transforms = transforms

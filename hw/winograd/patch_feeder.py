@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from amaranth.hdl import Array, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
 from wingrid.hw.winograd.patch_walk import PatchWalk
 from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
@@ -75,11 +76,7 @@ class PatchFeeder(wiring.Component):
             middle_bits=middle_bits,
             output_bits=config.activation_bits,
         )
-        m.d.comb += [
-            queue.input.valid.eq(self.instruction.valid),
-            queue.input.payload.eq(self.instruction.payload),
-            self.instruction.ready.eq(queue.input.ready),
-        ]
+        connect(m, flipped(self.instruction), queue.input)
 
         head = queue.output.payload
         active, start = Signal(), Signal()
@@ -126,16 +123,12 @@ class PatchFeeder(wiring.Component):
         with m.Elif(finishing):
             m.d.sync += active.eq(0)
 
-        inside, padding = Signal(), Signal(signed(8))
         m.d.sync += arrived.eq(reading)
-        with m.If(reading):
-            m.d.sync += [inside.eq(walk.inside), padding.eq(zero_point)]
         m.d.comb += [
             transform.select.eq(self.select),
             transform.input.valid.eq(arrived),
             self.transformed.eq(transform.output),
         ]
-        for lane in range(config.rows):
-            pixel = self.read_data.word_select(lane, 8).as_signed()
-            m.d.comb += transform.input.lanes[lane].eq(Mux(inside, pixel, padding))
+        pixel = padded_pixel(m, reading, walk.inside, zero_point, self.read_data)
+        m.d.comb += [transform.input.lanes[lane].eq(value) for lane, value in enumerate(pixel)]
         return m

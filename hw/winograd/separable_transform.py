@@ -27,7 +27,7 @@ class SeparableTransform(wiring.Component):
     Elements are vectors of ``lanes`` signed numbers. x[a][b] enters with b running fastest; y[p][q]
     leaves with p running fastest, so a transform that follows another sees rows and columns swapped
     back. Up to one vector enters per cycle, gaps do no harm, and there is no back-pressure: a tile's
-    outputs leave one per cycle, without gaps, from ``latency(m)`` cycles after its last input on. ``select`` may
+    outputs leave one per cycle, without gaps, from ``latency_for(m)`` cycles after its last input on. ``select`` may
     only change while ``empty`` is high, which it is from the cycle after a tile's last output to that of the next
     one's first input, that one included. Lanes have a meaning only together with ``valid``.
 
@@ -55,7 +55,7 @@ class SeparableTransform(wiring.Component):
         )
 
     @staticmethod
-    def latency(outputs: int) -> int:
+    def latency_for(outputs: int) -> int:
         """Cycles from a tile's last input to its first output, for m = ``outputs``.
 
         m for the last group to leave the first half into the memories, and one each to start reading, to read,

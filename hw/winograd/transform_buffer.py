@@ -5,7 +5,7 @@ from __future__ import annotations
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory, ReadPort, WritePort
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
@@ -31,22 +31,22 @@ class TransformBuffer(wiring.Component):
 
     ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
     once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
-    to the next block when at most ``first_write`` of them are left to read: the block's own first vector is
-    written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector that
-    goes to the half's beginning, which has been read long before.)
+    to the next block when at most ``refill_latency_for(tile)`` of them are left to read: the block's own first
+    vector is written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector
+    that goes to the half's beginning, which has been read long before.)
     """
 
     halves = 2
     """Blocks held: one fills while the other streams."""
 
     @staticmethod
-    def first_write(tile: int) -> int:
+    def refill_latency_for(tile: int) -> int:
         """Cycles from a half's release to the next block's first write: n + 5.
 
         One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
         and the transform.
         """
-        return 1 + PatchFeeder.read_latency + SeparableTransform.latency(winograd(tile).patch)
+        return 1 + PatchFeeder.read_latency + SeparableTransform.latency_for(winograd(tile).patch)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -74,11 +74,7 @@ class TransformBuffer(wiring.Component):
         memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        m.d.comb += [
-            queue.input.valid.eq(self.instruction.valid),
-            queue.input.payload.eq(self.instruction.payload),
-            self.instruction.ready.eq(queue.input.ready),
-        ]
+        connect(m, flipped(self.instruction), queue.input)
         released = Signal()
         free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
@@ -179,7 +175,7 @@ class TransformBuffer(wiring.Component):
             with m.Switch(head.tile):
                 for tile in config.tiles:
                     with m.Case(tile):
-                        in_time = self.first_write(tile)
+                        in_time = self.refill_latency_for(tile)
                         m.d.sync += [
                             last_position.eq(winograd(tile).patch ** 2 - 1),
                             # When the second vector is read, the first has met its weights.

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from wingrid import hw
 from wingrid.hw import verilog
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import cache, tools
 from wingrid.sim.rtl import verilator
 
@@ -28,7 +28,7 @@ Progress = Callable[[str], None]
 SOURCES = Path(__file__).resolve().parent
 HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
-"""Where what the timing model needs too is."""
+"""Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
@@ -60,17 +60,21 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
     return library(text, config.bus_bytes, waves=waves, progress=progress)
 
 
-def library(text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None) -> Path:
+def library(
+    text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None, harness: Path = HARNESS
+) -> Path:
     """The library for a module ``wingrid`` with the accelerator's ports.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
-    which makes it slower even while it does not.
+    which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
     Raises ``BuildError`` or ``ToolMissing``.
     """
-    harness = [path.read_bytes() for path in sorted([*SOURCES.glob("*.?pp"), *SHARED.glob("*.?pp")])]
+    folders = sorted({SOURCES, harness.parent, SHARED})
+    contents = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.?pp"))]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    key = cache.key("library", text, str(bus_bytes), *flags, *_common_parts(), *harness)
-    return cache.cached(f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress).run(text))
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
+    key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
+    return cache.cached(f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness).run(text))
 
 
 def _common_parts() -> list[str | bytes]:
@@ -86,8 +90,9 @@ class _Build:
     shell, make or JSON would trip over, wherever the folder and the Python packages are.
     """
 
-    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None) -> None:
+    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None, harness: Path) -> None:
         self.folder = folder
+        self.harness = harness
         self.waves = waves
         self.progress = progress
         self.tools = tools.Tools()
@@ -101,6 +106,7 @@ class _Build:
             f"-I{SOURCES}",
             f"-I{SHARED}",
             f"-DWINGRID_BUS_BYTES={bus_bytes}",
+            f"-DWINGRID_PAGE_BYTES={AXI_PAGE_BYTES}",
         ]
 
     def run(self, text: str) -> Path:
@@ -115,7 +121,9 @@ class _Build:
         fast, slow = ([self.folder / f"{name}.cpp" for name in made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"]]
                       for speed in ("FAST", "SLOW"))  # fmt: skip
         jobs: list[Callable[[], str]] = []
-        jobs += [functools.partial(self._object, source, FAST_FLAGS) for source in _largest_first([*fast, HARNESS])]
+        jobs += [
+            functools.partial(self._object, source, FAST_FLAGS) for source in _largest_first([*fast, self.harness])
+        ]
         jobs += [functools.partial(self._runtime_object, name) for name in made["GLOBAL_FAST"] + made["GLOBAL_SLOW"]]
         jobs += [functools.partial(self._object, source, SLOW_FLAGS) for source in _largest_first(slow)]
         objects = self._run_all(jobs)

@@ -1,26 +1,13 @@
-// Clock, reset, memory and registers around the Verilated accelerator, behind a C interface.
-//
-// Compiled once per configuration, with WINGRID_BUS_BYTES defined. One Simulation owns everything that it
-// uses, so that several may live side by side, each in its own thread.
+// A C interface to the simulation. Compiled once per configuration, with WINGRID_BUS_BYTES and WINGRID_PAGE_BYTES defined.
 
-#include <array>
-#include <cinttypes>
 #include <cstdio>
-#include <memory>
+#include <exception>
 #include <stdexcept>
 #include <string>
-#include <vector>
 
-#include "Vwingrid.h"
-#include "memory.hpp"
-#include "verilated.h"
-#if VM_TRACE_FST
-#include "verilated_fst_c.h"
-#endif
+#include "simulation.hpp"
 
 #define WINGRID_API extern "C" __attribute__((visibility("default")))
-
-static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "wide ports are copied as bytes");
 
 // Verilator's run-time library reports its fatal errors here; the default would end the whole process.
 void vl_fatal(const char* file, int line, const char* /*scope*/, const char* message) {
@@ -28,329 +15,6 @@ void vl_fatal(const char* file, int line, const char* /*scope*/, const char* mes
 }
 
 namespace wingrid {
-
-constexpr uint32_t BUS_BYTES = WINGRID_BUS_BYTES;
-constexpr uint32_t PAGE_BYTES = 4096;
-constexpr uint32_t REGISTER_PATIENCE = 1000;
-
-enum Status : int { LIMIT = 0, INTERRUPT = 1, STALLED = 2, FAILED = 3 };
-
-// Which handshake; the values are those of Channel in simulator.py.
-enum Channel : uint32_t { AR = 0, R = 1, AW = 2, W = 3, B = 4 };
-
-// One handshake on the AXI4 master. `last` is RLAST or WLAST, `address` that of AR and AW.
-struct Event {
-    uint64_t cycle;
-    uint32_t channel;
-    uint32_t address;
-    uint32_t beats;
-    uint32_t last;
-};
-
-constexpr uint32_t log2(uint32_t value) { return value <= 1 ? 0 : 1 + log2(value / 2); }
-
-template <typename Port>
-void drive(Port& port, const uint8_t* bytes) {
-    static_assert(sizeof(Port) >= BUS_BYTES, "the port carries a whole beat");
-    std::memcpy(&port, bytes, BUS_BYTES);
-}
-
-// What an engine did with its next instruction; `bit` is one of the `events` port's.
-struct Step {
-    uint64_t cycle;
-    uint32_t bit;
-};
-
-// The accelerator's `events` port; a test's device need not have one.
-template <typename Top>
-uint32_t events_of(const Top& top) {
-    if constexpr (requires { top.events; }) return top.events;
-    else return 0;
-}
-
-class Simulation {
-public:
-    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram, int seed,
-               const char* waves)
-        : contents{bytes, size, BUS_BYTES}
-        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, bytes_per_cycle, dram)} {
-        m_context.randReset(2);  // what has no initial value starts at random
-        m_context.randSeed(seed);
-#if VM_TRACE_FST
-        m_context.traceEverOn(true);
-#endif
-        m_top = std::make_unique<Vwingrid>(&m_context, "wingrid");
-#if VM_TRACE_FST
-        if (waves) {
-            m_waves = std::make_unique<VerilatedFstC>();
-            m_top->trace(m_waves.get(), 99);
-            m_waves->open(waves);
-        }
-#else
-        if (waves) throw std::runtime_error("built without waves");
-#endif
-        idle_inputs();
-    }
-
-    ~Simulation() {
-        try {
-            complete_waves();
-        } catch (const std::exception&) {
-            // Who wants to know has called it before.
-        }
-        m_top->final();
-    }
-
-    // Throws if they cannot be written. The writer is left alone then: its destructor would throw once more.
-    void complete_waves() {
-#if VM_TRACE_FST
-        if (VerilatedFstC* const waves = m_waves.release()) {
-            waves->close();
-            delete waves;
-        }
-#endif
-    }
-
-    void reset(uint32_t cycles) {
-        m_memory->reset();
-        idle_inputs();
-        m_top->rst = 1;
-        for (uint32_t i = 0; i < cycles; ++i) {
-            m_resetting = true;
-            step();
-        }
-        m_resetting = false;
-        m_top->rst = 0;
-    }
-
-    void write_register(uint32_t address, uint32_t value) {
-        m_top->s_axil_awaddr = address;
-        m_top->s_axil_wdata = value;
-        m_top->s_axil_wstrb = 15;
-        m_top->s_axil_awvalid = 1;
-        m_top->s_axil_wvalid = 1;
-        m_top->s_axil_bready = 1;
-        for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
-            step();
-            if (m_sampled.register_b) {
-                idle_registers();
-                check_register("write to", address, m_sampled.register_response);
-                return;
-            }
-            if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
-            if (m_sampled.register_w) {
-                m_written = m_cycle - 1;
-                m_memory->restart(m_written);
-                m_top->s_axil_wvalid = 0;
-            }
-        }
-        register_timeout("write to", address);
-    }
-
-    uint32_t read_register(uint32_t address) {
-        m_top->s_axil_araddr = address;
-        m_top->s_axil_arvalid = 1;
-        m_top->s_axil_rready = 1;
-        for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
-            step();
-            if (m_sampled.register_r) {
-                idle_registers();
-                check_register("read of", address, m_sampled.register_response);
-                return m_sampled.register_data;
-            }
-            if (m_sampled.register_ar) m_top->s_axil_arvalid = 0;
-        }
-        register_timeout("read of", address);
-    }
-
-    Status run(uint64_t limit, uint64_t patience) {
-        for (uint64_t i = 0; i < limit; ++i) {
-            step();
-            if (m_sampled.interrupt) return INTERRUPT;
-            if (m_cycle - m_quiet_since >= patience) return STALLED;
-        }
-        return LIMIT;
-    }
-
-    // Patience starts anew: the host has just done something.
-    void attend() { m_quiet_since = m_cycle; }
-
-    uint64_t cycle() const { return m_cycle; }
-
-    // The cycle in which a register last took a value.
-    uint64_t written() const { return m_written; }
-
-    std::string last_activity() const {
-        if (!m_active) return "none since the start";
-        static constexpr std::array<const char*, 5> names{"AR", "R", "AW", "W", "B"};
-        char text[96];
-        std::snprintf(text, sizeof text, "%s in cycle %" PRIu64, names[m_last.channel], m_last.cycle);
-        std::string result{text};
-        if (m_last.channel == AR || m_last.channel == AW) {
-            std::snprintf(text, sizeof text, ", address 0x%08" PRIx32 ", %" PRIu32 " beats", m_last.address, m_last.beats);
-            result += text;
-        }
-        return result;
-    }
-
-    Contents contents;
-    std::vector<Event> events;
-    bool recording = false;
-    std::vector<Step> steps;
-    bool recording_steps = false;
-    std::string message;
-
-private:
-    // What is sampled at the end of a cycle for the callers of step().
-    struct Sampled {
-        bool interrupt = false;
-        bool register_aw = false;
-        bool register_w = false;
-        bool register_b = false;
-        bool register_ar = false;
-        bool register_r = false;
-        uint8_t register_response = 0;
-        uint32_t register_data = 0;
-    };
-
-    void step() {
-        const Offer& offer = m_memory->begin(m_cycle);
-        m_top->m_axi_rvalid = offer.read;
-        if (offer.read) {
-            m_top->m_axi_rid = offer.read_id;
-            m_top->m_axi_rresp = offer.read_response;
-            m_top->m_axi_rlast = offer.last;
-            drive(m_top->m_axi_rdata, offer.data);
-        }
-        m_top->m_axi_bvalid = offer.answer;
-        if (offer.answer) {
-            m_top->m_axi_bid = offer.answer_id;
-            m_top->m_axi_bresp = offer.answer_response;
-        }
-        m_top->clk = 0;
-        m_top->eval();
-        dump(2 * m_cycle);
-        sample_registers();
-        if (!m_resetting) sample_bus(offer);
-        if (recording_steps) sample_events();
-        m_top->clk = 1;
-        m_top->eval();
-        dump(2 * m_cycle + 1);
-        ++m_cycle;
-    }
-
-    void sample_registers() {
-        m_sampled.interrupt = m_top->__SYM__interrupt;  // Verilator renames what C++ programs often define
-        m_sampled.register_aw = m_top->s_axil_awvalid && m_top->s_axil_awready;
-        m_sampled.register_w = m_top->s_axil_wvalid && m_top->s_axil_wready;
-        m_sampled.register_b = m_top->s_axil_bvalid && m_top->s_axil_bready;
-        m_sampled.register_ar = m_top->s_axil_arvalid && m_top->s_axil_arready;
-        m_sampled.register_r = m_top->s_axil_rvalid && m_top->s_axil_rready;
-        m_sampled.register_response = m_sampled.register_b ? m_top->s_axil_bresp : m_top->s_axil_rresp;
-        m_sampled.register_data = m_top->s_axil_rdata;
-    }
-
-    void sample_bus(const Offer& offer) {
-        const bool read_ready = m_top->m_axi_rready, answer_ready = m_top->m_axi_bready;
-        if (m_top->m_axi_arvalid) {
-            const Burst burst = request("read", m_top->m_axi_araddr, m_top->m_axi_arlen, m_top->m_axi_arsize,
-                                        m_top->m_axi_arburst, m_top->m_axi_arid);
-            note(Event{m_cycle, AR, burst.address, burst.beats, 0});
-            m_memory->take_read(m_cycle, burst);
-        }
-        if (m_top->m_axi_awvalid) {
-            const Burst burst = request("write", m_top->m_axi_awaddr, m_top->m_axi_awlen, m_top->m_axi_awsize,
-                                        m_top->m_axi_awburst, m_top->m_axi_awid);
-            note(Event{m_cycle, AW, burst.address, burst.beats, 0});
-            m_memory->take_write(m_cycle, burst);
-        }
-        if (m_top->m_axi_wvalid) {
-            note(Event{m_cycle, W, 0, 1, m_top->m_axi_wlast});
-            m_memory->take_data(m_cycle, reinterpret_cast<const uint8_t*>(&m_top->m_axi_wdata),
-                                reinterpret_cast<const uint8_t*>(&m_top->m_axi_wstrb), m_top->m_axi_wlast);
-        }
-        if (offer.read && read_ready) note(Event{m_cycle, R, 0, 1, offer.last});
-        if (offer.answer && answer_ready) note(Event{m_cycle, B, 0, 1, 1});
-        m_memory->end(m_cycle, read_ready, answer_ready);
-    }
-
-    void sample_events() {
-        for (uint32_t high = events_of(*m_top); high; high &= high - 1)
-            steps.push_back(Step{m_cycle, static_cast<uint32_t>(__builtin_ctz(high))});
-    }
-
-    Burst request(const char* what, uint32_t address, uint32_t length, uint32_t size, uint32_t type, uint8_t id) const {
-        const uint32_t beats = length + 1;
-        const char* broken = nullptr;
-        if (size != log2(BUS_BYTES)) broken = "beats narrower than the bus";
-        else if (type != 1) broken = "a type other than INCR";
-        else if (address % BUS_BYTES) broken = "an address that is no multiple of the bus width";
-        else if (address % PAGE_BYTES + beats * BUS_BYTES > PAGE_BYTES) broken = "data on both sides of a 4 KiB boundary";
-        if (!broken) return Burst{address, beats, id, 0};
-        char text[160];
-        std::snprintf(text, sizeof text, "a %s burst of %" PRIu32 " beats at 0x%08" PRIx32 " has %s", what, beats, address, broken);
-        throw std::runtime_error(text);
-    }
-
-    void note(const Event& event) {
-        m_last = event;
-        m_active = true;
-        m_quiet_since = event.cycle;
-        if (recording) events.push_back(event);
-    }
-
-    void idle_inputs() {
-        m_top->rst = 0;
-        m_top->m_axi_arready = 1;
-        m_top->m_axi_awready = 1;
-        m_top->m_axi_wready = 1;
-        m_top->s_axil_awprot = 0;
-        m_top->s_axil_arprot = 0;
-        idle_registers();
-    }
-
-    void idle_registers() {
-        m_top->s_axil_awvalid = 0;
-        m_top->s_axil_wvalid = 0;
-        m_top->s_axil_bready = 0;
-        m_top->s_axil_arvalid = 0;
-        m_top->s_axil_rready = 0;
-    }
-
-    [[noreturn]] void register_timeout(const char* what, uint32_t address) {
-        idle_registers();
-        char text[96];
-        std::snprintf(text, sizeof text, "the %s register 0x%03" PRIx32 " was not answered", what, address);
-        throw std::runtime_error(text);
-    }
-
-    void check_register(const char* what, uint32_t address, uint8_t response) const {
-        if (response == OKAY) return;
-        char text[96];
-        std::snprintf(text, sizeof text, "the %s register 0x%03" PRIx32 " was answered with response %d", what, address, response);
-        throw std::runtime_error(text);
-    }
-
-    void dump([[maybe_unused]] uint64_t time) {
-#if VM_TRACE_FST
-        if (m_waves) m_waves->dump(time);
-#endif
-    }
-
-    VerilatedContext m_context;
-    std::unique_ptr<Vwingrid> m_top;
-#if VM_TRACE_FST
-    std::unique_ptr<VerilatedFstC> m_waves;
-#endif
-    std::unique_ptr<Memory> m_memory;
-    Sampled m_sampled;
-    bool m_resetting = false;
-    uint64_t m_cycle = 0;
-    uint64_t m_quiet_since = 0;
-    uint64_t m_written = 0;
-    bool m_active = false;
-    Event m_last{};
-};
 
 // Runs an action; an exception becomes the status FAILED and the simulation's message.
 template <typename Action>
@@ -419,22 +83,22 @@ WINGRID_API void wingrid_trap(Simulation* simulation, uint64_t first, uint64_t l
 
 WINGRID_API void wingrid_clear_traps(Simulation* simulation) { simulation->contents.clear_traps(); }
 
-WINGRID_API void wingrid_record(Simulation* simulation, int on) {
-    simulation->recording = on;
+WINGRID_API void wingrid_record_handshakes(Simulation* simulation, int on) {
+    simulation->recording_handshakes = on;
+    simulation->handshakes.clear();
+}
+
+WINGRID_API uint64_t wingrid_handshakes(const Simulation* simulation, const wingrid::Handshake** handshakes) {
+    *handshakes = simulation->handshakes.data();
+    return simulation->handshakes.size();
+}
+
+WINGRID_API void wingrid_record_events(Simulation* simulation, int on) {
+    simulation->recording_events = on;
     simulation->events.clear();
 }
 
-WINGRID_API uint64_t wingrid_events(const Simulation* simulation, const wingrid::Event** events) {
+WINGRID_API uint64_t wingrid_events(const Simulation* simulation, const wingrid::EngineEvent** events) {
     *events = simulation->events.data();
     return simulation->events.size();
-}
-
-WINGRID_API void wingrid_record_steps(Simulation* simulation, int on) {
-    simulation->recording_steps = on;
-    simulation->steps.clear();
-}
-
-WINGRID_API uint64_t wingrid_steps(const Simulation* simulation, const wingrid::Step** steps) {
-    *steps = simulation->steps.data();
-    return simulation->steps.size();
 }

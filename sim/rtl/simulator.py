@@ -27,14 +27,13 @@ _ATTENTION = 0.1
 _RESET_CYCLES = 4
 _LIMIT, _INTERRUPT, _STALLED, _FAILED = range(4)
 
-EVENT = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), ("beats", "<u4"), ("last", "<u4")])
+HANDSHAKE = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), ("beats", "<u4"), ("last", "<u4")])
 """A handshake on the AXI4 master. ``address`` and ``beats`` are those of AR and AW, ``last`` that of R and W."""
 
+ENGINE_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4")])
+"""What an engine did with its next instruction: one of ``wingrid.hw.events.Event``."""
 
-STEP = np.dtype([("cycle", "<i8"), ("event", "<u4")])
-"""What an engine did with its next instruction: one of ``hw.events.Event``."""
-
-_RECORDED_STEP = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("", "<u4")])
+_RECORDED_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("", "<u4")])
 
 
 class Channel(enum.IntEnum):
@@ -181,36 +180,36 @@ class RtlSimulator:
         """Take back all injected errors."""
         self._library.wingrid_clear_traps(self._open())
 
-    def record_bus(self, on: bool = True) -> None:
+    def record_handshakes(self, on: bool = True) -> None:
         """Start recording the memory bus with an empty record, or stop and drop it."""
-        self._library.wingrid_record(self._open(), int(on))
+        self._library.wingrid_record_handshakes(self._open(), int(on))
 
-    def bus_events(self) -> NDArray[Any]:
-        """A copy of the handshakes recorded so far, in order, as records of ``EVENT``.
+    def handshakes(self) -> NDArray[Any]:
+        """A copy of the handshakes recorded so far, in order, as records of ``HANDSHAKE``.
 
         Within a cycle the order is AR, AW, W, R, B.
         """
-        events = ctypes.c_void_p()
-        count = self._library.wingrid_events(self._open(), ctypes.byref(events))
+        handshakes = ctypes.c_void_p()
+        count = self._library.wingrid_handshakes(self._open(), ctypes.byref(handshakes))
         if not count:
-            return np.empty(0, EVENT)
-        return np.frombuffer(ctypes.string_at(events, count * EVENT.itemsize), EVENT)
+            return np.empty(0, HANDSHAKE)
+        return np.frombuffer(ctypes.string_at(handshakes, count * HANDSHAKE.itemsize), HANDSHAKE)
 
-    def record_steps(self, on: bool = True) -> None:
+    def record_events(self, on: bool = True) -> None:
         """Start recording what the engines do with an empty record, or stop and drop it."""
-        self._library.wingrid_record_steps(self._open(), int(on))
+        self._library.wingrid_record_events(self._open(), int(on))
 
-    def steps(self) -> NDArray[Any]:
-        """What the engines did, as recorded so far, in order, as records of ``STEP``.
+    def events(self) -> NDArray[Any]:
+        """What the engines did, as recorded so far, in order, as records of ``ENGINE_EVENT``.
 
         Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
         the cycle before the machine runs.
         """
-        steps = ctypes.c_void_p()
-        count = self._library.wingrid_steps(self._open(), ctypes.byref(steps))
-        result = np.empty(count, STEP)
+        events = ctypes.c_void_p()
+        count = self._library.wingrid_events(self._open(), ctypes.byref(events))
+        result = np.empty(count, ENGINE_EVENT)
         if count:
-            recorded = np.frombuffer(ctypes.string_at(steps, count * _RECORDED_STEP.itemsize), _RECORDED_STEP)
+            recorded = np.frombuffer(ctypes.string_at(events, count * _RECORDED_EVENT.itemsize), _RECORDED_EVENT)
             result["cycle"] = recorded["cycle"] - self._library.wingrid_written(self._open())
             result["event"] = recorded["event"]
         return result
@@ -273,10 +272,10 @@ def _load(path: Path) -> ctypes.CDLL:
         "last_activity": (None, [pointer, text, u64]),
         "trap": (None, [pointer, u64, u64, u32]),
         "clear_traps": (None, [pointer]),
-        "record": (None, [pointer, ctypes.c_int]),
+        "record_handshakes": (None, [pointer, ctypes.c_int]),
+        "handshakes": (u64, [pointer, pointer]),
+        "record_events": (None, [pointer, ctypes.c_int]),
         "events": (u64, [pointer, pointer]),
-        "record_steps": (None, [pointer, ctypes.c_int]),
-        "steps": (u64, [pointer, pointer]),
         "written": (u64, [pointer]),
     }
     for name, (result, arguments) in signatures.items():

@@ -64,6 +64,7 @@ WAIVERS = {
     "UNUSEDSIGNAL": "Amaranth names every intermediate value, also where only some of its bits are used",
     "VARHIDDEN": "names are local to a module, and an inner signal may be called like an instance above it",
     "DECLFILENAME": "one file holds all modules",
+    "INITIALDLY": "the signal that wakes combinational processes must change after all of them have begun to wait",
     "SYMRSVDWORD": "the interrupt port has the name that bus tools expect",
 }
 """Verilator warnings that the generated Verilog raises, each with the reason why it may."""

@@ -18,7 +18,7 @@ from wingrid.sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
 
 SOURCES = Path(__file__).resolve().parent
 SHARED = SOURCES.parent
-"""Where what the harness of the RTL needs too is."""
+"""Headers shared with the harness of the RTL."""
 FLAGS = (*tools.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
 
 

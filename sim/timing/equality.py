@@ -13,20 +13,20 @@ from wingrid.sim.timing.model import TimingResult
 
 
 def difference(
-    program: bytes, model: TimingResult, counters: Mapping[Counter, int], steps: NDArray[Any] | None = None
+    program: bytes, model: TimingResult, counters: Mapping[Counter, int], events: NDArray[Any] | None = None
 ) -> str | None:
     """``None`` if all counters are equal, and all events if both sides recorded them; else how they differ, as text.
 
-    ``counters`` and ``steps`` (as ``RtlSimulator.steps`` returns them) are the RTL's, ``program`` is what both ran.
-    With steps the text ends with the first instruction that something happened to at another time.
+    ``counters`` and ``events`` (as ``RtlSimulator.events`` returns them) are the RTL's, ``program`` is what both ran.
+    With events the text ends with the first instruction that something happened to at another time.
     """
     different = [counter for counter in Counter if model.counters[counter] != counters[counter]]
     texts = [
         f"{counter.name} is {model.counters[counter]} in the model, {counters[counter]} on the RTL"
         for counter in different
     ]
-    if steps is not None and model.events is not None:
-        divergence = first_divergence(program, model.events, numbered(program, steps))
+    if events is not None and model.events is not None:
+        divergence = first_divergence(program, model.events, numbered(program, events))
         if divergence is not None:
             texts.append(f"first {divergence}")
     return "; ".join(texts) or None

@@ -14,19 +14,19 @@ from wingrid.hw.events import Event
 from wingrid.hw.isa import Execute, Opcode, Semaphore
 
 EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("instruction", "<u4")])
-"""In cycle ``cycle`` (0 is that of the start) ``event``, an ``hw.events.Event``, happens to an instruction."""
+"""In cycle ``cycle`` (0 is that of the start) ``event``, a ``wingrid.hw.events.Event``, happens to an instruction."""
 
 
-def numbered(program: bytes, steps: NDArray[Any]) -> NDArray[Any]:
-    """Records of ``EVENT`` from the RTL's ``sim.rtl.simulator.STEP``s, in the order of cycles, then events.
+def numbered(program: bytes, events: NDArray[Any]) -> NDArray[Any]:
+    """Records of ``EVENT`` from the RTL's records of ``ENGINE_EVENT``, in the order of cycles, then events.
 
     Raises ``ValueError`` if something happened more often than the program has instructions for it.
     """
     owners = _owners(program)
-    result = np.empty(len(steps), EVENT)
-    result["cycle"], result["event"] = steps["cycle"], steps["event"]
+    result = np.empty(len(events), EVENT)
+    result["cycle"], result["event"] = events["cycle"], events["event"]
     for event in Event:
-        places = np.flatnonzero(steps["event"] == event)
+        places = np.flatnonzero(events["event"] == event)
         if len(places) > len(owners[event]):
             raise ValueError(f"{event.name} happened {len(places)} times to {len(owners[event])} instructions")
         result["instruction"][places] = owners[event][: len(places)]

@@ -1,4 +1,4 @@
-// Instruction fetch and dispatch (hw/fetch_engine.py).
+// Instruction fetch and dispatch (hw/control/fetch_engine.py).
 #pragma once
 
 #include "definitions.hpp"
@@ -39,7 +39,7 @@ public:
             const Cycle free = engine_free(place);
             if (!known(free)) break;
             const Cycle cycle = std::max({m_arrived.at(m_dispatched.count()), m_dispatched.last() + NEXT, free});
-            m_record.step(Event::DISPATCHED, m_dispatched.count(), cycle);
+            m_record.event(Event::DISPATCHED, m_dispatched.count(), cycle);
             m_dispatched.add(cycle);
             const Cycle visible = cycle + m_parameters.queue_latency;
             switch (place.opcode) {

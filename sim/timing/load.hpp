@@ -1,4 +1,4 @@
-// The load engine (hw/load_engine.py): requests bursts, and signals when the last beat of an instruction has come.
+// The load engine (hw/load/load_engine.py): requests bursts, and signals when the last beat of an instruction has come.
 #pragma once
 
 #include "burst.hpp"
@@ -31,7 +31,7 @@ public:
         if (!known(cycle)) return false;
         m_semaphores.take(load.wait, Semaphore::OPERANDS_RELEASED);
         m_semaphores.take(load.wait, Semaphore::PARAMETERS_RELEASED);
-        m_record.step(Event::LOAD_STARTED, m_program.loads[number].index, cycle);
+        m_record.event(Event::LOAD_STARTED, m_program.loads[number].index, cycle);
         m_progress.loads.add(cycle);
         m_ready = cycle + m_parameters.load_start_latency;
         m_run = m_address = load.source;
@@ -69,7 +69,7 @@ public:
         for (const Semaphore semaphore :
              {Semaphore::WEIGHTS_LOADED, Semaphore::INPUTS_LOADED, Semaphore::PARAMETERS_LOADED})
             if (has(load.fields.signal, semaphore)) m_semaphores.signal(semaphore, cycle);
-        m_record.step(Event::LOAD_ENDED, load.index, cycle);
+        m_record.event(Event::LOAD_ENDED, load.index, cycle);
         m_done.add(cycle);
     }
 

@@ -1,4 +1,4 @@
-// The whole accelerator (hw/core.py), played from event to event.
+// The whole accelerator (hw/core.py), played from instruction to instruction and burst to burst.
 #pragma once
 
 #include "definitions.hpp"
@@ -18,8 +18,8 @@ namespace wingrid {
 // When something happens follows from when other things have happened: an instruction starts at the latest of the cycles
 // in which its engine is free, its semaphores are signalled and so on. Only on the bus does it matter who comes first:
 // which reader a burst is taken from, and which burst gets hold of memory. So each unit runs on as far as
-// everything that it depends on is known, and bus events are decided one by one, in the order of their cycles. Whatever
-// is unknown then depends on bus events not decided yet, and as every way from one event to another takes a
+// everything that it depends on is known, and bursts are decided one by one, in the order of their cycles. Whatever
+// is unknown then depends on bursts not decided yet, and as every way from one to another takes a
 // cycle or more, it cannot come before them.
 class Machine {
 public:
@@ -53,7 +53,7 @@ public:
     }
 
     void count(int64_t* counters) const {
-        const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_cycles : 0;
+        const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
         const Cycle end = std::max({m_fetch.finished(), m_load.idle_from(), m_weights.idle_from(), settled,
                                     m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()});
         const Cycle after = m_vectors.last() + 1;

@@ -1,4 +1,4 @@
-// The matrix unit's weights (hw/matrix_unit.py): one tile waits while the one before is in use.
+// The matrix unit's weights (hw/mesh/matrix_unit.py): one tile waits while the one before is in use.
 #pragma once
 
 #include "definitions.hpp"

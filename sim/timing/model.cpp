@@ -27,9 +27,9 @@ WINGRID_API Machine* wingrid_model_run(const wingrid::Parameters* parameters, co
 
 WINGRID_API void wingrid_model_destroy(Machine* machine) { delete machine; }
 
-WINGRID_API uint64_t wingrid_model_steps(const Machine* machine, const wingrid::Step** steps) {
-    *steps = machine->record().steps.data();
-    return machine->record().steps.size();
+WINGRID_API uint64_t wingrid_model_events(const Machine* machine, const wingrid::InstructionEvent** events) {
+    *events = machine->record().events.data();
+    return machine->record().events.size();
 }
 
 WINGRID_API uint64_t wingrid_model_transfers(const Machine* machine, const wingrid::Transfer** transfers) {

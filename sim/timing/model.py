@@ -35,7 +35,7 @@ class TimingResult:
     counters: dict[Counter, int]
     """All of them, as the RTL's registers show them."""
     events: NDArray[Any] | None = None
-    """Records of ``sim.timing.events.EVENT``, if they were asked for: cycle 0 is that of the start."""
+    """Records of ``wingrid.sim.timing.events.EVENT``, if they were asked for: cycle 0 is that of the start."""
     transfers: NDArray[Any] | None = None
     """Records of ``TRANSFER``, if events were asked for."""
 
@@ -76,10 +76,10 @@ def simulate(
         values = {counter: counters[counter] for counter in Counter}
         if not events:
             return TimingResult(values)
-        steps = _copy(library.wingrid_model_steps, machine, EVENT)
+        recorded = _copy(library.wingrid_model_events, machine, EVENT)
         return TimingResult(
             values,
-            steps[np.lexsort((steps["instruction"], steps["event"], steps["cycle"]))],
+            recorded[np.lexsort((recorded["instruction"], recorded["event"], recorded["cycle"]))],
             _copy(library.wingrid_model_transfers, machine, TRANSFER),
         )
     finally:
@@ -103,6 +103,6 @@ def _load() -> ctypes.CDLL:
         ctypes.POINTER(Parameters), ctypes.c_char_p, u32, u32, ctypes.c_int, pointer, ctypes.c_char_p, u64,
     ]  # fmt: skip
     library.wingrid_model_destroy.restype, library.wingrid_model_destroy.argtypes = None, [pointer]
-    for function in (library.wingrid_model_steps, library.wingrid_model_transfers):
+    for function in (library.wingrid_model_events, library.wingrid_model_transfers):
         function.restype, function.argtypes = u64, [pointer, pointer]
     return library

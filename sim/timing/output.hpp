@@ -1,4 +1,4 @@
-// The output buffer (hw/output_buffer.py): room for segments, and their bursts once they are in place.
+// The output buffer (hw/store/output_buffer.py): room for segments, and their bursts once they are in place.
 #pragma once
 
 #include <deque>

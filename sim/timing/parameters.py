@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+from collections.abc import Callable
 
 from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
@@ -28,42 +29,51 @@ from wingrid.sim.memory import DramTiming, MemoryTiming
 TILE_ENTRIES = max(POINTS) + 1
 """Length of the lists with an entry for each Winograd tile, and entry 0 for direct convolution."""
 
-SCALARS = (
-    "rows",
-    "bus_bytes",
-    "queue_depth",
-    "fetch_ahead",
-    "burst_beats",
-    "reads_in_flight",
-    "writes_in_flight",
-    "output_buffer",
-    "memory_latency",
-    "memory_bytes_per_cycle",
-    "queue_latency",
-    "semaphore_latency",
-    "read_request_latency",
-    "read_beat_latency",
-    "load_start_latency",
-    "weight_start_latency",
-    "weight_read_latency",
-    "weight_transform_stages",
-    "weight_transform_halves",
-    "vector_start_latency",
-    "vector_read_latency",
-    "patch_start_latency",
-    "patch_read_latency",
-    "transform_buffer_halves",
-    "sum_latency",
-    "settling_cycles",
-    "accumulator_read_latency",
-    "store_parameter_cycles",
-    "store_measure_cycles",
-    "placing_segments",
-    "leaving_segments",
-    "write_requests",
-    "write_start_latency",
-)
-BY_TILE = ("patch", "input_transform_latency", "first_write", "output_latency", "segment_tiles")
+SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
+    "rows": lambda config, _: config.rows,
+    "bus_bytes": lambda config, _: config.bus_bytes,
+    "queue_depth": lambda config, _: config.queue_depth,
+    "fetch_ahead": lambda config, _: config.fetch_ahead,
+    "burst_beats": lambda config, _: config.burst_beats,
+    "reads_in_flight": lambda config, _: config.reads_in_flight,
+    "writes_in_flight": lambda config, _: config.writes_in_flight,
+    "output_buffer": lambda config, _: config.output_buffer,
+    "memory_latency": lambda _, timing: timing.latency,
+    "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
+    "queue_latency": lambda *_: Queue.latency,
+    "semaphore_latency": lambda *_: Semaphores.latency,
+    "read_request_latency": lambda *_: ReadMaster.request_latency,
+    "read_beat_latency": lambda *_: ReadMaster.beat_latency,
+    "load_start_latency": lambda *_: LoadEngine.start_latency,
+    "weight_start_latency": lambda *_: WeightFeeder.start_latency,
+    "weight_read_latency": lambda *_: WeightFeeder.read_latency,
+    "weight_transform_stages": lambda *_: WeightTransform.stages,
+    "weight_transform_halves": lambda *_: WeightTransform.halves,
+    "vector_start_latency": lambda *_: VectorSource.start_latency,
+    "vector_read_latency": lambda *_: VectorSource.read_latency,
+    "patch_start_latency": lambda *_: PatchFeeder.start_latency,
+    "patch_read_latency": lambda *_: PatchFeeder.read_latency,
+    "transform_buffer_halves": lambda *_: TransformBuffer.halves,
+    "commit_latency": lambda config, _: Core.commit_latency_for(config),
+    "settling_latency": lambda config, _: Core.settling_latency_for(config),
+    "accumulator_read_latency": lambda *_: Accumulators.read_latency,
+    "store_parameter_cycles": lambda *_: StoreEngine.parameter_cycles,
+    "store_measure_cycles": lambda *_: StoreEngine.measure_cycles,
+    "placing_segments": lambda *_: OutputBuffer.placing_segments,
+    "leaving_segments": lambda *_: OutputBuffer.leaving_segments,
+    "write_requests": lambda config, _: WriteMaster.requests(config),
+    "write_start_latency": lambda *_: WriteMaster.start_latency,
+}
+"""Each number that the model needs once, and where it comes from."""
+
+BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
+    "patch": lambda _, tile: winograd(tile).patch if tile else 0,
+    "input_transform_latency": lambda _, tile: SeparableTransform.latency_for(winograd(tile).patch) if tile else 0,
+    "refill_latency": lambda _, tile: TransformBuffer.refill_latency_for(tile) if tile else 0,
+    "output_latency": lambda _, tile: OutputPath.latency_for(tile),
+    "segment_tiles": lambda config, tile: config.segment_tiles(tile),
+}
+"""Each number that depends on an instruction's tile; 0 where direct convolution has none."""
 
 
 class Parameters(ctypes.Structure):
@@ -80,46 +90,10 @@ class Parameters(ctypes.Structure):
 def parameters(config: AcceleratorConfig, timing: MemoryTiming) -> Parameters:
     """What makes up the time of a program on this accelerator and this memory."""
     timing.check(config.bus_bytes)
-    values = {
-        name: getattr(config, name)
-        for name in ("rows", "bus_bytes", "queue_depth", "fetch_ahead", "burst_beats", "reads_in_flight")
-    }
-    values |= {
-        "writes_in_flight": config.writes_in_flight,
-        "output_buffer": config.output_buffer,
-        "memory_latency": timing.latency,
-        "memory_bytes_per_cycle": timing.bytes_per_cycle,
-        "queue_latency": Queue.latency,
-        "semaphore_latency": Semaphores.latency,
-        "read_request_latency": ReadMaster.request_latency,
-        "read_beat_latency": ReadMaster.beat_latency,
-        "load_start_latency": LoadEngine.start_latency,
-        "weight_start_latency": WeightFeeder.start_latency,
-        "weight_read_latency": WeightFeeder.read_latency,
-        "weight_transform_stages": WeightTransform.stages,
-        "weight_transform_halves": WeightTransform.halves,
-        "vector_start_latency": VectorSource.start_latency,
-        "vector_read_latency": VectorSource.read_latency,
-        "patch_start_latency": PatchFeeder.start_latency,
-        "patch_read_latency": PatchFeeder.read_latency,
-        "transform_buffer_halves": TransformBuffer.halves,
-        "sum_latency": Core.commit_latency(config),
-        "settling_cycles": Core.settling_cycles(config),
-        "accumulator_read_latency": Accumulators.read_latency,
-        "store_parameter_cycles": StoreEngine.parameter_cycles,
-        "store_measure_cycles": StoreEngine.measure_cycles,
-        "placing_segments": OutputBuffer.placing_segments,
-        "leaving_segments": OutputBuffer.leaving_segments,
-        "write_requests": WriteMaster.requests(config),
-        "write_start_latency": WriteMaster.start_latency,
-    }
-    result = Parameters(dram=DramTiming.of(timing.dram), **values)
-    result.segment_tiles[0] = config.segment_tiles(0)
-    result.output_latency[0] = OutputPath.latency(0)
-    for tile in config.tiles:
-        result.patch[tile] = winograd(tile).patch
-        result.input_transform_latency[tile] = SeparableTransform.latency(winograd(tile).patch)
-        result.first_write[tile] = TransformBuffer.first_write(tile)
-        result.output_latency[tile] = OutputPath.latency(tile)
-        result.segment_tiles[tile] = config.segment_tiles(tile)
+    result = Parameters(dram=DramTiming.of(timing.dram))
+    for name, number in SCALARS.items():
+        setattr(result, name, number(config, timing))
+    for name, number_for in BY_TILE.items():
+        for tile in (0, *config.tiles):
+            getattr(result, name)[tile] = number_for(config, tile)
     return result

@@ -1,4 +1,4 @@
-// The patch feeder with its transform (hw/patch_feeder.py): blocks of patches into the transform buffer.
+// The patch feeder with its transform (hw/winograd/patch_feeder.py): blocks of patches into the transform buffer.
 #pragma once
 
 #include "definitions.hpp"
@@ -45,7 +45,7 @@ private:
         // Another tile's transform waits until this one is empty.
         if (m_tile && execute.tile != m_tile) cycle = std::max(cycle, filled.last() + NEXT);
         m_semaphores.take(execute.wait, Semaphore::INPUTS_LOADED);
-        m_record.step(Event::PATCHES_STARTED, m_program.executes[m_number].index, cycle);
+        m_record.event(Event::PATCHES_STARTED, m_program.executes[m_number].index, cycle);
         m_progress.patches.add(cycle);
         m_tile = execute.tile;
         m_next_read = cycle + m_parameters.patch_start_latency;
@@ -65,7 +65,7 @@ private:
         m_next_read = last + NEXT;
         if (--m_blocks_left == 0) {
             m_ended = last;
-            m_record.step(Event::PATCHES_ENDED, execute.index, last);
+            m_record.event(Event::PATCHES_ENDED, execute.index, last);
             if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.vectors(last);
             ++m_number;
         }

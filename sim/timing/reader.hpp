@@ -1,4 +1,4 @@
-// The reading half of the bus master (hw/read_master.py), shared by instruction fetch and load engine.
+// The reading half of the bus master (hw/bus/read_master.py), shared by instruction fetch and load engine.
 #pragma once
 
 #include "definitions.hpp"

@@ -9,8 +9,8 @@
 
 namespace wingrid {
 
-// Something that happened to an instruction.
-struct Step {
+// An event with the instruction that it happened to.
+struct InstructionEvent {
     Cycle cycle;
     uint32_t event;
     uint32_t instruction;
@@ -31,14 +31,14 @@ class Record {
 public:
     explicit Record(bool wanted) : m_wanted{wanted} {}
 
-    void step(Event event, uint32_t instruction, Cycle cycle) {
-        if (m_wanted) steps.push_back(Step{cycle, static_cast<uint32_t>(event), instruction});
+    void event(Event event, uint32_t instruction, Cycle cycle) {
+        if (m_wanted) events.push_back(InstructionEvent{cycle, static_cast<uint32_t>(event), instruction});
     }
     void transfer(const Transfer& transfer) {
         if (m_wanted) transfers.push_back(transfer);
     }
 
-    std::vector<Step> steps;
+    std::vector<InstructionEvent> events;
     std::vector<Transfer> transfers;
 
 private:

@@ -1,4 +1,4 @@
-// Operands are released when both an instruction's weights and its vectors are read (hw/execute_engine.py).
+// Operands are released when both an instruction's weights and its vectors are read (hw/execute/execute_engine.py).
 #pragma once
 
 #include "semaphores.hpp"

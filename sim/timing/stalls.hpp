@@ -1,4 +1,4 @@
-// Where the cycles went (hw/counters.py): each one is busy or has one cause for which no vector entered the mesh.
+// Where the cycles went (hw/control/counters.py): each one is busy or has one cause for which no vector entered the mesh.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-// The store engine (hw/store_engine.py): parameters, then segment by segment of neighbouring tiles.
+// The store engine (hw/store/store_engine.py): parameters, then segment by segment of neighbouring tiles.
 #pragma once
 
 #include "definitions.hpp"
@@ -42,7 +42,7 @@ private:
         if (!known(cycle)) return false;
         m_semaphores.take(store.wait, Semaphore::SUMS_READY);
         m_semaphores.take(store.wait, Semaphore::PARAMETERS_LOADED);
-        m_record.step(Event::STORE_STARTED, m_program.stores[number].index, cycle);
+        m_record.event(Event::STORE_STARTED, m_program.stores[number].index, cycle);
         m_progress.stores.add(cycle);
         m_row = store.destination;
         m_column = store.first;
@@ -79,8 +79,8 @@ private:
             m_lines_left -= lines;
         }
         if (m_tiles_left) return true;
-        m_record.step(Event::STORE_DRAINED, numbered.index, m_drained);
-        m_record.step(Event::STORE_ENDED, numbered.index, m_output.placed() + NEXT);
+        m_record.event(Event::STORE_DRAINED, numbered.index, m_drained);
+        m_record.event(Event::STORE_ENDED, numbered.index, m_output.placed() + NEXT);
         for (const Semaphore semaphore : {Semaphore::BANK_RELEASED, Semaphore::PARAMETERS_RELEASED})
             if (has(store.signal, semaphore)) m_semaphores.signal(semaphore, m_drained);
         return true;

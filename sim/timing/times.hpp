@@ -1,4 +1,4 @@
-// Cycles, and sequences of them: what the model knows of each event is the cycle in which it happens.
+// Cycles, and sequences of them: what the model knows of anything is the cycle in which it happens.
 #pragma once
 
 #include <algorithm>
@@ -19,12 +19,12 @@ constexpr Cycle UNKNOWN = INT64_MAX / 2;
 
 inline bool known(Cycle cycle) { return cycle < UNKNOWN; }
 
-// The cycles of the first, second, ... event of a kind, in order, as far as they are known.
+// The cycles of the first, second, ... occurrence of one thing, in order, as far as they are known.
 class Times {
 public:
     void add(Cycle cycle) { m_cycles.push_back(cycle); }
     ptrdiff_t count() const { return static_cast<ptrdiff_t>(m_cycles.size()); }
-    // Of event `index`; events before the first one were over before the start.
+    // Of occurrence `index`; those before the first one were over before the start.
     Cycle at(ptrdiff_t index) const {
         if (index < 0) return 0;
         return index < count() ? m_cycles[index] : UNKNOWN;

@@ -1,4 +1,4 @@
-// The streams of vectors into the mesh, direct (hw/vector_feeder.py) and transformed (hw/transform_buffer.py).
+// The streams of vectors into the mesh, direct (hw/execute/vector_feeder.py) and transformed (hw/winograd/transform_buffer.py).
 #pragma once
 
 #include "definitions.hpp"
@@ -58,7 +58,7 @@ private:
         if (!known(cycle)) return false;
         m_semaphores.take(execute.fields.wait, Semaphore::BANK_RELEASED);
         if (!tile) m_semaphores.take(execute.fields.wait, Semaphore::INPUTS_LOADED);
-        m_record.step(Event::VECTORS_STARTED, execute.index, cycle);
+        m_record.event(Event::VECTORS_STARTED, execute.index, cycle);
         (tile ? m_progress.blocks : m_progress.direct).add(cycle);
         m_started = cycle;
         m_fresh = true;
@@ -115,7 +115,7 @@ private:
         if (count > 1) {
             // Vectors but the first are read as the one before goes.
             if (m_tap.releases) {
-                const Cycle in_time = m_parameters.first_write[execute.fields.tile];
+                const Cycle in_time = m_parameters.refill_latency[execute.fields.tile];
                 m_patches.released.add(first + count - std::min(in_time, count - 1) - 1);
             }
             if (m_tap.final) end(m_last - 1);
@@ -123,9 +123,9 @@ private:
         if (!m_tap.final) return true;
         (execute.fields.tile ? m_progress.winograd_done : m_progress.direct_done).add(m_last);
         if (has(execute.fields.signal, Semaphore::SUMS_READY)) {
-            const Cycle committed = m_last + m_parameters.sum_latency;
+            const Cycle committed = m_last + m_parameters.commit_latency;
             m_semaphores.signal(Semaphore::SUMS_READY, committed);
-            m_record.step(Event::SUMS_READY, execute.index, committed);
+            m_record.event(Event::SUMS_READY, execute.index, committed);
         }
         return true;
     }
@@ -134,7 +134,7 @@ private:
     void end(Cycle cycle) {
         const Numbered<Execute>& execute = m_program.executes[m_tap.number];
         m_ended = cycle;
-        m_record.step(Event::VECTORS_ENDED, execute.index, cycle);
+        m_record.event(Event::VECTORS_ENDED, execute.index, cycle);
         if (!execute.fields.tile && has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.vectors(cycle);
     }
 

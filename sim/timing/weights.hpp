@@ -1,4 +1,4 @@
-// The weight feeder and the weight transform (hw/weight_feeder.py, hw/weight_transform.py).
+// The weight feeder and the weight transform (hw/execute/weight_feeder.py, hw/winograd/weight_transform.py).
 #pragma once
 
 #include <deque>
@@ -139,7 +139,7 @@ private:
         }
         if (!known(cycle)) return false;
         m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
-        m_record.step(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
+        m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
         m_ready = cycle + m_parameters.weight_start_latency;
         m_tile = execute.tile;
@@ -166,7 +166,7 @@ private:
             // A row is read as the one before leaves.
             m_ended = m_last_transfer - 1;
             const Numbered<Execute>& execute = m_program.executes[m_progress.weights.count() - 1];
-            m_record.step(Event::WEIGHTS_ENDED, execute.index, m_ended);
+            m_record.event(Event::WEIGHTS_ENDED, execute.index, m_ended);
             if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.weights(m_ended);
         }
         return true;

@@ -1,4 +1,4 @@
-// The writing half of the bus master (hw/write_master.py).
+// The writing half of the bus master (hw/bus/write_master.py).
 #pragma once
 
 #include <deque>

@@ -13,14 +13,14 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from timing_cases import CONFIGS, BankConflict, free_case, timing_case
+from timing_cases import ALL_CONFIGS, BankConflict, free_case, timing_case
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
-    parser.add_argument("--config", choices=list(CONFIGS), help="only on this accelerator")
+    parser.add_argument("--config", choices=list(ALL_CONFIGS), help="only on this accelerator")
     options = parser.parse_args()
     began = time.perf_counter()
     equal, skipped, different = 0, 0, []

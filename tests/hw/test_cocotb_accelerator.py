@@ -13,6 +13,8 @@ from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.rtl import verilator
 
+pytestmark = pytest.mark.rtl
+
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = (
     AcceleratorConfig(rows=4, cols=4, winograd=0, input_buffer=512, weight_buffer=1024, accumulators=256,

@@ -14,6 +14,8 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.store.requantiser import Requantiser
 
+pytestmark = pytest.mark.rtl
+
 
 @pytest.mark.parametrize(("rows", "cols", "winograd"), [(2, 3, 4), (4, 4, 0)])
 def test_matrix_unit_with_stalls_on_both_streams(
@@ -24,7 +26,7 @@ def test_matrix_unit_with_stalls_on_both_streams(
     unit = MatrixUnit(config, tag)
     settings = {
         "WINGRID_CONFIG": json.dumps(dataclasses.asdict(config)),
-        "WINGRID_LATENCY": str(unit.latency),
+        "WINGRID_LATENCY": str(unit.latency_for(config)),
         "WINGRID_TAG_BITS": str(tag.size),
     }
     run_bench(unit, "matrix_unit_bench", tmp_path, monkeypatch, settings)

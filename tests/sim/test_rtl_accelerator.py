@@ -16,6 +16,8 @@ from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, c
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 CONFIG = AcceleratorConfig(
     winograd=0, rows=4, cols=4, input_buffer=256, weight_buffer=1024, accumulators=128, output_buffer=64, burst_beats=16
 )
@@ -86,25 +88,25 @@ def test_memory_timing_changes_cycles_but_no_bit(timing: MemoryTiming) -> None:
     assert outcome.counters[Counter.BYTES_INSTRUCTIONS :] == usual.counters[Counter.BYTES_INSTRUCTIONS :]
 
 
-def test_steps_count_from_the_start_and_are_only_kept_while_they_are_wanted() -> None:
+def test_events_count_from_the_start_and_are_only_kept_while_they_are_wanted() -> None:
     group = single_group.build(CONFIG)
     with RtlSimulator(CONFIG, memory_bytes=single_group.MEMORY_BYTES) as simulator:
         run(simulator, group)
-        assert len(simulator.steps()) == 0
-        simulator.record_steps()
+        assert len(simulator.events()) == 0
+        simulator.record_events()
         simulator.memory[:] = group.memory
         start(simulator, group.length)
         cycles = simulator.run_until_interrupt()
-        steps = simulator.steps()
-        counts = collections.Counter(steps["event"].tolist())
+        events = simulator.events()
+        counts = collections.Counter(events["event"].tolist())
         assert counts[Event.DISPATCHED] == group.length
         assert counts[Event.STORE_ENDED] == sum(isinstance(instruction, Store) for instruction in group.instructions)
         assert counts[Event.PATCHES_STARTED] == 0
-        assert steps["cycle"].min() > 0
-        assert (np.diff(steps["cycle"]) >= 0).all()
-        assert steps["cycle"].max() < cycles
-        simulator.record_steps(False)
-        assert len(simulator.steps()) == 0
+        assert events["cycle"].min() > 0
+        assert (np.diff(events["cycle"]) >= 0).all()
+        assert events["cycle"].max() < cycles
+        simulator.record_events(False)
+        assert len(simulator.events()) == 0
 
 
 @pytest.mark.parametrize(

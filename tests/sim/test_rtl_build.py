@@ -21,6 +21,8 @@ from wingrid.sim import tools
 from wingrid.sim.rtl import build, verilator
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 BUS_BYTES = 4
 CONFIG = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes=BUS_BYTES)
 

@@ -18,6 +18,8 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import Dram, MemoryTiming
 from wingrid.sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
 
+pytestmark = pytest.mark.rtl
+
 RESET_CYCLES = 4
 SOURCE, DESTINATION = 0x0000, 0x8000
 MEMORY_BYTES = 0x10000
@@ -44,12 +46,12 @@ def start(device: RtlSimulator, **registers: int) -> None:
     }  # fmt: skip
     for name, value in settings.items():
         device.write_register(4 * CopyRegister[name], value)
-    device.record_bus()
+    device.record_handshakes()
     device.write_register(4 * CopyRegister.CONTROL, 1)
 
 
 def rule(
-    events: np.ndarray,
+    handshakes: np.ndarray,
     start: int,
     timing: MemoryTiming,
     bus_bytes: int,
@@ -58,13 +60,13 @@ def rule(
 ) -> tuple[list[int], list[int]]:
     """Cycles of the R and B handshakes that follow from the cycles of AR, AW and W: sim/memory.py, in Python."""
     reads = deque(
-        (int(event["cycle"]) + timing.latency, int(event["beats"]), int(event["address"]))
-        for event in of(events, Channel.AR)
+        (int(handshake["cycle"]) + timing.latency, int(handshake["beats"]), int(handshake["address"]))
+        for handshake in of(handshakes, Channel.AR)
     )
-    data = [int(event["cycle"]) for event in of(events, Channel.W) if event["last"]]
+    data = [int(handshake["cycle"]) for handshake in of(handshakes, Channel.W) if handshake["last"]]
     writes = deque(
-        (max(int(event["cycle"]), last) + 1, int(event["beats"]), int(event["address"]))
-        for event, last in zip(of(events, Channel.AW), data, strict=True)
+        (max(int(handshake["cycle"]), last) + 1, int(handshake["beats"]), int(handshake["address"]))
+        for handshake, last in zip(of(handshakes, Channel.AW), data, strict=True)
     )
     read_cycles: list[int] = []
     answer_cycles: list[int] = []
@@ -108,8 +110,8 @@ def ready_unless(mask: int) -> Callable[[int], bool]:
     return lambda cycle: not (cycle - RESET_CYCLES) & mask
 
 
-def of(events: np.ndarray, channel: Channel) -> np.ndarray:
-    return events[events["channel"] == channel]
+def of(handshakes: np.ndarray, channel: Channel) -> np.ndarray:
+    return handshakes[handshakes["channel"] == channel]
 
 
 WIDTHS = [(4, 1), (4, 3), (4, 4), (16, 4), (16, 11), (16, 16), (64, 3), (64, 16), (64, 64)]
@@ -132,17 +134,17 @@ def test_every_beat_comes_in_the_cycle_that_the_rule_says(
         for pattern in patterns:
             start(device, **pattern)
             device.run_until_interrupt()
-            events = device.bus_events()
+            handshakes = device.handshakes()
             read_cycles, answer_cycles = rule(
-                events,
+                handshakes,
                 device.written,
                 timing,
                 bus_bytes,
                 ready_unless(pattern.get("READ_STALL", 0)),
                 ready_unless(pattern.get("WRITE_STALL", 0)),
             )
-            assert of(events, Channel.R)["cycle"].tolist() == read_cycles
-            assert of(events, Channel.B)["cycle"].tolist() == answer_cycles
+            assert of(handshakes, Channel.R)["cycle"].tolist() == read_cycles
+            assert of(handshakes, Channel.B)["cycle"].tolist() == answer_cycles
             assert len(read_cycles) == pattern["BURSTS"] * pattern["BEATS"]
             size = pattern["BURSTS"] * pattern["BEATS"] * bus_bytes
             np.testing.assert_array_equal(
@@ -157,11 +159,11 @@ def test_first_beat_of_a_lone_read_comes_after_the_latency() -> None:
     with simulator(16, timing=MemoryTiming(latency=10, bytes_per_cycle=8)) as device:
         start(device, BURSTS=1, BEATS=3)
         device.run_until_interrupt()
-        events = device.bus_events()
-    address = int(of(events, Channel.AR)["cycle"][0])
-    assert (of(events, Channel.R)["cycle"] - address).tolist() == [11, 13, 15]
-    last = int(of(events, Channel.W)["cycle"][-1])
-    assert int(of(events, Channel.B)["cycle"][0]) == last + 1 + 6
+        handshakes = device.handshakes()
+    address = int(of(handshakes, Channel.AR)["cycle"][0])
+    assert (of(handshakes, Channel.R)["cycle"] - address).tolist() == [11, 13, 15]
+    last = int(of(handshakes, Channel.W)["cycle"][-1])
+    assert int(of(handshakes, Channel.B)["cycle"][0]) == last + 1 + 6
 
 
 def test_equal_runs_take_equal_cycles_under_every_seed() -> None:
@@ -271,7 +273,7 @@ def test_reset_in_the_middle_of_a_copy_forgets_it() -> None:
         device.reset()
         with pytest.raises(SimulationStalled):
             device.run_until_interrupt()
-        assert not of(device.bus_events(), Channel.R).size
+        assert not of(device.handshakes(), Channel.R).size
         start(device)
         device.run_until_interrupt()
         np.testing.assert_array_equal(
@@ -315,10 +317,10 @@ def test_impossible_parameters_are_refused() -> None:
         simulator(timing=MemoryTiming(bytes_per_cycle=17))
 
 
-def test_a_device_without_an_events_port_leaves_no_steps() -> None:
+def test_a_device_without_an_events_port_leaves_no_events() -> None:
     with simulator() as device:
-        device.record_steps()
+        device.record_events()
         start(device)
         device.run_until_interrupt()
-        assert len(device.bus_events()) > 0
-        assert len(device.steps()) == 0
+        assert len(device.handshakes()) > 0
+        assert len(device.events()) == 0

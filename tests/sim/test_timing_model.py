@@ -48,6 +48,7 @@ def group(tile: int = 4) -> list[Instruction]:
     return single_group.build(SQUARE, height=4, width=4, tile=tile).instructions
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("name", RTL_CONFIGS)
 def test_random_programs_take_the_same_time_in_every_counter_and_event(name: str) -> None:
     ran = 0
@@ -62,6 +63,7 @@ def test_random_programs_take_the_same_time_in_every_counter_and_event(name: str
     assert ran >= 50
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("name", RTL_CONFIGS)
 def test_so_do_instructions_in_any_order(name: str) -> None:
     for seed in range(80):
@@ -70,13 +72,14 @@ def test_so_do_instructions_in_any_order(name: str) -> None:
         assert text is None, f"seed {seed}, {case.timing}: {text}"
 
 
+@pytest.mark.rtl
 def test_what_ran_before_on_the_same_device_makes_no_difference() -> None:
     programs = [encode_program(group(tile)) for tile in (4, 0, 2, 0, 4, 2, 2)]
     with RtlSimulator(SQUARE, memory_bytes=MEMORY_BYTES, timing=TIMING) as device:
         for code in programs:
-            counters, steps = measure_on(device, code)
+            counters, rtl_events = measure_on(device, code)
             result = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
-            assert difference(code, result, counters, steps) is None
+            assert difference(code, result, counters, rtl_events) is None
 
 
 def test_the_random_programs_are_of_many_kinds() -> None:
@@ -117,13 +120,14 @@ def model(case: TimingCase) -> dict[Counter, int]:
     return simulate(case.config, case.instructions, case.timing, program_address=PROGRAM).counters
 
 
+@pytest.mark.rtl
 def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_matters_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     code = encode_program(group())
-    counters, steps = measure(SQUARE, code, TIMING)
+    counters, rtl_events = measure(SQUARE, code, TIMING)
     right = simulate(SQUARE, code, TIMING, program_address=PROGRAM, events=True)
-    assert difference(code, right, counters, steps) is None
+    assert difference(code, right, counters, rtl_events) is None
     assert right.cycles == counters[Counter.CYCLES]
     parameters.cache_clear()
     monkeypatch.setattr(StoreEngine, "parameter_cycles", StoreEngine.parameter_cycles + 2)
@@ -131,7 +135,7 @@ def test_a_latency_comes_from_its_component_and_a_wrong_one_is_found_where_it_ma
     parameters.cache_clear()
     stores = [index for index, instruction in enumerate(group()) if isinstance(instruction, Store)]
     drained = next(int(step["cycle"]) for step in right.events if step["event"] == Event.STORE_DRAINED)
-    text = difference(code, wrong, counters, steps)
+    text = difference(code, wrong, counters, rtl_events)
     assert text is not None
     assert text.startswith(
         f"CYCLES is {counters[Counter.CYCLES] + 2} in the model, {counters[Counter.CYCLES]} on the RTL"

@@ -16,7 +16,7 @@ EXECUTE_BANK, STORE_BANK = 0, 1
 MOST_BEATS = 200
 """Of a LOAD."""
 
-MOST_SUMS = 1200
+MOST_SUMS = 4096
 """Of an EXECUTE: patches enough for the transform buffer's halves to change hands before they are empty."""
 
 

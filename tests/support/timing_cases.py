@@ -68,8 +68,64 @@ DEEP = AcceleratorConfig(
     output_buffer=256,
     burst_beats=64,
 )
+# Sizes near and beyond the limits of the configurations that are shipped.
+BANKS = AcceleratorConfig(
+    winograd=4,
+    rows=2,
+    cols=2,
+    input_buffer=2048,
+    weight_buffer=256,
+    accumulators=4096,
+    parameter_blocks=2,
+    output_buffer=64,
+    burst_beats=32,
+)
+TALL = AcceleratorConfig(
+    winograd=4,
+    rows=20,
+    cols=2,
+    input_buffer=128,
+    weight_buffer=400,
+    accumulators=1764,
+    parameter_blocks=2,
+    output_buffer=64,
+    burst_beats=32,
+    queue_depth=2,
+    fetch_ahead=64,
+)
+BROADSIDE = AcceleratorConfig(
+    winograd=2,
+    rows=2,
+    cols=20,
+    input_buffer=256,
+    weight_buffer=18,
+    accumulators=33,
+    parameter_blocks=2,
+    output_buffer=16,
+    burst_beats=8,
+    queue_depth=64,
+    fetch_ahead=2,
+    reads_in_flight=64,
+    writes_in_flight=64,
+)
+VAST = AcceleratorConfig(
+    winograd=4,
+    rows=3,
+    cols=4,
+    input_buffer=1 << 16,
+    weight_buffer=40_000,
+    accumulators=1 << 15,
+    parameter_blocks=512,
+    output_buffer=1 << 12,
+    burst_beats=256,
+    reads_in_flight=16,
+)
 CONFIGS = {"4x4": SQUARE, "2x3": WIDE, "3x2": TINY, "3x5": NARROW, "8x2": BROAD, "2x2": DEEP}
+LIMITS = {"2x2 of 4096 sums": BANKS, "20x2": TALL, "2x20": BROADSIDE, "3x4 of vast buffers": VAST}
+ALL_CONFIGS = {**CONFIGS, **LIMITS}
 MEMORY_BYTES = 1 << 21
+LARGE_BANK = 1000
+"""Accumulators that more than a small layer fits into."""
 PROGRAM = MEMORY_BYTES - (1 << 18)
 """Byte address of the program, above everything that a program loads or stores."""
 
@@ -90,10 +146,10 @@ class TimingCase:
         Raises ``BankConflict`` for a program that is not one.
         """
         code = encode_program(self.instructions)
-        counters, steps = measure(self.config, code, self.timing, seed)
+        counters, events = measure(self.config, code, self.timing, seed)
         model = simulate(self.config, code, self.timing, program_address=PROGRAM, events=True)
         assert counters[Counter.CYCLES] == sum(counters[counter] for counter in Counter if 1 <= counter <= 8)
-        return difference(code, model, counters, steps)
+        return difference(code, model, counters, events)
 
 
 class BankConflict(Exception):
@@ -115,23 +171,23 @@ def measure_on(device: RtlSimulator, code: bytes) -> tuple[dict[Counter, int], n
     device.write_register(Register.INTERRUPT_ENABLE, 1)
     device.write_register(Register.PROGRAM, PROGRAM)
     device.write_register(Register.PROGRAM_LENGTH, len(code) // INSTRUCTION_BYTES)
-    device.record_steps()
+    device.record_events()
     device.write_register(Register.CONTROL, Control.START)
     device.run_until_interrupt()
-    steps = device.steps()
+    events = device.events()
     if device.read_register(Register.STATUS) != Status.DONE:
         fault = Fault(device.read_register(Register.FAULT))
         if fault == Fault.BANK_CONFLICT:
             raise BankConflict
         raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
-    return {counter: device.read_register(counter_address(counter)) for counter in Counter}, steps
+    return {counter: device.read_register(counter_address(counter)) for counter in Counter}, events
 
 
 def timing_case(seed: int, name: str | None = None) -> TimingCase:
-    """The case of a seed, on a configuration of ``CONFIGS``."""
+    """The case of a seed, on a configuration of ``ALL_CONFIGS``."""
     random = np.random.default_rng([seed, 5])
-    name = name or str(random.choice(list(CONFIGS)))
-    config = CONFIGS[name]
+    name = name or str(random.choice(list(ALL_CONFIGS)))
+    config = ALL_CONFIGS[name]
     timing = _memory(random, config)
     layers = 1 if random.random() < 0.8 else int(random.integers(2, 4))
     instructions: list[Instruction] = []
@@ -152,8 +208,8 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
 def free_case(seed: int, name: str | None = None) -> TimingCase:
     """The same for a program that computes nothing."""
     random = np.random.default_rng([seed, 6])
-    name = name or str(random.choice(list(CONFIGS)))
-    config = CONFIGS[name]
+    name = name or str(random.choice(list(ALL_CONFIGS)))
+    config = ALL_CONFIGS[name]
     instructions = free_program(random, config, int(random.integers(1, 60)), PROGRAM)
     return TimingCase(name, config, _memory(random, config), instructions, "a free program")
 
@@ -183,6 +239,8 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
         shape: Convolution
         if kind < 0.4 and config.winograd:
             shape = random_winograd_convolution(random)
+            if config.accumulators > LARGE_BANK and random.random() < 0.5:
+                shape = dataclasses.replace(shape, height=3 * shape.height, width=3 * shape.width, images=1)
         elif kind < 0.85:
             shape = random_convolution(random)
         elif kind < 0.93:

@@ -129,6 +129,7 @@ def test_a_golden_run_writes_everything_asked_for(files: Path, capsys: pytest.Ca
     assert [row["operator"] for row in csv.DictReader(Path("report.csv").read_text().splitlines())] == ["conv"]
 
 
+@pytest.mark.rtl
 def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("matmul", 20, 30, 40, "--json", "-", "--output", "product.npy", *SMALL) == 0
     output, error = capsys.readouterr()
@@ -141,6 +142,7 @@ def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsy
     assert np.load("product.npy").shape == (20, 40)
 
 
+@pytest.mark.rtl
 def test_backends_agree(files: Path) -> None:
     for backend in ("golden", "rtl"):
         assert call("filter", "small.png", "-k", "gaussian", "--stride", 2, "-o", f"{backend}.png",
@@ -148,6 +150,7 @@ def test_backends_agree(files: Path) -> None:
     assert np.array_equal(np.array(Image.open("golden.png")), np.array(Image.open("rtl.png")))
 
 
+@pytest.mark.rtl
 def test_the_report_names_the_algorithm_used(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = []
     for name in ("direct", "winograd2", "winograd4"):

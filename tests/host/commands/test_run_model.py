@@ -41,6 +41,7 @@ def expected_from(path: Path, x: np.ndarray) -> np.ndarray:
     return session.run(None, {session.get_inputs()[0].name: x})[0]
 
 
+@pytest.mark.rtl
 def test_digits_are_recognised_on_the_rtl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "logits.npy"
     assert call("run", "digits", "--batch", 1, "--output", output, "--json", "-", *ON_SQUARE) == 0
@@ -52,6 +53,7 @@ def test_digits_are_recognised_on_the_rtl(tmp_path: Path, capsys: pytest.Capture
     assert np.load(output).tobytes() == expected.tobytes()
 
 
+@pytest.mark.rtl
 def test_a_model_with_branches_runs_on_the_rtl(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("run", "int8.onnx", "--input", "x.npy", "--output", "y.npy", "--json", "-", *ON_SQUARE) == 0
     found = json.loads(capsys.readouterr().out)
@@ -115,6 +117,7 @@ def test_bad_input_is_refused_in_a_sentence(
     assert sorted(files.iterdir()) == before
 
 
+@pytest.mark.rtl
 def test_an_estimate_of_a_model_is_what_the_timing_backend_finds(
     files: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -68,6 +68,7 @@ def test_the_smaller_tile_brings_back_more_the_wider_the_accumulators(winograd: 
         assert usable_tiles(layer, operands, AcceleratorConfig(winograd=winograd)) == tiles
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(
     ("channels", "asked", "used"),
     [
@@ -90,6 +91,7 @@ def test_without_the_refusal_the_heaviest_weights_would_be_wrong() -> None:
     assert not np.array_equal(output, golden(layer, operands, x))
 
 
+@pytest.mark.rtl
 def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
     for shape in (
         Convolution(4, 6, 6, 4, kernel=(3, 3), stride=(1, 2)),

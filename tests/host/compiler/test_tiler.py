@@ -11,9 +11,9 @@ import pytest
 
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
-from wingrid.host.compiler.group_geometry import Tile
+from wingrid.host.compiler.group_geometry import Group
 from wingrid.host.compiler.plan import Plan
-from wingrid.host.compiler.plan_cost import estimate, least_cost
+from wingrid.host.compiler.plan_cost import least_cost, plan_cost
 from wingrid.host.compiler.tiler import best_plan, divisions
 from wingrid.host.networks.alexnet import ALEXNET
 from wingrid.host.networks.layer import Convolution, Layer, fully_connected
@@ -31,8 +31,8 @@ def loaded(compiled: CompiledLayer, buffer: Buffer) -> int:
     return sum(load.runs * load.run_beats for load in loads if load.buffer == buffer.value)
 
 
-def all_tiles(plan: Plan) -> list[Tile]:
-    return list(itertools.chain.from_iterable(plan.region_tiles()))
+def all_groups(plan: Plan) -> list[Group]:
+    return list(itertools.chain.from_iterable(plan.region_groups()))
 
 
 def execute_cycles(compiled: CompiledLayer) -> int:
@@ -53,7 +53,7 @@ def test_deep_vgg_layers_keep_every_multiplier_busy(layer: Layer) -> None:
     compiled = compile_layer(layer, CONFIG)
     ideal = layer.shape.macs / CONFIG.multipliers
     assert ideal <= execute_cycles(compiled) <= 1.01 * ideal
-    estimated = estimate(compiled.plan)
+    estimated = plan_cost(compiled.plan)
     assert estimated is not None
     assert estimated.cycles <= 1.01 * ideal
 
@@ -66,7 +66,7 @@ def test_winograd_keeps_every_multiplier_busy_in_vgg_layers(layer: Layer, tile: 
     tiles = math.ceil(shape.out_height / tile) * math.ceil(shape.out_width / tile)
     ideal = tiles * (tile + 2) ** 2 * shape.channels * shape.kernels // CONFIG.multipliers
     assert execute_cycles(compiled) == ideal
-    estimated = estimate(compiled.plan)
+    estimated = plan_cost(compiled.plan)
     assert estimated is not None
     assert estimated.cycles <= 1.005 * ideal
 
@@ -76,7 +76,7 @@ def test_every_multiplication_is_scheduled_once() -> None:
         compiled = compile_layer(layer, CONFIG)
         blocking = compiled.plan.blocking
         tiles = sum(blocking.tap_box(block).taps for block in range(blocking.output_blocks))
-        pixels = sum(tile.count for tile in all_tiles(compiled.plan))
+        pixels = sum(tile.count for tile in all_groups(compiled.plan))
         if layer.pool is None:
             assert pixels == layer.shape.images * layer.shape.out_height * layer.shape.out_width
         else:
@@ -97,13 +97,13 @@ def test_tile_groups_are_of_even_size() -> None:
     # 49 tiles where accumulators hold 25: two groups of 25 and 24 would serve as well here, but with 15 tiles
     # beside 16, say, the mesh would wait for weights.
     assert CONFIG.accumulators // 36 == 25
-    counts = [tile.count for tile in all_tiles(compiled.plan)]
+    counts = [tile.count for tile in all_groups(compiled.plan)]
     assert sum(counts) == 49
     assert max(counts) - min(counts) <= 1
     assert {i.count for i in compiled.instructions if isinstance(i, Execute)} == set(counts)
     for layer in VGG16.layers()[:13]:
         plan = best_plan(layer.shape, CONFIG, (4,))
-        assert min(tile.count for tile in all_tiles(plan)) >= CONFIG.rows, layer.name
+        assert min(tile.count for tile in all_groups(plan)) >= CONFIG.rows, layer.name
 
 
 def same_size(channels: int, size: int, kernels: int, kernel: int = 3) -> Convolution:
@@ -162,15 +162,15 @@ def random_plan(random: np.random.Generator, blocking: Blocking) -> Plan:
 @pytest.mark.parametrize("layer", LAYERS, ids=lambda layer: f"{layer.name}-{layer.shape.channels}")
 def test_no_plan_drawn_at_random_is_better(layer: Layer) -> None:
     random = np.random.default_rng(6)
-    least = estimate(best_plan(layer.shape, CONFIG, (0, 2, 4)))
+    least = plan_cost(best_plan(layer.shape, CONFIG, (0, 2, 4)))
     assert least is not None
     for tile in algorithms(layer.shape):
         blocking = Blocking.of(layer.shape, CONFIG, tile)
         for plan in (random_plan(random, blocking) for _ in range(100)):
-            if estimated := estimate(plan):
+            if estimated := plan_cost(plan):
                 assert least.cost <= 1.001 * estimated.cost, plan
                 # What the search relies on when it leaves plans out unseen.
-                tiles = plan.blocking.walk.images * plan.strips * plan.tiles
+                tiles = plan.blocking.walk.images * plan.strips * plan.groups
                 assert least_cost(blocking, CONFIG, tiles) <= estimated.cost, plan
 
 
@@ -225,7 +225,7 @@ def test_a_fully_connected_layer_moves_its_weights_and_little_else() -> None:
     compiled = compile_layer(Layer("fc", "fc", fully_connected(512, 7, 7, 1024)), CONFIG)
     weights = 512 * 7 * 7 * 1024 // 16
     assert loaded(compiled, Buffer.WEIGHTS) == weights
-    estimated = estimate(compiled.plan)
+    estimated = plan_cost(compiled.plan)
     assert estimated is not None
     assert estimated.beats <= 1.03 * weights
     # Chunks of at most a third of the buffer keep several loads in flight.

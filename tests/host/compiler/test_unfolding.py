@@ -8,7 +8,7 @@ from layer_cases import CONFIGS, random_case, random_convolution, random_layer, 
 
 from wingrid.host.compiler.algorithms import possible_unfoldings
 from wingrid.host.compiler.compile_layer import compile_layer
-from wingrid.host.compiler.plan_cost import estimate
+from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.networks.alexnet import ALEXNET
 from wingrid.host.networks.golden import golden
@@ -58,7 +58,7 @@ def chosen(layer: Layer, config: AcceleratorConfig) -> tuple[Unfolding | None, i
     """Unfolding, tile and estimated cycles of the cheapest way, and of the layer as it is."""
     unfoldings = dict.fromkeys(possible_unfoldings(layer, config), (0, *config.tiles))
     compiled = compile_layer(layer, config, tiles=(0, *config.tiles), unfoldings=unfoldings)
-    estimated = estimate(compiled.plan)
+    estimated = plan_cost(compiled.plan)
     assert estimated is not None
     return compiled.unfolding, compiled.plan.blocking.tile, estimated.cycles
 

@@ -15,6 +15,8 @@ from wingrid.host.networks.layer import Convolution, Layer, Operands, fully_conn
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 JUDGED = list(cases(240, seed=2))[::8]
 """A sample of the layers whose golden outputs onnxruntime confirms (see tests/sim)."""
 

@@ -124,6 +124,7 @@ def test_a_layer_starts_from_what_the_one_before_left_not_from_golden() -> None:
     assert list(walk_chain(machine.memory, jobs, compiled, 1, run)) == [True, True, False, False, False]
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(("network", "images"), [(SMALL, 1), (SMALL, 3), (LIKE_ALEXNET, 1), (LIKE_ALEXNET, 2)])
 def test_on_the_rtl_a_chain_equals_layers_side_by_side(network: Network, images: int) -> None:
     jobs = jobs_for(images, network)
@@ -137,6 +138,7 @@ def test_on_the_rtl_a_chain_equals_layers_side_by_side(network: Network, images:
         assert np.array_equal(one.output, other.output)
 
 
+@pytest.mark.rtl
 def test_a_normalisation_between_layers_goes_through_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
     jobs = jobs_for(1, LIKE_ALEXNET)
     inputs = []
@@ -150,6 +152,7 @@ def test_a_normalisation_between_layers_goes_through_the_host(monkeypatch: pytes
     assert inputs == ["conv1", "conv2", "conv3"]
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("images", [2, 3, 8])
 def test_a_batch_reads_fully_connected_weights_once(images: int) -> None:
     one, many = (

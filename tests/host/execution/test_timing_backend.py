@@ -25,6 +25,8 @@ from wingrid.hw.encoding import ProgramError
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import TimingResult, simulate
 
+pytestmark = pytest.mark.rtl
+
 SMALL = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name != "bus_bytes"]
 
 

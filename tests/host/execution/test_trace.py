@@ -17,6 +17,8 @@ from wingrid.hw.isa import Execute, Load, Store
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import simulate
 
+pytestmark = pytest.mark.rtl
+
 TIMING = MemoryTiming(40, 4)
 SHAPE = Convolution(9, 14, 13, 9, kernel=(3, 3), padding=(1, 1, 1, 1))
 

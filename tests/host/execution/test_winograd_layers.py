@@ -76,6 +76,7 @@ def test_the_smallest_buffers_suffice() -> None:
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)
 
 
+@pytest.mark.rtl
 @with_both_tiles
 @on_both_arrays
 def test_random_layers_on_the_rtl_equal_golden(array: str, tile: int) -> None:
@@ -105,6 +106,7 @@ def cut_down(layer: Layer) -> Layer:
     return dataclasses.replace(layer, shape=small)
 
 
+@pytest.mark.rtl
 @with_both_tiles
 @on_both_arrays
 def test_vgg_layers_cut_down_on_the_rtl_equal_golden(array: str, tile: int) -> None:
@@ -124,6 +126,7 @@ def extreme_patterns(channels: int, size: int) -> np.ndarray:
     return np.where(lowest, np.int8(-128), np.int8(127))
 
 
+@pytest.mark.rtl
 @with_both_tiles
 @on_both_arrays
 @pytest.mark.parametrize("zero_point", [-128, 127])

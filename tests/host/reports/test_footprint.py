@@ -69,6 +69,7 @@ def test_im2col_counts_an_element_for_each_tap_and_output() -> None:
     assert im2col_values(Layer("batch", "fc", fully_connected(8, 2, 3, 10, images=4))) == 4 * 8 * 2 * 3
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize(("config", "images"), [(SQUARE, 1), (SQUARE, 2), (WIDE, 2)], ids=["4x4", "4x4 batch", "2x3"])
 def test_what_moves_is_what_the_rtl_counts(config: AcceleratorConfig, images: int) -> None:
     setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0)

@@ -43,6 +43,7 @@ def test_program_bytes_are_what_the_executable_specification_moves(name: str) ->
     assert compared > 5
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("config", [SQUARE, WIDE], ids=["4x4", "2x3"])
 def test_program_bytes_are_what_the_rtl_counts(config: AcceleratorConfig) -> None:
     for layer in cases(config, 3):

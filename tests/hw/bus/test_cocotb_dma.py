@@ -12,6 +12,8 @@ from dma_device import DmaDevice
 
 from wingrid.hw.config import AcceleratorConfig
 
+pytestmark = pytest.mark.rtl
+
 
 def test_dma_with_independent_bus_partner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # A beat is wider than a channel block, so that its upper bytes count as well.

@@ -113,7 +113,7 @@ class Bench:
                 self.patch.append(unpack(word >> 1, 8, CONFIG.rows))
             if len(self.patch) == n * n:
                 v = transform_inputs(np.array(self.patch).T.reshape(-1, n, n), self.tile)
-                start = cycle + SeparableTransform.latency(n)
+                start = cycle + SeparableTransform.latency_for(n)
                 self.transformed.extend((start + k, v[:, k % n, k // n].tolist()) for k in range(n * n))
                 self.patch = []
 
@@ -124,7 +124,7 @@ class Bench:
                 # Positions arrive with the row running fastest.
                 block = np.array(self.sums).T.reshape(-1, n, n).swapaxes(1, 2)
                 y = transform_outputs(block, self.tile, M_BITS).reshape(CONFIG.cols, -1).T
-                start = cycle + SeparableTransform.latency(self.tile) + ExactDivision.latency
+                start = cycle + SeparableTransform.latency_for(self.tile) + ExactDivision.latency
                 self.answers.extend((start + k, lanes.tolist()) for k, lanes in enumerate(y))
                 self.sums = []
 

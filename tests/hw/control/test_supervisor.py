@@ -8,10 +8,11 @@ import pytest
 from amaranth.sim import SimulatorContext
 from simulation import simulate
 
-from wingrid.hw.control.supervisor import QUIET_CYCLES, Supervisor
+from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.isa import Fault
 
 SETTLING_CYCLES = 5
+QUIET_CYCLES = 30
 
 # Causes in the order of their priority: the port that reports each, its value, and the port with the instruction.
 CAUSES = (
@@ -140,7 +141,7 @@ def test_a_quiet_machine_is_deadlocked() -> None:
 
 
 def run(bench: Callable[[SimulatorContext, Supervisor], Awaitable[None]]) -> None:
-    supervisor = Supervisor(SETTLING_CYCLES)
+    supervisor = Supervisor(SETTLING_CYCLES, QUIET_CYCLES)
 
     async def prepared(ctx: SimulatorContext) -> None:
         ctx.set(supervisor.vectors_idle, 1)

@@ -56,14 +56,15 @@ def run(
 ) -> Trace:
     """Offer tiles and vectors in the cycles that the two functions allow; once offered they stay."""
     dut = MatrixUnit(config, TAG)
-    trace = Trace(dut.latency)
+    latency = dut.latency_for(config)
+    trace = Trace(latency)
     rows = [row.tolist() for weights, _ in tiles for row in weights[::-1]]
     vectors = [(vector.tolist(), i == 0) for _, block in tiles for i, vector in enumerate(block)]
 
     async def testbench(ctx: SimulatorContext) -> None:
         row = vector = cycle = 0
         weights_offered = vectors_offered = False
-        while len(trace.sum_cycles) < len(vectors) or cycle < trace.sum_cycles[-1] + 2 * dut.latency:
+        while len(trace.sum_cycles) < len(vectors) or cycle < trace.sum_cycles[-1] + 2 * latency:
             weights_offered = row < len(rows) and (weights_offered or offer_weights(cycle))
             vectors_offered = vector < len(vectors) and (vectors_offered or offer_vectors(cycle))
             ctx.set(dut.weights.valid, weights_offered)
@@ -87,7 +88,7 @@ def run(
                 trace.tags.append((sums.tag.number, sums.tag.odd))
             await ctx.tick()
             cycle += 1
-            assert cycle < 20 * (len(rows) + len(vectors)) + 10 * dut.latency, "no progress"
+            assert cycle < 20 * (len(rows) + len(vectors)) + 10 * latency, "no progress"
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)
@@ -96,9 +97,9 @@ def run(
 
     expected = np.concatenate([block @ weights for weights, block in tiles])
     np.testing.assert_array_equal(trace.sums, wrapped(expected, config.accumulator_bits))
-    assert dut.latency == config.rows + config.cols
+    assert latency == config.rows + config.cols
     assert trace.tags == [(i, i % 2) for i in range(len(vectors))]
-    assert trace.sum_cycles == [cycle + dut.latency for cycle in trace.vector_cycles]
+    assert trace.sum_cycles == [cycle + latency for cycle in trace.vector_cycles]
     assert len(trace.weight_cycles) == len(rows)
     return trace
 

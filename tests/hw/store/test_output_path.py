@@ -83,7 +83,7 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
                 sending = bool(todo) and (gaps is None or gaps.random() < 0.6)
                 vector, ends = todo.pop(0) if sending else (None, False)
                 if ends:
-                    first = cycle + dut.latency(item.tile)
+                    first = cycle + dut.latency_for(item.tile)
                     due.extend(range(first, first + max(1, item.tile) ** 2))
                 offer(ctx, dut.sums, vector, config.accumulator_bits)
                 if ctx.get(Value.cast(dut.results)) & 1:

@@ -19,6 +19,8 @@ from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_l
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import winograd
 
+pytestmark = pytest.mark.rtl
+
 
 class Transforms(wiring.Component):
     """Input, weight and output transform of an accelerator, the last one with its division; ``select`` is for all."""

@@ -70,7 +70,7 @@ def stream(
                 if starts and not inside:
                     inside, first = True, cycle
                 if ends:
-                    start = cycle + dut.latency(m)
+                    start = cycle + dut.latency_for(m)
                     expected_cycles.extend(range(start, start + m * m))
                     busy_until, inside = expected_cycles[-1], False
             offer(ctx, dut.input, lanes, bits[0])

@@ -214,7 +214,7 @@ def test_extreme_pixels_reach_the_mesh_with_their_signs(tile: int) -> None:
 @pytest.mark.parametrize("tile", [2, 4])
 def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
     positions = winograd(tile).patch ** 2
-    count = TransformBuffer.first_write(tile) + 1
+    count = TransformBuffer.refill_latency_for(tile) + 1
     for counts in ((count, count), (14, 13)):
         trace = run([execute(tile, counts[0], 3), execute(tile, counts[1], 2)])
         assert not gaps(trace)
@@ -224,11 +224,11 @@ def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
 
 @pytest.mark.parametrize("tile", [2, 4])
 def test_few_tiles_wait_for_the_transform_as_long_as_the_formula_says(tile: int) -> None:
-    positions, first_write = winograd(tile).patch ** 2, TransformBuffer.first_write(tile)
-    for count in (1, 2, 3, first_write):
+    positions, refill = winograd(tile).patch ** 2, TransformBuffer.refill_latency_for(tile)
+    for count in (1, 2, 3, refill):
         trace = run([execute(tile, count, 5)])
         # Two blocks are ready; the third was read up to its first patch's end when the first one's half came free.
-        wait = first_write - max(1, count - 1)
+        wait = refill - max(1, count - 1)
         assert gaps(trace) == {positions * count * 2: wait, positions * count * 4: wait}
         counted = sum(trace.stalls[cycle] == Stall.TRANSFORM for cycle in range(trace.taken[0], trace.taken[-1]))
         assert counted == 2 * wait
