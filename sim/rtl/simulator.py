@@ -6,6 +6,7 @@ import ctypes
 import enum
 import functools
 import os
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,9 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import DramTiming, MemoryTiming
 from wingrid.sim.rtl import build
 
-_CHUNK = 200_000
-"""Cycles simulated between two looks at the keyboard."""
+_FIRST_CHUNK = 10_000
+_ATTENTION = 0.1
+"""Seconds of simulation between two looks at the world outside: who interrupts does not want to wait."""
 
 _RESET_CYCLES = 4
 _LIMIT, _INTERRUPT, _STALLED, _FAILED = range(4)
@@ -141,8 +143,11 @@ class RtlSimulator:
         """
         start = self.cycles
         self._library.wingrid_attend(self._open())
+        chunk = _FIRST_CHUNK
         while True:
-            status = self._check(self._library.wingrid_run(self._open(), _CHUNK, self.patience))
+            began = time.perf_counter()
+            status = self._check(self._library.wingrid_run(self._open(), chunk, self.patience))
+            chunk = max(1_000, min(int(chunk * _ATTENTION / (time.perf_counter() - began)), 2 * chunk))
             if status == _INTERRUPT:
                 return self.cycles - start
             if status == _STALLED:
