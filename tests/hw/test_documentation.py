@@ -10,7 +10,7 @@ from amaranth.hdl import Shape
 
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
-from wingrid.hw.registers import IDENTITY, Counter, Register, counter_address
+from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -44,6 +44,11 @@ def test_registers_and_counters() -> None:
     names |= {(counter.name, f"0x{counter_address(counter):02X}") for counter in Counter}
     headers = {("Counter", "Offset"), ("Register", "Address")}
     assert found == names | headers
+    access = {row[0]: row[2] for row in rows((DOCS / "counters.md").read_text()) if row[0] in Register.__members__}
+    for register in Register:
+        (kind,) = {field.access for field in FIELDS[register]}
+        expected = {Access.READ: "read", Access.WRITE: "write"}.get(kind, "both")
+        assert access[register.name] == expected
     assert f"0x{IDENTITY:08X}" in (DOCS / "counters.md").read_text()
 
 
