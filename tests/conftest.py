@@ -1,7 +1,7 @@
 """Tests that use a Verilated simulator say so by the marker ``rtl``; those that do without it fail.
 
-So ``pytest -m "not rtl"`` is a quick loop, and stays one. A simulator that a test starts in a process of its
-own is not seen here: such a test needs the marker too.
+So what ``make quick`` runs, those that are neither ``rtl`` nor ``slow``, stays quick. A simulator that a test starts in
+a process of its own is not seen here: such a test needs the marker too.
 """
 
 from __future__ import annotations

@@ -69,7 +69,7 @@ def fitted(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArra
 
 
 def sample_batch(images: int, height: int, width: int) -> npt.NDArray[np.int8]:
-    """int8 [images, 3, height, width]: the sample photographs, then ever narrower middles of them."""
+    """int8 [images, 3, height, width]: the sample photographs, then smaller and smaller central parts of them."""
     batch = []
     for index in range(images):
         pixels = load_picture(f"{_SAMPLE_PREFIX}{SAMPLES[index % len(SAMPLES)]}")

@@ -66,7 +66,7 @@ def require_room(dtype: np.dtype, shape: Sequence[int], what: str) -> None:
 
 
 def noise(dtype: np.dtype, shape: Sequence[int]) -> npt.NDArray:
-    """The same for any shape."""
+    """Normally distributed floats, or integers of all values, of a shape; always the same ones."""
     random = np.random.default_rng(NOISE_SEED)
     if np.issubdtype(dtype, np.floating):
         return random.normal(0, 1, shape).astype(dtype)

@@ -31,7 +31,7 @@ HANDSHAKE = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), 
 """A handshake on the AXI4 master. ``address`` and ``beats`` are those of AR and AW, ``last`` that of R and W."""
 
 ENGINE_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4")])
-"""What an engine did with its next instruction: one of ``wingrid.hw.events.Event``."""
+"""An engine event: ``event``, a ``wingrid.hw.events.Event``, happened to the engine's next instruction."""
 
 _RECORDED_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("", "<u4")])
 
@@ -196,11 +196,11 @@ class RtlSimulator:
         return np.frombuffer(ctypes.string_at(handshakes, count * HANDSHAKE.itemsize), HANDSHAKE)
 
     def record_events(self, on: bool = True) -> None:
-        """Start recording what the engines do with an empty record, or stop and drop it."""
+        """Start recording engine events with an empty record, or stop and drop it."""
         self._library.wingrid_record_events(self._open(), int(on))
 
     def events(self) -> NDArray[Any]:
-        """What the engines did, as recorded so far, in order, as records of ``ENGINE_EVENT``.
+        """A copy of the engine events recorded so far, in order, as records of ``ENGINE_EVENT``.
 
         Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
         the cycle before the machine runs.

@@ -20,7 +20,7 @@ SOURCES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "hw", "sim
 """What the packages are built from, in a copy: a build leaves files behind, some of which the next one would take."""
 
 # One process builds and installs for all.
-pytestmark = pytest.mark.xdist_group("packaging")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 
 def call(*command: object, folder: Path) -> str:

@@ -19,6 +19,8 @@ from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing.model import simulate
 
+pytestmark = pytest.mark.rtl
+
 BANKS = LIMITS["2x2 of 4096 sums"]
 TIMING = MemoryTiming(latency=40, bytes_per_cycle=4)
 

@@ -82,6 +82,7 @@ def test_what_ran_before_on_the_same_device_makes_no_difference() -> None:
             assert difference(code, result, counters, rtl_events) is None
 
 
+@pytest.mark.slow
 def test_the_random_programs_are_of_many_kinds() -> None:
     cases = [timing_case(seed, name) for name in RTL_CONFIGS for seed in range(60)]
     cases += [free_case(seed, name) for name in RTL_CONFIGS for seed in range(80)]
@@ -278,6 +279,7 @@ def test_a_tile_that_the_accelerator_does_not_have_is_refused() -> None:
         simulate(dataclasses.replace(SQUARE, winograd=2), [Store(tile=4)])
 
 
+@pytest.mark.slow
 def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
     heard: list[str] = []

@@ -79,6 +79,7 @@ def test_a_sweep_has_a_line_for_every_combination(small: str) -> None:
 
 
 @pytest.mark.rtl
+@pytest.mark.rtl
 def test_a_network_runs_with_outputs_and_report(small: str) -> None:
     random = np.random.default_rng(3)
     x = random.integers(-128, 128, (2, SMALL_VGG16.channels, SMALL_VGG16.height, SMALL_VGG16.width), np.int8)
@@ -93,6 +94,7 @@ def test_a_network_runs_with_outputs_and_report(small: str) -> None:
     assert "on rtl" in on_rtl._repr_html_()
 
 
+@pytest.mark.rtl
 @pytest.mark.rtl
 def test_a_layer_with_own_weights_is_compiled_timed_and_run() -> None:
     random = np.random.default_rng(4)
@@ -119,6 +121,7 @@ def _sums(x: np.ndarray, weights: np.ndarray, zero_point: int) -> np.ndarray:
     return np.einsum("chwij,kcij->khw", windows, weights.astype(np.int64))
 
 
+@pytest.mark.rtl
 @pytest.mark.rtl
 def test_matrices_and_pictures() -> None:
     random = np.random.default_rng(5)

@@ -237,6 +237,7 @@ def test_a_whole_network_ends_in_classes(files: Path, capsys: pytest.CaptureFixt
     assert "local response normalisation after conv1, conv2; softmax after fc8." in output
 
 
+@pytest.mark.slow
 def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
     assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]

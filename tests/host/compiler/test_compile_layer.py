@@ -15,6 +15,7 @@ from wingrid.hw.encoding import ProgramError
 from wingrid.hw.isa import Semaphore
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 @pytest.mark.parametrize("first", range(0, 60, 20))
 def test_random_layers_equal_golden(name: str, first: int) -> None:

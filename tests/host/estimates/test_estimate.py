@@ -141,6 +141,7 @@ def test_settings_combine_in_order_and_later_ones_win() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".png", ".svg"])
 def test_a_plot_is_drawn(suffix: str, capsys: pytest.CaptureFixture[str]) -> None:
     name = f"plot{suffix}"

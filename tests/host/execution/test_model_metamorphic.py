@@ -56,6 +56,7 @@ class Run:
         return cls(result.counters, list(zip(transfers["kind"].tolist(), transfers["address"].tolist(), strict=True)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=list(CONFIGS))
 def test_a_better_memory_never_costs_cycles_and_moves_the_same_bytes(config: AcceleratorConfig) -> None:
     """As long as bursts have the bus in the same order: where a read gets ahead of a write, another one may suffer."""
@@ -83,6 +84,7 @@ def test_a_better_memory_never_costs_cycles_and_moves_the_same_bytes(config: Acc
     assert alike > 100
 
 
+@pytest.mark.slow
 @NETWORKS
 @pytest.mark.parametrize("config", RTL_CONFIGS.values(), ids=list(RTL_CONFIGS))
 def test_a_larger_batch_never_takes_less(network: Network, config: AcceleratorConfig) -> None:

@@ -35,6 +35,7 @@ def check(layer: Layer, config: AcceleratorConfig, seed: int, tiles: tuple[int, 
     return compiled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_random_pooled_layers_equal_golden(name: str) -> None:
     config = CONFIGS[name]

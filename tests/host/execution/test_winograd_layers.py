@@ -60,6 +60,7 @@ def test_the_random_layers_are_of_every_kind() -> None:
     assert any(shape.channels % 2 and shape.channels % 4 and shape.kernels % 3 for shape in shapes)
 
 
+@pytest.mark.slow
 @with_both_tiles
 @pytest.mark.parametrize("array", ["4x4", "2x3"])
 def test_random_layers_on_the_executable_specification_equal_golden(array: str, tile: int) -> None:
@@ -69,6 +70,7 @@ def test_random_layers_on_the_executable_specification_equal_golden(array: str, 
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)
 
 
+@pytest.mark.slow
 def test_the_smallest_buffers_suffice() -> None:
     for seed in range(20):
         _, layer, operands, x = random_winograd_case(seed)

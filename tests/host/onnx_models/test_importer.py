@@ -24,6 +24,7 @@ from wingrid.host.onnx_models.refusal import ModelRefused
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 
 
+@pytest.mark.slow
 def test_all_digits_give_onnxruntimes_logits_and_are_recognised() -> None:
     digits = labelled_digits(None, "golden")
     graph = import_model(read_model(bundled_model(DIGITS)), digits.images.shape, CONFIG)
@@ -65,6 +66,7 @@ def test_int8_that_branches_is_onnxruntimes_float_unless_told_otherwise() -> Non
     assert differences(integers, x) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet", "shufflenet"])
 def test_published_topologies_run_all_convolutions_on_the_accelerator(name: str) -> None:
     model = checked_model(light_network(name).SerializeToString(), Path())

@@ -24,6 +24,7 @@ def in_scope(prefix: str) -> list[str]:
     return [name for name in node_cases() if name.startswith(prefix) and not any(part in name for part in NOT_IN_SCOPE)]
 
 
+@pytest.mark.slow
 def test_convolutions_run_on_the_accelerator() -> None:
     names = [*in_scope("test_conv_"), *in_scope("test_basic_conv")]
     assert len(names) == 6

@@ -113,6 +113,7 @@ def test_results_halfway_between_integers_go_to_the_even_one() -> None:
     check(config, totals, np.zeros(2, np.int64), np.array([0.25, 1.5], np.float32), zero_point=-7)
 
 
+@pytest.mark.slow
 def test_products_near_ties_are_rounded_twice_as_float32_does() -> None:
     # sum * scale just off a tie by less than a float32 step: rounding once would differ from rounding twice.
     rng = np.random.default_rng(7)
@@ -129,6 +130,7 @@ def test_products_near_ties_are_rounded_twice_as_float32_does() -> None:
     assert differing > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("mantissa", "zero_point"), [(1 << 23, -128), ((1 << 24) - 1, 127)])
 def test_extreme_totals_saturate_for_every_exponent(mantissa: int, zero_point: int) -> None:
     exponents = np.array([-128, -127, -126, *range(-36, 12), 100, 126, 127])

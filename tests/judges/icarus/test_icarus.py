@@ -23,6 +23,8 @@ from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, c
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 BENCH = Path(__file__).parent / "wingrid_bench.v"
 CONFIGS = {"2x3": WIDE, "4x4": SQUARE}
 LAYERS: dict[str, dict[str, int]] = {

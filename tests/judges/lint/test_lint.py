@@ -17,6 +17,8 @@ import timing_cases
 from wingrid.hw import verilog
 from wingrid.sim.rtl import verilator
 
+pytestmark = pytest.mark.rtl
+
 SLANG_WAIVERS = {
     "sign-conversion": "Amaranth keeps signed values in unsigned nets and says $signed where it counts",
     "arith-op-mismatch": "Amaranth sizes operands by its own rules and lets Verilog extend the narrower one",
