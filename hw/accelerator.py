@@ -17,7 +17,8 @@ class Accelerator(wiring.Component):
     """Registers in front of a core, in one clock domain with a synchronous reset.
 
     A soft reset (``Control.RESET``) holds the core until its last bus transaction is over, then
-    resets all of it; registers that the host has written keep their values.
+    resets all of it; registers that the host has written keep their values. Where memory never answers, it waits
+    for ever, as the protocol wants: only ``rst`` helps, on both sides of the bus.
 
     Members
     -------

@@ -136,7 +136,7 @@ class Core(wiring.Component):
         m.submodules.supervisor = supervisor = Supervisor(
             self.settling_latency_for(config), self.quiet_cycles_for(config)
         )
-        m.submodules.counters = counters = Counters(config)
+        m.submodules.performance_counters = counters = Counters(config)
         engines = (load, execute, store)
 
         # The bus.

@@ -7,6 +7,8 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from wingrid.hw.ram_style import RamStyle
+
 
 class Queue(wiring.Component):
     """Holds up to ``depth`` payloads (a power of two, at least 2), in order.
@@ -43,7 +45,9 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=self._shape, depth=self.depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
+        )
         write = memory.write_port()
         read = memory.read_port(domain="comb")
         head = Signal(range(self.depth))

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Buffer
+from wingrid.hw.ram_style import RamStyle
 
 BUFFER_ADDRESS_BITS = 20
 """Width of an entry's address in any buffer (the largest that the configuration allows)."""
@@ -76,7 +77,7 @@ class OperandBuffers(wiring.Component):
             Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, None),
         }
         for buffer, (address, content, enable) in read_ports.items():
-            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[])
+            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[], attrs=RamStyle.BLOCK.attributes)
             m.submodules[buffer.name.lower()] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -12,6 +12,7 @@ from wingrid.hw.bus.write_master import WRITE_REQUEST
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
 
 SEGMENT = data.StructLayout(
@@ -86,7 +87,9 @@ class OutputBuffer(wiring.Component):
         m = Module()
         m.submodules.placing = placing = Queue(PLACE, self.placing_segments)
         m.submodules.leaving = leaving = Queue(SEGMENT, self.leaving_segments)
-        m.submodules.memory = memory = Memory(shape=8 * config.bus_bytes, depth=config.output_buffer, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.attributes
+        )
         write, read = memory.write_port(), memory.read_port()
 
         reserved = Signal(range(config.output_buffer + 1))

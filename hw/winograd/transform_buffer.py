@@ -13,6 +13,7 @@ from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
 from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
 from wingrid.hw.winograd_matrices import winograd
@@ -93,7 +94,12 @@ class TransformBuffer(wiring.Component):
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.arriving = arriving = Queue(BLOCK, self.halves)
-        memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
+        memory = Memory(
+            shape=config.activation_bits * config.rows,
+            depth=2 * config.accumulators,
+            init=[],
+            attrs=RamStyle.BLOCK.attributes,
+        )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         connect(m, flipped(self.instruction), queue.input)

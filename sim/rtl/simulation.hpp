@@ -126,16 +126,15 @@ public:
         for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
             step();
             if (m_sampled.register_b) {
+                // A write acts in the cycle before its response, which has just ended.
+                m_written = m_cycle - 2;
+                m_memory->restart(m_written);
                 idle_registers();
                 check_register("write to", address, m_sampled.register_response);
                 return;
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
-            if (m_sampled.register_w) {
-                m_written = m_cycle - 1;
-                m_memory->restart(m_written);
-                m_top->s_axil_wvalid = 0;
-            }
+            if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
         }
         register_timeout("write to", address);
     }

@@ -27,7 +27,7 @@ from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
-from wingrid.hw.registers import IDENTITY, Counter, Register, counter_address
+from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd_matrices import winograd
@@ -65,6 +65,11 @@ def test_registers_and_counters() -> None:
     names |= {(counter.name, f"0x{counter_address(counter):02X}") for counter in Counter}
     headers = {("Counter", "Offset"), ("Register", "Address")}
     assert found == names | headers
+    access = {row[0]: row[2] for row in rows((DOCS / "counters.md").read_text()) if row[0] in Register.__members__}
+    for register in Register:
+        (kind,) = {field.access for field in FIELDS[register]}
+        expected = {Access.READ: "read", Access.WRITE: "write"}.get(kind, "both")
+        assert access[register.name] == expected
     assert f"0x{IDENTITY:08X}" in (DOCS / "counters.md").read_text()
 
 
