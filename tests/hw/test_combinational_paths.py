@@ -1,4 +1,4 @@
-"""No output of the accelerator depends on an input of the same cycle (IHI 0022E, A3.1.1), traced through the netlist."""
+"""No output of the accelerator depends on an input in the same cycle (IHI 0022E, A3.1.1), as the netlist shows."""
 
 from __future__ import annotations
 
