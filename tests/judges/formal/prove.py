@@ -92,11 +92,11 @@ def _top(text: str) -> str:
     connections = "".join(f", .{port['name']}({port['name']})" for port in inputs)
     return f"""
 module judged(input clk{header}, output [{width - 1}:0] broken);
-  reg running = 1'b0;
-  always @(posedge clk) running <= 1'b1;
-  wire [{width - 1}:0] seen;
-  {verilog.TOP} bench(.clk(clk), .rst(~running), .broken(seen){connections});
-  assign broken = running ? seen : {width}'d0;
+  reg judged_running = 1'b0;
+  always @(posedge clk) judged_running <= 1'b1;
+  wire [{width - 1}:0] judged_broken;
+  {verilog.TOP} bench(.clk(clk), .rst(~judged_running), .broken(judged_broken){connections});
+  assign broken = judged_running ? judged_broken : {width}'d0;
 endmodule
 """
 

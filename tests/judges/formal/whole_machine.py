@@ -1,4 +1,4 @@
-"""The whole machine with arbitrary instructions and responses, for its first cycles. Exit status 1 if a rule can be broken.
+"""The whole machine with arbitrary instructions and responses, for its first cycles. Exit status 1 if a rule breaks.
 
 python -m tests.judges.formal.whole_machine --cycles 45
 """
