@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus hostile lint-verilog lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -37,6 +37,25 @@ bench: $(VENV)/.installed
 CASES := 1100
 verify: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
+
+# Judges of the Verilog that share nothing with what they judge; the quick part of each is in `make test`. Icarus Verilog and
+# Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
+judges: lint-verilog icarus formal hostile
+
+lint-verilog: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest tests/judges/lint
+
+icarus: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest tests/judges/icarus
+
+# Every part without a bound, and the whole machine for its first CYCLES_PROVED cycles.
+CYCLES_PROVED := 45
+formal: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -s tests/judges/formal
+	$(BIN)/python -m tests.judges.formal.whole_machine --cycles $(CYCLES_PROVED)
+
+hostile: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.judges.hostile.hostile_partner --rounds 1000
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 
 from wingrid.host.errors import UserError
@@ -34,6 +36,18 @@ def require_standard_output() -> None:
     """Raise ``UserError`` if there is none."""
     if sys.stdout is None:
         raise UserError("cannot write to standard output: it is closed")
+
+
+def abandon_what_cannot_be_written() -> None:
+    """Let go of text that standard output does not take: Python tries again when it ends, and complains."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError, ValueError):
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
 
 
 def _put(content: str | bytes) -> None:

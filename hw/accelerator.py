@@ -14,14 +14,23 @@ from wingrid.hw.events import Event
 
 
 class Accelerator(wiring.Component):
-    """Registers in front of a core.
-
-    Ports: ``m_axi_*`` (AXI4 master to memory, ``config.bus_bytes`` wide), ``s_axil_*`` (AXI4-Lite slave,
-    32 bits), ``interrupt`` (level) and ``events``, pulses that tell what the engines do, a bit for each ``Event``: for
-    measuring and logic analysers, to be left open otherwise. All in one clock domain with a synchronous reset.
+    """Registers in front of a core, in one clock domain with a synchronous reset.
 
     A soft reset (``Control.RESET``) holds the core until its last bus transaction is over, then
-    resets all of it; registers that the host has written keep their values.
+    resets all of it; registers that the host has written keep their values. Where memory never answers, it waits
+    for ever, as the protocol wants: only ``rst`` helps, on both sides of the bus.
+
+    Members
+    -------
+    m_axi_* : In and Out, ``axi.read_channels(config)`` and ``axi.write_channels(config)``
+        AXI4 master to memory, ``config.bus_bytes`` wide.
+    s_axil_* : In and Out, ``axi.register_slave()``
+        AXI4-Lite slave, 32 bits: the registers.
+    interrupt : Out, 1
+        Level: the machine has stopped and the interrupt is enabled.
+    events : Out, len(Event)
+        A bit for each ``Event``, high for one cycle when an engine does that to an instruction. For measuring and logic
+        analysers; may be left open.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -34,16 +34,37 @@ from wingrid.hw.winograd_matrices import winograd
 class Core(wiring.Component):
     """Runs a program from ``start`` until it is ``done`` or has a ``fault``.
 
-    Both are levels that last until the next ``start`` (done) or reset (fault). After a fault no engine
-    starts anything more; bursts under way on the bus are completed. ``bus_quiet`` says that none is.
-    ``running`` begins in the cycle after ``start`` and ends with done or fault. ``events`` has a bit for each
-    ``Event``.
+    After a fault no engine starts anything more; bursts under way on the bus are completed.
+
+    Members
+    -------
+    read_bus : Out, ``axi.read_channels(config)``
+    write_bus : Out, ``axi.write_channels(config)``
+    start : In, 1
+        Pulse, while the core is neither running nor faulty.
+    hold : In, 1
+        Keeps every unit from starting anything more.
+    program : In, ADDRESS_BITS
+        Byte address of the first instruction; read in the cycle of ``start``.
+    length : In, PC_BITS
+        Number of instructions; read in the cycle of ``start``.
+    running : Out, 1
+        From the cycle after ``start`` until ``done`` or a fault.
+    done : Out, 1
+        From the end of a program without fault until the next ``start``.
+    fault : Out, Fault
+        From a fault until reset.
+    fault_pc : Out, PC_BITS
+        Index of the instruction that the fault belongs to.
+    bus_quiet : Out, 1
+        No burst is under way.
+    counters : Out, len(Counter) x COUNTER_BITS
+    events : Out, len(Event)
+        A bit for each ``Event``, high for one cycle.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self._matrix_unit = MatrixUnit(config, accumulator_tag(config))
-        self._accumulators = Accumulators(config)
         super().__init__(
             {
                 "read_bus": Out(axi.read_channels(config)),
@@ -105,8 +126,8 @@ class Core(wiring.Component):
         m.submodules.load = load = LoadEngine(config)
         m.submodules.buffers = buffers = OperandBuffers(config)
         m.submodules.execute = execute = ExecuteEngine(config)
-        m.submodules.matrix_unit = matrix_unit = self._matrix_unit
-        m.submodules.accumulators = accumulators = self._accumulators
+        m.submodules.matrix_unit = matrix_unit = MatrixUnit(config, accumulator_tag(config))
+        m.submodules.accumulators = accumulators = Accumulators(config)
         m.submodules.stores = stores = Queue(dispatched(Store), config.queue_depth)
         m.submodules.store = store = StoreEngine(config)
         m.submodules.output_path = output_path = OutputPath(config)
@@ -115,7 +136,7 @@ class Core(wiring.Component):
         m.submodules.supervisor = supervisor = Supervisor(
             self.settling_latency_for(config), self.quiet_cycles_for(config)
         )
-        m.submodules.counters = counters = Counters(config)
+        m.submodules.performance_counters = counters = Counters(config)
         engines = (load, execute, store)
 
         # The bus.

@@ -1,4 +1,4 @@
-"""What the accelerator lets be seen of its instructions from outside: when each engine starts and ends each one."""
+"""When each engine starts and ends each instruction, as the accelerator shows it to the outside."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ class Event(enum.IntEnum):
     DISPATCHED = 0
     LOAD_STARTED = 1
     LOAD_ENDED = 2
-    """Its last beat is in the buffer."""
+    """The last beat of a LOAD is in the buffer."""
     WEIGHTS_STARTED = 3
     WEIGHTS_ENDED = 4
     """The last row of an EXECUTE's weights is read."""
     PATCHES_STARTED = 5
-    """Of Winograd EXECUTEs alone."""
+    """Only Winograd EXECUTEs have this event and the next."""
     PATCHES_ENDED = 6
-    """The last pixel is read."""
+    """The last pixel of a Winograd EXECUTE is read."""
     VECTORS_STARTED = 7
     VECTORS_ENDED = 8
-    """The last vector is read: from the input buffer, or transformed from the transform buffer."""
+    """The last vector of an EXECUTE is read: from the input buffer, or transformed from the transform buffer."""
     SUMS_READY = 9
     """The last sum of an EXECUTE that signals ``Semaphore.SUMS_READY`` is in its accumulator."""
     STORE_STARTED = 10
     STORE_DRAINED = 11
-    """The last accumulator is read."""
+    """The last accumulator of a STORE is read."""
     STORE_ENDED = 12
-    """The last result is in the output buffer."""
+    """The last result of a STORE is in the output buffer."""

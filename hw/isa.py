@@ -98,9 +98,9 @@ class Instruction:
 
     opcode: ClassVar[Opcode]
     waits: ClassVar[frozenset[Semaphore]]
-    """The semaphores it may wait for; each has one engine that signals and one that waits."""
+    """Semaphores that this kind of instruction may wait for; one engine signals each of them, and one waits."""
     signals: ClassVar[frozenset[Semaphore]]
-    """The semaphores it may signal."""
+    """Semaphores that this kind of instruction may signal."""
 
     wait: int = _bits(8)
     signal: int = _bits(8)

@@ -7,12 +7,24 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from wingrid.hw.ram_style import RamStyle
+
 
 class Queue(wiring.Component):
     """Holds up to ``depth`` payloads (a power of two, at least 2), in order.
 
-    What enters in one cycle can leave in the next. One payload enters and one leaves per cycle;
-    ``input.ready`` depends on registers only. ``level`` counts what is held.
+    One payload enters and one leaves per cycle; ``input.ready`` depends on registers only.
+
+    It does what ``amaranth.lib.fifo.SyncFIFO`` does, with stream ports and for payloads of any shape. That one carries
+    plain bits: a wrapper would have to cast structures and arrays on both sides, and be no shorter.
+
+    Members
+    -------
+    input : In, stream of ``shape``
+    output : Out, stream of ``shape``
+        What enters in one cycle is offered from the next one on, when all that came before has left.
+    level : Out, range(depth + 1)
+        Number of payloads held.
     """
 
     latency = 1
@@ -33,7 +45,9 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(shape=self._shape, depth=self.depth, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=self._shape, depth=self.depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
+        )
         write = memory.write_port()
         read = memory.read_port(domain="comb")
         head = Signal(range(self.depth))

@@ -1,8 +1,13 @@
-"""The register map behind the AXI4-Lite slave: byte addresses, bits and counters, for RTL and host alike."""
+"""The register map behind the AXI4-Lite slave: addresses, fields and counters, for RTL, host and documents alike."""
 
 from __future__ import annotations
 
+import dataclasses
 import enum
+from dataclasses import dataclass
+from typing import Any
+
+from wingrid.hw.config import AcceleratorConfig
 
 REGISTER_ADDRESS_BITS = 9
 """Width of an AXI4-Lite byte address."""
@@ -10,25 +15,46 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
+INTERFACE_VERSION = 1, 0
+"""Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
+changed or taken away in the major one."""
+
+VERSION = INTERFACE_VERSION[0] << 16 | INTERFACE_VERSION[1]
+"""What ``Register.VERSION`` reads as."""
+
 
 class Register(enum.IntEnum):
-    """Byte addresses of the 32-bit registers."""
+    """Byte addresses of the 32-bit registers; ``FIELDS`` says what is in them."""
 
     IDENTITY = 0x00
     SHAPE = 0x04
-    """Columns in bits 15..0, rows in bits 31..16."""
     CONTROL = 0x08
     STATUS = 0x0C
     INTERRUPT_ENABLE = 0x10
     INTERRUPT_PENDING = 0x14
-    """Bit 0: the machine stopped. Write one to clear."""
     FAULT = 0x18
     FAULT_PC = 0x1C
-    """Index of the instruction that the fault belongs to."""
     PROGRAM = 0x20
-    """Byte address of the first instruction; a multiple of the instruction's size."""
     PROGRAM_LENGTH = 0x24
-    """Number of instructions, at least 1."""
+    VERSION = 0x28
+    CONFIG_WINOGRAD = 0xC0
+    CONFIG_BUS_BYTES = 0xC4
+    CONFIG_INPUT_BUFFER = 0xC8
+    CONFIG_WEIGHT_BUFFER = 0xCC
+    CONFIG_ACCUMULATORS = 0xD0
+    CONFIG_PARAMETER_BLOCKS = 0xD4
+    CONFIG_OUTPUT_BUFFER = 0xD8
+    CONFIG_QUEUE_DEPTH = 0xDC
+    CONFIG_FETCH_AHEAD = 0xE0
+    CONFIG_BURST_BEATS = 0xE4
+    CONFIG_READS_IN_FLIGHT = 0xE8
+    CONFIG_WRITES_IN_FLIGHT = 0xEC
+
+    @property
+    def config_field(self) -> str | None:
+        """The field of ``AcceleratorConfig`` that the register holds, of those that hold one."""
+        prefix = "CONFIG_"
+        return self.name.removeprefix(prefix).lower() if self.name.startswith(prefix) else None
 
 
 class Control(enum.IntFlag):
@@ -49,8 +75,9 @@ class Status(enum.IntFlag):
 
 
 class Counter(enum.IntEnum):
-    """64-bit counters, cleared by START; counter i reads at ``COUNTER_BASE + 8*i`` (low word first).
+    """64-bit counters, cleared by START; counter i reads at ``COUNTER_BASE + 8*i``, low word first.
 
+    A read of the low word keeps the high one for the next read of a high word, so that the two belong together.
     CYCLES is exactly BUSY plus all STALL_*. Byte counters count whole beats of the bus.
     """
 
@@ -72,9 +99,121 @@ class Counter(enum.IntEnum):
 
 COUNTER_BASE = 0x40
 
-assert COUNTER_BASE + 8 * len(Counter) <= 1 << REGISTER_ADDRESS_BITS
+assert COUNTER_BASE + 8 * len(Counter) <= Register.CONFIG_WINOGRAD
+assert max(Register) < 1 << REGISTER_ADDRESS_BITS
 
 
 def counter_address(counter: Counter) -> int:
     """Byte address of the counter's low word; the high word follows."""
     return COUNTER_BASE + 8 * counter
+
+
+class Access(enum.Enum):
+    """What the host can do with a field. A write that changes nothing but fields of other kinds is refused."""
+
+    READ = "read"
+    WRITE = "write"
+    """Acts when one is written, reads as zero."""
+    BOTH = "both"
+    CLEAR = "both, write one to clear"
+
+
+@dataclass(frozen=True)
+class Field:
+    """Bits ``low`` to ``low + width - 1`` of a register; the others read as zero."""
+
+    name: str
+    low: int
+    width: int
+    access: Access
+    meaning: str
+
+
+PROGRAM_ALIGNMENT_BITS = 6
+"""Low bits of PROGRAM that are always zero: an instruction lies at a multiple of its 64 bytes."""
+PROGRAM_LENGTH_BITS = 24
+
+
+def _word(name: str, meaning: str, access: Access = Access.READ) -> tuple[Field, ...]:
+    return (Field(name, 0, 32, access, meaning),)
+
+
+FIELDS: dict[Register, tuple[Field, ...]] = {
+    Register.IDENTITY: _word("identity", "the letters WRNG"),
+    Register.SHAPE: (
+        Field("cols", 0, 16, Access.READ, "columns of the array"),
+        Field("rows", 16, 16, Access.READ, "rows of the array"),
+    ),
+    Register.CONTROL: (
+        Field("start", 0, 1, Access.WRITE, "starts the program, unless running, faulty or resetting"),
+        Field("reset", 1, 1, Access.WRITE, "abandons the program once no bus transaction is in flight"),
+    ),
+    Register.STATUS: tuple(
+        Field(bit.name.lower(), bit.bit_length() - 1, 1, Access.READ, meaning)
+        for bit, meaning in (
+            (Status.RUNNING, "a program runs"),
+            (Status.DONE, "the last program ended without fault"),
+            (Status.FAULT, "a fault stands, until reset"),
+            (Status.RESETTING, "a reset waits for the bus"),
+        )
+        if bit.name
+    ),
+    Register.INTERRUPT_ENABLE: (Field("enable", 0, 1, Access.BOTH, "the interrupt is high while it is pending"),),
+    Register.INTERRUPT_PENDING: (Field("pending", 0, 1, Access.CLEAR, "the machine stopped by itself"),),
+    Register.FAULT: (Field("code", 0, 3, Access.READ, "what went wrong, 0 for nothing"),),
+    Register.FAULT_PC: (
+        Field("instruction", 0, PROGRAM_LENGTH_BITS, Access.READ, "index of the instruction at fault"),
+    ),
+    Register.PROGRAM: (
+        Field(
+            "line", PROGRAM_ALIGNMENT_BITS, 32 - PROGRAM_ALIGNMENT_BITS, Access.BOTH, "address of the first instruction"
+        ),
+    ),
+    Register.PROGRAM_LENGTH: (
+        Field("length", 0, PROGRAM_LENGTH_BITS, Access.BOTH, "number of instructions; 0 is done at once"),
+    ),
+    Register.VERSION: (
+        Field("minor", 0, 16, Access.READ, "grows with what is added to instructions and registers"),
+        Field("major", 16, 16, Access.READ, "grows with what is changed in them"),
+    ),
+    **{
+        register: _word(register.config_field, f"the configuration's {register.config_field}")
+        for register in Register
+        if register.config_field
+    },
+}
+
+
+def readings(config: AcceleratorConfig) -> dict[Register, int]:
+    """What the registers of constants read as on an accelerator of that configuration."""
+    return {
+        Register.IDENTITY: IDENTITY,
+        Register.SHAPE: config.rows << 16 | config.cols,
+        Register.VERSION: VERSION,
+        **{register: getattr(config, register.config_field) for register in Register if register.config_field},
+    }
+
+
+def register_map() -> list[dict[str, Any]]:
+    """All registers and counters, ready for JSON."""
+    registers: list[dict[str, Any]] = [
+        {
+            "name": register.name,
+            "address": register.value,
+            "bits": 32,
+            "fields": [{**dataclasses.asdict(field), "access": field.access.value} for field in FIELDS[register]],
+        }
+        for register in Register
+    ]
+    counters = [
+        {
+            "name": counter.name,
+            "address": counter_address(counter),
+            "bits": 64,
+            "fields": [
+                dataclasses.asdict(Field("count", 0, 64, Access.READ, "low word first")) | {"access": Access.READ.value}
+            ],
+        }
+        for counter in Counter
+    ]
+    return sorted(registers + counters, key=lambda register: int(register["address"]))

@@ -20,6 +20,7 @@ from amaranth.lib import wiring
 
 from wingrid.hw.accelerator import Accelerator
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import readings, register_map
 
 TOP = "wingrid"
 """Name of the generated module and of its files."""
@@ -27,6 +28,23 @@ TOP = "wingrid"
 WAKE = "wake_at_time_zero"
 """Name of the signal that makes combinational processes run at time zero."""
 
+PORT_ATTRIBUTES = {
+    "clk": {
+        "X_INTERFACE_INFO": "xilinx.com:signal:clock:1.0 clk CLK",
+        "X_INTERFACE_PARAMETER": "ASSOCIATED_BUSIF m_axi:s_axil, ASSOCIATED_RESET rst",
+    },
+    "rst": {
+        "X_INTERFACE_INFO": "xilinx.com:signal:reset:1.0 rst RST",
+        "X_INTERFACE_PARAMETER": "POLARITY ACTIVE_HIGH",
+    },
+    "interrupt": {
+        "X_INTERFACE_INFO": "xilinx.com:signal:interrupt:1.0 interrupt INTERRUPT",
+        "X_INTERFACE_PARAMETER": "SENSITIVITY LEVEL_HIGH",
+    },
+}
+"""What IP packagers want to know about ports whose names alone do not say it; the buses are known by their names."""
+
+_INITIAL_ATTRIBUTE = re.compile(r"^  \(\* init = \S+ \*\)\n", flags=re.MULTILINE)
 _INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+) += \S+;$", flags=re.MULTILINE)
 # All combinational processes of a module read this signal, which is no register, so that they run at time zero.
 _WAKE = re.compile(r"^  reg (\\\$auto\$\S*dump_module\$\d+) +(?:= 0)?;$", flags=re.MULTILINE)
@@ -50,11 +68,15 @@ def generate(config: AcceleratorConfig) -> str:
     """
     lines = [f"Wingrid {version()}: a CNN accelerator. Generated, do not edit.", ""]
     lines += [f"{name} = {value}" for name, value in config.as_dict().items()]
-    return convert(Accelerator(config), header=lines)
+    text = convert(Accelerator(config), header=lines)
+    for port, attributes in PORT_ATTRIBUTES.items():
+        described = "".join(f'  (* {name} = "{value}" *)\n' for name, value in attributes.items())
+        text = re.sub(rf"^  (input|output) {port};$", rf"{described}\g<0>", text, count=1, flags=re.MULTILINE)
+    return text
 
 
 def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, Any]:
-    """What a user of the Verilog needs to know, ready for JSON: version, configuration, ports, checksum.
+    """What a user of the Verilog needs to know, ready for JSON: version, configuration, ports, registers, checksum.
 
     ``text`` is the Verilog if it has been generated already.
     """
@@ -63,7 +85,11 @@ def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, An
         "wingrid": version(),
         "top": TOP,
         "config": config.as_dict(),
+        "clock": "clk",
+        "reset": {"port": "rst", "active": "high", "synchronous_to": "clk"},
         "ports": ports(text),
+        "registers": register_map(),
+        "constants": {register.name: value for register, value in sorted(readings(config).items())},
         "files": {f"{TOP}.v": {"sha256": hashlib.sha256(text.encode()).hexdigest()}},
     }
 
@@ -100,5 +126,5 @@ def ports(text: str) -> list[dict[str, Any]]:
 def _without_initial_values(text: str) -> str:
     for name in _WAKE.findall(text):
         text = text.replace(f"{name} ", f"{WAKE} ")
-    text = _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", text))
+    text = _ZEROED_MEMORY.sub("", _INITIAL_VALUE.sub(r"\1 ;", _INITIAL_ATTRIBUTE.sub("", text)))
     return text.replace(f"  reg {WAKE} ;\n", f"  reg {WAKE} ;\n  initial {WAKE} <= 1'b0;\n")

@@ -51,7 +51,7 @@ class WinogradTransform:
     output_matrix: Matrix
     """A^T, one row for each output."""
     axis_scale: int
-    """What the three matrices multiply a one-dimensional result by."""
+    """Factor by which the three matrices scale a one-dimensional result."""
 
     @property
     def patch(self) -> int:
@@ -60,7 +60,7 @@ class WinogradTransform:
 
     @property
     def scale(self) -> int:
-        """What they multiply a two-dimensional result by: ``2**shift * odd``."""
+        """Factor by which the three matrices scale a two-dimensional result: ``2**shift * odd``."""
         return self.axis_scale**2
 
     @property
@@ -85,18 +85,20 @@ class WinogradTransform:
 
     @property
     def activation_bits(self) -> int:
+        """Signed width of a transformed activation."""
         return signed_bits(self.activation_range)
 
     @property
     def weight_bits(self) -> int:
+        """Signed width of a transformed weight."""
         return signed_bits(self.weight_range)
 
     @property
     def accumulator_bits(self) -> int:
         """Width of accumulators that serve ``CHANNELS`` input channels.
 
-        Scaled results come out right modulo 2**width. So it is the answers that must fit, times the power of two,
-        and not the far larger sums on the way; the odd part is divided out modulo 2**(width - shift).
+        Scaled results are exact modulo 2**width, so only the answers (times 2**shift) must fit, not the much larger
+        intermediate sums; the odd part is divided out modulo 2**(width - shift).
         """
         lowest, highest = INT8
         products = CHANNELS * KERNEL**2
@@ -111,7 +113,7 @@ class WinogradTransform:
         return pow(self.odd, -1, 1 << self.answer_bits(accumulator_bits))
 
     def inverse_factors(self, accumulator_bits: int) -> tuple[tuple[int, int], ...]:
-        """The same factor as a product of ``1 + sign * 2**places``, an adder each; ``(sign, places)`` in any order.
+        """The factor ``inverse`` as a product of ``1 + sign * 2**places``, an adder each: pairs ``(sign, places)``.
 
         From (1 + z)(1 - z)(1 + z**2)(1 + z**4)... = 1 - z**(2**k), which is 1 modulo two to any width
         once z = 2**places has been squared often enough.
@@ -128,7 +130,7 @@ class WinogradTransform:
         return tuple(factors)
 
     def divide(self, scaled: int, accumulator_bits: int) -> int:
-        """The answer, signed, from a scaled result of which only ``accumulator_bits`` bits are known."""
+        """The signed answer for a scaled result, from the low ``accumulator_bits`` bits of that result."""
         width = self.answer_bits(accumulator_bits)
         answer = ((scaled >> self.shift) * self.inverse(accumulator_bits)) & ((1 << width) - 1)
         return answer - (answer >> width - 1 << width)
@@ -188,7 +190,7 @@ def span(row: tuple[int, ...], operands: tuple[int, int]) -> tuple[int, int]:
 
 
 def span_2d(matrix: Matrix, operands: tuple[int, int]) -> tuple[int, int]:
-    """The same over all elements of ``matrix @ operand @ matrix.T``, the operand's elements being independent."""
+    """Smallest and largest element of ``matrix @ operand @ matrix.T``; the operand's elements are independent."""
     spans = [span(tuple(a * b for a in rows for b in columns), operands) for rows in matrix for columns in matrix]
     return min(low for low, _ in spans), max(high for _, high in spans)
 
@@ -200,6 +202,7 @@ def signed_bits(bounds: tuple[int, int]) -> int:
 
 
 def transpose(matrix: Matrix) -> Matrix:
+    """Rows to columns."""
     return tuple(zip(*matrix, strict=True))
 
 

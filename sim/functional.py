@@ -262,7 +262,7 @@ def _drained(store: Store) -> npt.NDArray[np.int64]:
 
 
 def _pooled(store: Store, pixels: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """What leaves for the pixels [cols, ...] of ``_drained`` or of tiles: the maximum of each window if it pools."""
+    """The results for the pixels [cols, ...] of a STORE: the maximum of each window if it pools."""
     if not store.pool:
         return pixels
     lanes, half = len(pixels), store.tile // 2

@@ -86,7 +86,7 @@ class MemoryTiming:
 
     @classmethod
     def for_bus(cls, bus_bytes: int, latency: int = 40) -> MemoryTiming:
-        """16 bytes per cycle, or as much as a narrower bus carries."""
+        """A memory with 16 bytes per cycle, or the width of a narrower bus."""
         return cls(latency, min(16, bus_bytes))
 
     def check(self, bus_bytes: int) -> None:
@@ -98,12 +98,12 @@ class MemoryTiming:
             )
 
     def bus_cycles(self, beats: int, bus_bytes: int) -> int:
-        """Cycles for which a burst of that many beats holds the data bus."""
+        """Cycles for which a burst of ``beats`` beats holds the data bus."""
         return -(-beats * bus_bytes // self.bytes_per_cycle)
 
 
 class DramTiming(ctypes.Structure):
-    """The structure of that name in ``sim/dram.hpp``."""
+    """The structure ``DramTiming`` of ``sim/dram.hpp``."""
 
     _fields_ = [
         (name, ctypes.c_uint32) for name in ("banks", "row_bytes", "row_miss", "refresh_interval", "refresh_cycles")
@@ -111,5 +111,5 @@ class DramTiming(ctypes.Structure):
 
     @classmethod
     def of(cls, dram: Dram | None) -> DramTiming:
-        """Zeros stand for no DRAM."""
+        """The structure for ``dram``; zeros stand for none."""
         return cls(**dataclasses.asdict(dram)) if dram else cls()

@@ -15,7 +15,7 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.filter_run import run_filter
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import run_network
+from wingrid.host.execution.network_run import require_sizes, run_network
 from wingrid.host.execution.setup import require_values
 from wingrid.host.networks.built_in import find, is_onnx
 from wingrid.host.networks.filters import find_filter, from_values
@@ -78,6 +78,7 @@ def run(
         return checked(run_model(network, setup, source=input, images=batch, layers=layers, int8_kernels=int8_kernels))
     chosen = find(network)
     images = batch or (len(input) if isinstance(input, np.ndarray) and input.ndim == 4 else 1)
+    require_sizes(chosen, setup, layers, images)
     return checked(run_network(chosen, network_input(chosen, input, images), setup, layers))
 
 

@@ -1,6 +1,7 @@
 """The command ``wingrid``.
 
 Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usage, one sentence on standard error.
+Above 128: ended by a signal, see ``host.commands.interruption``.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import typer
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.fetch import fetch
 from wingrid.host.commands.filter import filter_picture
+from wingrid.host.commands.interruption import complain
 from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
@@ -20,6 +22,7 @@ from wingrid.host.commands.verilog import verilog
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
 from wingrid.host.reports.output import ChecksFailed
+from wingrid.host.standard_output import ReaderGone, abandon_what_cannot_be_written
 from wingrid.hw.config import ConfigError
 from wingrid.sim.rtl.simulator import SimulationError
 from wingrid.sim.tools import BuildError, ToolMissing
@@ -42,26 +45,27 @@ app.command()(fetch)
 app.command()(networks)
 
 
+NOBODY_READS = 128 + 13
+"""Exit status where what reads standard output has gone: that of programs which SIGPIPE ends."""
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: turns what went wrong into one sentence and an exit status."""
     try:
         status = app(arguments, standalone_mode=False) or 0
     except (UserError, ConfigError, ToolMissing) as error:
         status = complain(error, 2)
-    except typer.Abort:
-        status = complain("interrupted", 1)
-    except KeyboardInterrupt:
-        status = complain("interrupted", 1)
     except (ChecksFailed, MachineFault, SimulationError, BuildError) as error:
         status = complain(error, 1)
+    except (ReaderGone, BrokenPipeError):
+        status = NOBODY_READS
+    except OSError as error:
+        status = complain(": ".join(filter(None, [error.filename, error.strerror or str(error)])), 2)
+    except MemoryError as error:
+        status = complain(f"there is not enough memory: {str(error).lower() or 'it is used up'}", 2)
     except Exception as error:
         if not hasattr(error, "format_message"):
             raise
         status = complain(error.format_message(), 2)
+    abandon_what_cannot_be_written()
     sys.exit(status)
-
-
-def complain(message: object, status: int) -> int:
-    """Say it on standard error; returns the exit status."""
-    print(f"wingrid: {message}", file=sys.stderr)
-    return status

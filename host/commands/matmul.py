@@ -21,6 +21,7 @@ from wingrid.host.commands.options import (
     WithDram,
 )
 from wingrid.host.commands.progress import Bar
+from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.errors import UserError
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import SEEDED
@@ -56,6 +57,7 @@ def matmul(
         require_values(setup.backend, "--output")
     deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves})
     layer = product_layer(m, k, n)
+    require_reachable(layer, setup.config)
     pixels = np.random.default_rng(1).integers(-128, 128, (k, layer.shape.height * layer.shape.width), np.int8)
     with Bar(layer.name) as bar:
         result = run_matmul(layer, pixels[:, :m].T, seeded_operands(layer), setup, bar, weights=SEEDED)

@@ -36,7 +36,7 @@ class Bar:
         self._progress.update(self._task, description=f"building the simulator: {text}")
 
     def expect(self, cycles: float) -> None:
-        """So many more cycles of simulation are to come, about."""
+        """About ``cycles`` more cycles of simulation are to come."""
         with self._lock:
             self._expected += cycles
             self._show(self._what)

@@ -27,7 +27,7 @@ from wingrid.host.commands.options import (
     require_images,
 )
 from wingrid.host.commands.progress import Bar
-from wingrid.host.execution.network_run import run_network, time_network
+from wingrid.host.execution.network_run import require_sizes, run_network, time_network
 from wingrid.host.execution.setup import Setup, require_one_layer, require_values
 from wingrid.host.files import write_array
 from wingrid.host.networks.built_in import find, is_onnx
@@ -107,6 +107,7 @@ def run(
         if setup.backend == "timing":
             result = time_network(chosen, setup, names, images, bar)
         else:
+            require_sizes(chosen, setup, names, images)
             result = run_network(chosen, network_input(chosen, input, images), setup, names, bar)
     if output is not None:
         write_array(output, result.values)

@@ -181,17 +181,17 @@ class Blocking:
 
     @cached_property
     def rows_read(self) -> dict[Pair, int]:
-        """Input rows that so many kernel rows over so many output rows read at most, as far as plans have asked."""
+        """Cache: the most input rows that are read, by numbers of kernel rows and output rows."""
         return {}
 
     @cached_property
     def columns_read(self) -> dict[Pair, int]:
-        """The same for columns."""
+        """Cache: the most image columns that are read, by numbers of kernel columns and output columns."""
         return {}
 
     @cached_property
     def cuts(self) -> dict[tuple[Box, int], list[Box]]:
-        """Boxes cut into pieces of so many entries at most: few, and many plans ask for them."""
+        """Cache: boxes cut into pieces, by box and the most entries of a piece."""
         return {}
 
     @property

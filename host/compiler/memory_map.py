@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking
-from wingrid.host.networks.layer import LayerError
+from wingrid.host.networks.layer import Layer, LayerError
 from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 
@@ -15,6 +15,22 @@ def activation_bytes(shape: tuple[int, int, int, int], lanes: int, config: Accel
     """Bytes that activations [images, channels, height, width] take in blocks of ``lanes`` channels."""
     images, channels, height, width = shape
     return images * math.ceil(channels / lanes) * height * width * config.bus_bytes
+
+
+def require_reachable(layer: Layer, config: AcceleratorConfig) -> None:
+    """Raise ``LayerError`` for a layer so large that the accelerator cannot address what it takes and leaves.
+
+    For those who would make its tensors, before they do: whether it fits to the last byte turns out when it is
+    compiled.
+    """
+    shape = layer.shape
+    taken = (shape.images, shape.channels, shape.height, shape.width)
+    least = activation_bytes(taken, config.rows, config) + activation_bytes(layer.output_shape, config.cols, config)
+    least += shape.weight_bytes
+    if least >= 1 << ADDRESS_BITS:
+        raise LayerError(
+            f"layer {layer.name}: its tensors take {least} bytes or more, more than {ADDRESS_BITS} address bits reach"
+        )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ class _View:
         return band.region.position - band.start * self.row_entries
 
     def used(self, bands: list[_Band]) -> list[_Band]:
-        """Those with any of the view's rows; bands follow each other without a gap."""
+        """The bands that hold any of the view's rows; bands follow each other without a gap."""
         first = bisect_right(bands, self.rows.start, key=attrgetter("stop"))
         return bands[first : bisect_left(bands, self.rows.stop, key=attrgetter("start"))]
 

@@ -86,7 +86,7 @@ class _Pass:
     """What one pass over output blocks takes."""
 
     beats: int
-    """Of weights and parameters."""
+    """Beats of weights and parameters."""
     pixels: int
     """Beats of pixels, unless the pass before left them in the buffer."""
     instructions: int

@@ -100,7 +100,7 @@ def divisions(size: int) -> Iterator[int]:
 
 
 def _group_counts(blocking: Blocking, config: AcceleratorConfig, strips: int) -> list[int]:
-    """Into how many groups a strip may be cut, fewest first."""
+    """Numbers of groups that a strip may be cut into, fewest first."""
     height, width = blocking.grid
     held = config.accumulators // blocking.positions
     if pool := blocking.gathered:

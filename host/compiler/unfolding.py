@@ -29,7 +29,7 @@ class Unfolding:
 
     @staticmethod
     def candidates(shape: Convolution, rows: int) -> list[Unfolding]:
-        """Those worth trying on an array of so many rows: along each axis by single strides or by the whole kernel."""
+        """The unfoldings worth trying with ``rows`` rows: along each axis by single strides or by the whole kernel."""
         if shape.groups > 1 or shape.channels >= rows:
             return []
         axes = [
@@ -68,7 +68,7 @@ class Unfolding:
         return dataclasses.replace(layer, shape=self.unfolded, prepared=False)
 
     def operands(self, operands: Operands) -> Operands:
-        """Its operands: weights [K, C, kh, kw] become [K, C * taps, ...], taps beyond the kernel zero."""
+        """The unfolded layer's operands: weights [K, C, kh, kw] become [K, C * taps, ...], zero beyond the kernel."""
         (down, right), (height, width) = self.taps, self.kernel
         kernels, channels, rows, columns = operands.weights.shape
         whole = np.zeros((kernels, channels, height * down, width * right), np.int8)
@@ -78,7 +78,10 @@ class Unfolding:
         return dataclasses.replace(operands, weights=np.ascontiguousarray(weights))
 
     def pixels(self, x: npt.NDArray[np.int8], zero_point: int) -> npt.NDArray[np.int8]:
-        """Its input, int8 [images, C * taps, H', W'], from int8 [images, C, H, W]; padding holds the zero point."""
+        """The unfolded layer's input, int8 [images, C * taps, H', W'], from int8 [images, C, H, W].
+
+        Padding holds the zero point.
+        """
         shape, unfolded = self.shape, self.unfolded
         top, left, _, _ = shape.padding
         spans = [

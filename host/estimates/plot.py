@@ -21,7 +21,7 @@ MARKERS = dict(zip(TILES, "osD", strict=True))
 RARE = 0.01
 """Share of all cycles below which a cause of waiting has no colour of its own."""
 LABELS_ABREAST = 24
-"""So many labels fit side by side into the roofline's width."""
+"""Labels that fit side by side into the roofline's width."""
 ENERGY_PARTS = {"multiply_add": "multiply-add", "buffers": "buffers", "dram": "DRAM"}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,8 @@ from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.reports.report import Report, flat
 from wingrid.hw.config import ConfigError
+
+MOST_COMBINATIONS = 100_000
 
 
 def variants_as_list(variants: Sequence[Variant]) -> list[dict[str, Any]]:
@@ -53,6 +56,9 @@ def combinations(settings: Iterable[str]) -> list[dict[str, str]]:
         if not separator:
             raise UserError(f"setting {setting!r} must have the form field=value or field=value,value,...")
         choices[name.strip()] = list(dict.fromkeys(value.strip() for value in values.split(",")))
+    count = math.prod(map(len, choices.values()))
+    if count > MOST_COMBINATIONS:
+        raise UserError(f"the settings make {count} combinations, more than {MOST_COMBINATIONS}")
     return [dict(zip(choices, values, strict=True)) for values in itertools.product(*choices.values())]
 
 

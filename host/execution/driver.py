@@ -15,8 +15,9 @@ from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.compiler.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Fault
-from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from wingrid.hw.registers import IDENTITY, INTERFACE_VERSION, Control, Counter, Register, Status, counter_address
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
@@ -86,12 +87,43 @@ def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.N
     )
 
 
+def check_device(device: RtlSimulator, config: AcceleratorConfig) -> None:
+    """Raise ``MachineFault`` if programs for an accelerator of that configuration do not fit the device.
+
+    Buffers whose ends programs wrap around at have to be equal, the others large enough. Queues and bursts only take
+    time.
+    """
+    identity = device.read_register(Register.IDENTITY)
+    if identity != IDENTITY:
+        raise MachineFault(f"the device answers with identity {identity:#x}, not {IDENTITY:#x}: it is no accelerator")
+    major, minor = divmod(device.read_register(Register.VERSION), 1 << 16)
+    if major != INTERFACE_VERSION[0] or minor < INTERFACE_VERSION[1]:
+        needed = ".".join(map(str, INTERFACE_VERSION))
+        raise MachineFault(f"the device has version {major}.{minor} of the instruction set and registers, not {needed}")
+    shape = device.read_register(Register.SHAPE)
+    for name, value in (("rows", shape >> 16), ("cols", shape & 0xFFFF)):
+        if value != getattr(config, name):
+            raise MachineFault(f"the program is for {name} = {getattr(config, name)}, the device has {value}")
+    for register, enough in FITS.items():
+        value, needed = device.read_register(register), getattr(config, str(register.config_field))
+        if value < needed or (value > needed and not enough):
+            raise MachineFault(f"the program is for {register.config_field} = {needed}, the device has {value}")
+
+
+FITS = {
+    Register.CONFIG_BUS_BYTES: False,
+    Register.CONFIG_INPUT_BUFFER: False,
+    Register.CONFIG_WEIGHT_BUFFER: False,
+    Register.CONFIG_PARAMETER_BLOCKS: False,
+    Register.CONFIG_ACCUMULATORS: True,
+    Register.CONFIG_WINOGRAD: True,
+}
+"""What of the configuration a program depends on, and whether more than it needs will do."""
+
+
 def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
     """Check that the device is what the layer was compiled for, and start the program."""
-    identity, shape = device.read_register(Register.IDENTITY), device.read_register(Register.SHAPE)
-    expected = compiled.config.rows << 16 | compiled.config.cols
-    if (identity, shape) != (IDENTITY, expected):
-        raise MachineFault(f"the device answers with identity {identity:#x} and shape {shape:#x}, not {expected:#x}")
+    check_device(device, compiled.config)
     device.write_register(Register.INTERRUPT_ENABLE, 1)
     device.write_register(Register.PROGRAM, compiled.memory.program)
     device.write_register(Register.PROGRAM_LENGTH, len(compiled.instructions))

@@ -12,7 +12,7 @@ class Listener(Protocol):
         """The simulator is being built."""
 
     def expect(self, cycles: float) -> None:
-        """So many more cycles of simulation are to come, about."""
+        """About ``cycles`` more cycles of simulation are to come."""
 
     def simulated(self, layer: str, cycles: int) -> None:
         """The layer's simulation has come this far."""

@@ -20,7 +20,7 @@ class Activity:
     vectors: int
     """Vectors through the mesh, one per busy cycle."""
     transformed: int
-    """Those of them that come from the Winograd transform."""
+    """Vectors that come from the Winograd transform."""
     weight_tiles: int
     """Weight tiles through the mesh; each takes a cycle per row."""
     raw_tiles: int

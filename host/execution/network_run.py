@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.execution.layer_run import Job, time_layer
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_chain import run_chain
@@ -20,6 +21,14 @@ from wingrid.host.networks.network import Network
 from wingrid.host.networks.seeded_operands import LOGIT_STEP, seeded_operands
 from wingrid.host.networks.softmax import likeliest
 from wingrid.sim.timing import build
+
+
+def require_sizes(network: Network, setup: Setup, names: Sequence[str] | None, images: int) -> None:
+    """Raise ``LayerError``, before any tensor is made, if a layer to run is larger than the accelerator can address."""
+    selected = network.select(names)
+    for layer in network.layers(images):
+        if layer.name in selected:
+            require_reachable(layer, setup.config)
 
 
 def run_network(
@@ -62,6 +71,7 @@ def time_network(
     weights that a run would get. Raises ``UserError`` for names that the network does not have, and ``LayerError``.
     """
     hears: Listener = listener or Silence()
+    require_sizes(network, setup, names, images)
     selected = network.select(names)
     build.library(hears.building)
     started = time.perf_counter()

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.errors import UserError
+from wingrid.host.networks.inputs import load_array
 from wingrid.host.networks.layer import Convolution, Layer, Operands
 from wingrid.hw.isa import LARGEST_KERNEL
 
@@ -54,13 +55,7 @@ def find_filter(name: str) -> Filter:
         return BUILT_IN[name]
     if not name.endswith(".npy"):
         raise UserError(f"unknown kernel {name!r}; there are {', '.join(BUILT_IN)}, or give a .npy file")
-    try:
-        values = np.load(name, allow_pickle=False)
-    except OSError as error:
-        raise UserError(f"cannot read kernel {name}: {error.strerror or error}") from None
-    except (ValueError, EOFError):
-        raise UserError(f"kernel {name} is no .npy file of numbers") from None
-    return from_values(Path(name).stem, values)
+    return from_values(Path(name).stem, load_array(name, "kernel "))
 
 
 def from_values(name: str, values: npt.NDArray) -> Filter:

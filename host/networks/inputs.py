@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import numpy.typing as npt
 
@@ -33,11 +35,15 @@ def network_input(network: Network, source: npt.NDArray | str | None, images: in
     return x.reshape(images, *size)
 
 
-def load_array(source: str) -> npt.NDArray:
-    """The content of a .npy file; an .npz file gives its archive. Raises ``UserError`` if it is neither."""
+def load_array(source: str, what: str = "") -> npt.NDArray:
+    """The content of a .npy file, read as it is used; an .npz file gives its archive.
+
+    Its shape can so be judged before memory is spent. Raises ``UserError`` if it is neither.
+    """
     try:
-        return np.load(source, allow_pickle=False)
+        # No memory can be mapped to a pipe.
+        return np.load(source, mmap_mode="r" if os.path.isfile(source) else None, allow_pickle=False)
     except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
+        raise UserError(f"cannot read {what}{source}: {error.strerror or error}") from None
     except (ValueError, EOFError):
-        raise UserError(f"{source} is no .npy file of numbers") from None
+        raise UserError(f"{what}{source} is no .npy file of numbers") from None

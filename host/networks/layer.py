@@ -168,7 +168,7 @@ class Operands:
 
 
 OperandSource = Callable[[], Operands]
-"""Brings a layer's operands when they are needed, which they rarely are to learn how long it takes."""
+"""Returns a layer's operands on demand; timing a layer rarely needs them."""
 
 
 def fully_connected(channels: int, height: int, width: int, outputs: int, images: int = 1) -> Convolution:

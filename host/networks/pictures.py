@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 
 from wingrid.host.errors import UserError
 from wingrid.host.files import require_writable, write_whole
+from wingrid.host.networks.picture_reading import read_picture
 
 SAMPLES = ("china", "flower")
 """scikit-learn's two photographs, 427 x 640 pixels each, in place of a file: ``sample:china``, ``sample:flower``."""
@@ -21,7 +22,7 @@ _SAMPLE_PREFIX = "sample:"
 def load_picture(source: str | Path) -> npt.NDArray[np.uint8]:
     """A picture as RGB, uint8 [H, W, 3]; ``source`` is a file or ``sample:`` and one of ``SAMPLES``.
 
-    Raises ``UserError`` for a file that cannot be read as a picture.
+    Raises ``UserError`` for a file that cannot be read as a picture, see ``read_picture``.
     """
     if str(source).startswith(_SAMPLE_PREFIX):
         name = str(source).removeprefix(_SAMPLE_PREFIX)
@@ -31,13 +32,7 @@ def load_picture(source: str | Path) -> npt.NDArray[np.uint8]:
         from sklearn.datasets import load_sample_image
 
         return np.array(load_sample_image(f"{name}.jpg"), np.uint8)
-    try:
-        with Image.open(source) as image:
-            return np.array(ImageOps.exif_transpose(image).convert("RGB"), np.uint8)
-    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError):
-        raise UserError(f"{source} is no picture that can be read") from None
-    except OSError as error:
-        raise UserError(f"cannot read {source}: {error.strerror or error}") from None
+    return read_picture(source)
 
 
 def require_picture_path(path: Path) -> None:
@@ -74,7 +69,7 @@ def fitted(pixels: npt.NDArray[np.uint8], height: int, width: int) -> npt.NDArra
 
 
 def sample_batch(images: int, height: int, width: int) -> npt.NDArray[np.int8]:
-    """int8 [images, 3, height, width]: the sample photographs, then ever narrower middles of them."""
+    """int8 [images, 3, height, width]: the sample photographs, then smaller and smaller central parts of them."""
     batch = []
     for index in range(images):
         pixels = load_picture(f"{_SAMPLE_PREFIX}{SAMPLES[index % len(SAMPLES)]}")

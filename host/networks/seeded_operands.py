@@ -19,8 +19,8 @@ RELU_SPREAD = 64
 """Standard deviation, in steps of int8, of a layer's outputs before ReLU: 4 of them span the 255 above zero."""
 
 LINEAR_SPREAD = 16
-"""The same without ReLU. 8 of them span the 127 on either side: poolings make activations larger than is reckoned
-with here, and classes are to differ all the same."""
+"""Standard deviation, in steps of int8, of a layer's outputs without ReLU: 8 of them span the 127 on either side, since
+poolings make activations larger than this calculation takes them, and classes should still differ."""
 
 LOGIT_STEP = 1 / LINEAR_SPREAD
 """What a step of a seeded network's last output stands for: its logits have a standard deviation of 1 or more."""

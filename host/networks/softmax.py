@@ -26,7 +26,7 @@ def softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 
 
 def likeliest(y: npt.NDArray[np.int8], step: float, count: int = TOP) -> list[list[Guess]]:
-    """Of each image the ``count`` likeliest classes, best first, the lower number first among equals.
+    """The ``count`` likeliest classes of each image, best first, the lower number first among equals.
 
     ``y`` is int8 [images, classes, 1, 1]; ``step`` is what one of its steps adds to a logit.
     """

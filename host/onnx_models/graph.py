@@ -94,7 +94,7 @@ class ImportedGraph:
     input_type: TensorType
     outputs: tuple[str, ...]
     output_type: TensorType
-    """Of the first output."""
+    """Type and shape of the first output."""
     steps: tuple[AcceleratedStep | HostStep, ...]
     int8_kernels: bool = False
     """Whether ONNX Runtime may use its int8 kernels wherever it can, see ``open_session``."""

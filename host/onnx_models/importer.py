@@ -28,7 +28,7 @@ from wingrid.hw.config import AcceleratorConfig
 
 
 class FloatModel(ModelRefused):
-    """A model of which nothing is quantised."""
+    """A model in which nothing is quantised."""
 
 
 def import_model(

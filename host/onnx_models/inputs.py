@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +12,12 @@ from wingrid.host.errors import UserError
 from wingrid.host.networks.inputs import load_array
 from wingrid.host.networks.pictures import load_picture
 from wingrid.host.onnx_models.shapes import OpenType
+from wingrid.hw.config import ADDRESS_BITS
 
 NOISE_SEED = 1
+
+LARGEST_INPUT = 1 << ADDRESS_BITS
+"""Bytes."""
 
 
 def model_input_values(wanted: OpenType, source: npt.NDArray | str | None, images: int | None) -> npt.NDArray:
@@ -28,6 +33,7 @@ def model_input_values(wanted: OpenType, source: npt.NDArray | str | None, image
         x = _array(source) if source.endswith(".npy") else _picture(source)
     else:
         x, source = source, "the input"
+    require_room(x.dtype, x.shape, source)
     if np.issubdtype(wanted.dtype, np.floating) and np.issubdtype(x.dtype, np.floating):
         x = x.astype(wanted.dtype)
     if x.ndim == len(wanted.shape) - 1:
@@ -48,11 +54,19 @@ def seeded_noise(wanted: OpenType, images: int) -> npt.NDArray:
         raise UserError(f"the model takes {wanted}, so its sizes follow from the input: give one with --input")
     if shape[0] != images:
         raise UserError(f"the model takes {wanted}, so it cannot take a batch of {images}")
+    require_room(wanted.dtype, shape, "the model's input")
     return noise(wanted.dtype, shape)
 
 
+def require_room(dtype: np.dtype, shape: Sequence[int], what: str) -> None:
+    """Raise ``UserError`` for more bytes than the accelerator can address, before anything is made of them."""
+    size = math.prod(shape) * dtype.itemsize
+    if size > LARGEST_INPUT:
+        raise UserError(f"{what} of {dtype} {list(shape)} takes {size} bytes, and at most {LARGEST_INPUT} can be used")
+
+
 def noise(dtype: np.dtype, shape: Sequence[int]) -> npt.NDArray:
-    """The same for any shape."""
+    """Normally distributed floats, or integers of all values, of a shape; always the same ones."""
     random = np.random.default_rng(NOISE_SEED)
     if np.issubdtype(dtype, np.floating):
         return random.normal(0, 1, shape).astype(dtype)

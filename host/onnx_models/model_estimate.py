@@ -17,7 +17,7 @@ from wingrid.host.networks.network import select_layers
 from wingrid.host.onnx_models.bundled import TYPICAL_INPUTS
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.importer import import_model, require_quantised
-from wingrid.host.onnx_models.inputs import noise
+from wingrid.host.onnx_models.inputs import noise, require_room
 from wingrid.host.onnx_models.model_file import read_model
 from wingrid.host.onnx_models.model_run import host_work, model_path, weights_of
 from wingrid.host.onnx_models.operators import require_operators
@@ -51,6 +51,7 @@ def imported_for_estimate(
         if shape is None:
             raise UserError(f"the model takes {wanted}, so an estimate needs the input's shape")
         if assume_int8 and not is_quantised(model):
+            require_room(wanted.dtype, shape, "the model's input")
             model = quantised(model, noise(wanted.dtype, shape))
         require_quantised(model)
         return import_model(model, shape, config)

@@ -18,7 +18,10 @@ _STANDARD_NAMES = """
 """
 
 STANDARD = frozenset(_STANDARD_NAMES.split())
-"""Of ONNX itself: outputs as large as shape inference says, and depending on nothing but the inputs."""
+"""ONNX's own operators that the host may leave to ONNX Runtime.
+
+Their outputs are as large as shape inference says, and depend on nothing but the inputs.
+"""
 
 _CONTRIBUTED_NAMES = """
     DequantizeLinear FastGelu FusedConv FusedGemm FusedMatMul Gelu MatMulIntegerToFloat NhwcMaxPool QGemm QLinearAdd
@@ -27,7 +30,7 @@ _CONTRIBUTED_NAMES = """
 """
 
 CONTRIBUTED = frozenset(_CONTRIBUTED_NAMES.split())
-"""Of ONNX Runtime's domain ``com.microsoft``: what its quantiser writes and its fusions make."""
+"""Operators of ONNX Runtime's domain ``com.microsoft``: what its quantiser writes and its fusions make."""
 
 
 def require_operators(model: onnx.ModelProto) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup, require_one_layer
@@ -38,9 +39,12 @@ def run_picture(
     pixels = load_picture(source)
     opened = with_open_batch(model)
     probes = [imported(opened, path, (1, COLOURS, side, side), setup, int8_kernels=int8_kernels) for side in PROBES]
-    tiling = Tiling(pixels.shape[0], pixels.shape[1], tile, margin_of(probes))
+    height, width = pixels.shape[:2]
+    tiling = Tiling(height, width, min(tile, max(height, width)), margin_of(probes))
+    graph = imported(opened, path, tiling.shape, setup, int8_kernels=int8_kernels)
+    for layer in graph.layers:
+        require_reachable(layer, setup.config)
     x = tiling.cut(pixels)
-    graph = imported(opened, path, x.shape, setup, int8_kernels=int8_kernels)
     selected = [layer.name for layer in graph.layers]
     require_one_layer(setup, selected)
     result = run_graph(graph, x, network, setup, selected, listener=listener)

@@ -6,6 +6,7 @@ extended at its edges by repeating their pixels.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -40,6 +41,11 @@ class Tiling:
     def side(self) -> int:
         """Pixels on a side of what goes into the model."""
         return self.core + 2 * self.margin
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """Of all tiles, as ``cut`` makes them."""
+        return math.prod(self.across), COLOURS, self.side, self.side
 
     def cut(self, pixels: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """uint8 [height, width, 3] as tiles, float32 [tiles, 3, side, side] from 0 to 1."""

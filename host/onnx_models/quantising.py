@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,6 +20,7 @@ import onnx
 from onnx import version_converter
 
 from wingrid.host.errors import UserError
+from wingrid.host.onnx_models.inputs import require_room
 from wingrid.host.onnx_models.model_file import checked_model, read_model
 from wingrid.host.onnx_models.operators import require_operators
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
@@ -127,6 +129,15 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+def _require_room_for(path: Path, name: str) -> None:
+    """Raise ``UserError`` if the array promises more than there could be room for."""
+    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
+        if reader := readers.get(np.lib.format.read_magic(member)):
+            shape, _, dtype = reader(member)
+            require_room(dtype, shape, f"{path}: array {name}")
+
+
 def calibration_samples(path: Path, name: str) -> npt.NDArray:
     """The array named like the model's input, or the only one, of an .npz file; floats become float32.
 
@@ -141,7 +152,9 @@ def calibration_samples(path: Path, name: str) -> npt.NDArray:
                 raise UserError(
                     f"{path} must hold an array named {name}, as the model's input is, not {', '.join(names) or 'none'}"
                 )
-            samples = file[name if name in names else names[0]]
+            chosen = name if name in names else names[0]
+            _require_room_for(path, chosen)
+            samples = file[chosen]
     except UserError:
         raise
     except OSError as error:

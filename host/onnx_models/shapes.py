@@ -38,7 +38,7 @@ class TensorType:
 
 @dataclass(frozen=True)
 class OpenType:
-    """The same where some sizes are names, or not known at all (``None``)."""
+    """A tensor's type as a model states it: sizes may be numbers, names, or not known at all (``None``)."""
 
     dtype: np.dtype
     shape: tuple[int | str | None, ...]

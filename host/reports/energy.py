@@ -7,7 +7,7 @@ access to DRAM takes 640 pJ, as S. Han et al. derive from it ("EIE", ISCA 2016, 
 Widths and sizes in between follow the lines through the cited ones: a multiplication grows with the product of its
 operands' widths (0.2 pJ for 8 x 8 bits makes 3.2 pJ for 32 x 32; 3.1 pJ are cited), an addition with its width, and a
 buffer's bit with a power of the buffer's size. Winograd's transforms, requantisation, registers, clock and
-control are left out: these are figures to compare designs by, none to design a power supply for.
+control are left out: the figures compare designs, and are too rough to design a power supply with.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ADD_32 = 0.1
 """pJ of an addition of 32 bits."""
 
 BUFFER_64 = ((8 << 10, 10.0), (32 << 10, 20.0), (1 << 20, 100.0))
-"""pJ of an access to 64 bits of a memory of so many bytes."""
+"""Energy of an access to 64 bits, in pJ, by the memory's size in bytes."""
 
 DRAM_32 = 640.0
 """pJ of an access to 32 bits of DRAM."""
@@ -36,7 +36,7 @@ DRAM_32 = 640.0
 
 @dataclass(frozen=True)
 class Energy:
-    """pJ, by what takes it."""
+    """Energy in pJ, by the parts that take it."""
 
     multiply_add: float
     buffers: float
@@ -84,7 +84,7 @@ def layer_energy(activity: Activity, measurement: Measurement, tile: int, config
 def buffer_traffic(
     activity: Activity, measurement: Measurement, config: AcceleratorConfig
 ) -> dict[str, tuple[float, int]]:
-    """Of each buffer its size in bytes, and the bits written to it and read from it."""
+    """For each buffer: its size in bytes, the bits written to it, and the bits read from it."""
     moved = measurement.bytes
     pixel, weights = 8 * config.rows, 8 * config.cols
     sums = config.cols * config.accumulator_bits

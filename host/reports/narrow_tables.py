@@ -72,7 +72,7 @@ def _abreast(widths: Sequence[int], room: int, apart: int) -> Iterator[list[int]
 
 
 def _excerpt(table: Table, columns: Sequence[Column], name_width: int) -> Table:
-    """The table with its names, in so many characters, and these columns alone."""
+    """The table with its names, in ``name_width`` characters, and these columns alone."""
     names = table.columns[0]
     made = Table(box=table.box, padding=table.padding, pad_edge=table.pad_edge)
     made.add_column(names.header, no_wrap=True)

@@ -10,6 +10,7 @@ from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS
 
 RESPONSE_OKAY = 0
+RESPONSE_SLVERR = 2
 BURST_INCREMENTING = 1
 CACHE_NORMAL_BUFFERABLE = 0b0011
 """AxCACHE: normal, non-cacheable, bufferable memory."""

@@ -34,8 +34,22 @@ class ReadMaster(wiring.Component):
 
     Fetch goes before load when both ask. At most ``config.reads_in_flight`` bursts are under way. There
     is no back-pressure on beats (RREADY is constantly high): a reader only asks for what it can take.
-    A request appears on AR one cycle after it was taken, a beat at its reader one cycle after its R
-    handshake. ``halt`` keeps further bursts from being taken; ``idle`` says that none is under way.
+
+    Members
+    -------
+    bus : Out, ``axi.read_channels(config)``
+        A request is on AR ``request_latency`` cycles after it was taken.
+    fetch : In, stream of ``READ_REQUEST``
+    load : In, stream of ``READ_REQUEST``
+        Ready only while ``fetch`` offers nothing.
+    fetch_beat : Out, ``read_beat(config)``
+        A beat for the fetch engine, ``beat_latency`` cycles after its handshake on R.
+    load_beat : Out, ``read_beat(config)``
+        A beat for the load engine, with the same latency.
+    halt : In, 1
+        No further burst is taken.
+    idle : Out, 1
+        No burst is under way.
     """
 
     request_latency = 1

@@ -18,11 +18,31 @@ WRITE_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "pc": PC
 class WriteMaster(wiring.Component):
     """Writes bursts whose beats already lie in the output buffer, in order.
 
-    ``beat`` is the buffer's oldest beat; ``next_beat`` removes it. Because a burst is requested complete,
-    WVALID stays high from its first beat to its last. ``released`` pulses as the last one goes, with the
-    burst's length in ``released_beats``. At most ``config.writes_in_flight`` bursts await their response. With
-    ``halt`` no further burst starts; ``idle`` says that none is requested or under way, ``quiet`` that
-    none is under way. ``error`` pulses with ``error_pc`` on a response other than OKAY.
+    Because a burst is requested complete, WVALID stays high from its first beat to its last. At most
+    ``config.writes_in_flight`` bursts await their response.
+
+    Members
+    -------
+    bus : Out, ``axi.write_channels(config)``
+    request : In, stream of ``WRITE_REQUEST``
+    beat : In, 8 * bus_bytes
+        The oldest beat of the output buffer; the next one in the cycle after ``next_beat``.
+    next_beat : Out, 1
+        The oldest beat is taken.
+    released : Out, 1
+        The last beat of a burst is taken.
+    released_beats : Out, 9
+        Length of that burst.
+    halt : In, 1
+        No further burst starts.
+    idle : Out, 1
+        No burst is requested or under way.
+    quiet : Out, 1
+        No burst is under way.
+    error : Out, 1
+        A response other than OKAY has come in this cycle.
+    error_pc : Out, PC_BITS
+        Instruction of the burst that the response is for.
     """
 
     start_latency = 1

@@ -16,7 +16,7 @@ COUNTER_BITS = 64
 
 
 class Stall(enum.IntEnum):
-    """What keeps a source of vectors from offering one."""
+    """Reasons for which a source of vectors offers none."""
 
     NO_INSTRUCTION = 0
     INPUTS = 1
@@ -26,11 +26,33 @@ class Stall(enum.IntEnum):
 
 
 class Counters(wiring.Component):
-    """Counts while ``running``; ``clear`` sets all to zero.
+    """Counts while ``running``.
 
     Each running cycle counts as exactly one of BUSY and the STALL_*: busy when a vector enters the
-    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``:
-    ``fetched`` and ``loaded`` (a mask over ``Buffer``) as they arrive, ``written`` as memory takes them.
+    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``.
+
+    Members
+    -------
+    clear : In, 1
+        Sets all counters to zero.
+    running : In, 1
+        The cycle counts.
+    vector_valid : In, 1
+        A vector is offered to the mesh.
+    vector_ready : In, 1
+        The mesh takes a vector.
+    stall : In, Stall
+        Why none is offered; looked at while ``vector_valid`` is low.
+    all_dispatched : In, 1
+        No instruction is left to dispatch: a lack of instructions is the end of the program.
+    fetched : In, 1
+        A beat of instructions has arrived.
+    loaded : In, len(Buffer)
+        A beat has arrived for the ``Buffer`` of the bit that is set.
+    written : In, 1
+        Memory takes a beat of results.
+    values : Out, len(Counter) x COUNTER_BITS
+        The counters, without what happens in this cycle.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -16,11 +16,16 @@ from wingrid.hw.winograd_matrices import winograd
 
 
 class Decoder(wiring.Component):
-    """Says whether ``word`` is an instruction this accelerator can carry out.
+    """Says whether a word is an instruction this accelerator can carry out. Purely combinational.
 
-    ``fault`` is NONE, ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of instruction
-    may not touch, an operand that must not be zero, an unknown buffer or bank, an address that is not
-    a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER. Purely combinational.
+    Members
+    -------
+    word : In, WORD_BITS
+        An instruction as it lies in memory.
+    fault : Out, Fault
+        NONE, ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of instruction may not touch, an operand
+        that must not be zero, an unknown buffer or bank, an address that is not a multiple of the bus width) or
+        ADDRESS_OUT_OF_BUFFER.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

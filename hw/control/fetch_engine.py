@@ -19,12 +19,34 @@ def dispatched(kind: type[Instruction]) -> data.StructLayout:
 
 
 class FetchEngine(wiring.Component):
-    """Reads a program of ``length`` instructions from byte address ``program`` and hands it out in order.
+    """Reads a program and hands it out in order.
 
-    ``start`` begins. Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions
-    before it is dispatched, one dispatched (a pulse of ``dispatched``) per cycle at most; an instruction
-    whose engine's queue is full holds up those behind it. ``finished`` is high when all of them are dispatched. A bad
-    instruction raises ``fault`` with ``pc`` for as long as it stands at the head; nothing follows it.
+    Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions before it is dispatched. At most
+    one is dispatched per cycle; an instruction whose engine's queue is full holds up those behind it.
+
+    Members
+    -------
+    start : In, 1
+        Pulse that begins a program.
+    program : In, ADDRESS_BITS
+        Byte address of the first instruction, a multiple of its size; read in the cycle of ``start``.
+    length : In, PC_BITS
+        Number of instructions; read in the cycle of ``start``.
+    request : Out, stream of ``READ_REQUEST``
+    beat : In, ``read_beat(config)``
+    load : Out, stream of ``dispatched(Load)``
+    execute : Out, stream of ``dispatched(Execute)``
+    store : Out, stream of ``dispatched(Store)``
+    halt : In, 1
+        Nothing is requested or dispatched.
+    finished : Out, 1
+        All instructions are dispatched.
+    dispatched : Out, 1
+        An instruction is dispatched in this cycle.
+    fault : Out, Fault
+        What is wrong with the instruction at the head, for as long as it stands there; nothing follows it.
+    pc : Out, PC_BITS
+        Index of the instruction at the head.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

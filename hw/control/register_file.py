@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -10,15 +10,50 @@ from wingrid.hw.bus import axi
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.control.counters import COUNTER_BITS
 from wingrid.hw.isa import PC_BITS, Fault
-from wingrid.hw.registers import COUNTER_BASE, IDENTITY, Control, Counter, Register, Status
+from wingrid.hw.registers import (
+    PROGRAM_ALIGNMENT_BITS,
+    PROGRAM_LENGTH_BITS,
+    REGISTER_ADDRESS_BITS,
+    Control,
+    Counter,
+    Register,
+    Status,
+    counter_address,
+    readings,
+)
+
+assert PC_BITS == PROGRAM_LENGTH_BITS
 
 
 class RegisterFile(wiring.Component):
-    """One transfer at a time on each of the read and write sides; every address answers OKAY.
+    """One transfer at a time on each of the read and write sides, none of whose outputs depends on an input.
 
-    Unknown addresses read as zero and ignore writes; a write needs all of its byte strobes to count, as
-    registers are words. ``start`` and ``reset`` are pulses; START is ignored while running, faulty or
-    resetting. ``interrupt`` is a level: pending and enabled.
+    Address and data of a write are taken in any order; it acts in the cycle after both are there, and is answered in
+    the one after that. Byte strobes count: a byte that is not strobed keeps its value, and does not act.
+
+    SLVERR, and no effect: an address that is no multiple of 4 or names no register; a write to what can only be read;
+    a PROGRAM_LENGTH that does not fit its bits. All else is answered OKAY. The low bits of PROGRAM are always zero.
+
+    A read of a counter's low word keeps the high word for the next read of any high word.
+
+    Members
+    -------
+    bus : Out, ``axi.register_slave()``
+    start : Out, 1
+        Pulse as START acts; ignored while running, faulty or resetting.
+    reset : Out, 1
+        Pulse as RESET acts.
+    program : Out, ADDRESS_BITS
+    length : Out, PC_BITS
+    running : In, 1
+        Its end with ``done`` or ``fault`` makes the interrupt pending, but not while ``resetting``.
+    done : In, 1
+    resetting : In, 1
+    fault : In, Fault
+    fault_pc : In, PC_BITS
+    counters : In, len(Counter) x COUNTER_BITS
+    interrupt : Out, 1
+        Level: pending and enabled.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -42,72 +77,106 @@ class RegisterFile(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bus = self.bus
         pending, enabled = Signal(), Signal()
-        was_running = Signal()
-        m.d.sync += was_running.eq(self.running)
         m.d.comb += self.interrupt.eq(pending & enabled)
+        self._write(m, pending, enabled)
+        self._read(m, pending, enabled)
+        return m
 
-        write = Signal()
+    def _write(self, m: Module, pending: Signal, enabled: Signal) -> None:
+        bus = self.bus
+        address, address_held = Signal(REGISTER_ADDRESS_BITS), Signal()
+        content, strobes, content_held = Signal(32), Signal(4), Signal()
+        acts, refused = Signal(), Signal()
         m.d.comb += [
-            write.eq(bus.awvalid & bus.wvalid & (~bus.bvalid | bus.bready)),
-            bus.awready.eq(write),
-            bus.wready.eq(write),
+            bus.awready.eq(~address_held),
+            bus.wready.eq(~content_held),
+            acts.eq(address_held & content_held & ~bus.bvalid),
         ]
-        with m.If(write):
-            m.d.sync += bus.bvalid.eq(1)
+        with m.If(bus.awvalid & bus.awready):
+            m.d.sync += [address_held.eq(1), address.eq(bus.awaddr)]
+        with m.If(bus.wvalid & bus.wready):
+            m.d.sync += [content_held.eq(1), content.eq(bus.wdata), strobes.eq(bus.wstrb)]
+        with m.If(acts):
+            m.d.sync += [
+                address_held.eq(0),
+                content_held.eq(0),
+                bus.bvalid.eq(1),
+                bus.bresp.eq(Mux(refused, axi.RESPONSE_SLVERR, axi.RESPONSE_OKAY)),
+            ]
         with m.Elif(bus.bready):
             m.d.sync += bus.bvalid.eq(0)
-        with m.If(write & bus.wstrb.all()), m.Switch(bus.awaddr):
+
+        was_running = Signal()
+        m.d.sync += was_running.eq(self.running)
+        # Bits that are one and strobed.
+        written = Signal(32)
+        m.d.comb += written.eq(content & Cat(strobe.replicate(8) for strobe in strobes))
+        low_bits = (1 << PROGRAM_ALIGNMENT_BITS) - 1
+        with m.Switch(address):
             with m.Case(Register.CONTROL):
                 ready = ~self.running & (self.fault == Fault.NONE) & ~self.resetting
                 m.d.comb += [
-                    self.start.eq((bus.wdata & Control.START).any() & ready),
-                    self.reset.eq((bus.wdata & Control.RESET).any()),
+                    self.start.eq(acts & (written & Control.START).any() & ready),
+                    self.reset.eq(acts & (written & Control.RESET).any()),
                 ]
-            with m.Case(Register.INTERRUPT_ENABLE):
-                m.d.sync += enabled.eq(bus.wdata[0])
-            with m.Case(Register.INTERRUPT_PENDING), m.If(bus.wdata[0]):
+            with m.Case(Register.INTERRUPT_ENABLE), m.If(acts & strobes[0]):
+                m.d.sync += enabled.eq(written[0])
+            with m.Case(Register.INTERRUPT_PENDING), m.If(acts & written[0]):
                 m.d.sync += pending.eq(0)
-            with m.Case(Register.PROGRAM):
-                m.d.sync += self.program.eq(bus.wdata)
+            with m.Case(Register.PROGRAM), m.If(acts):
+                m.d.sync += self.program.eq(_merged(self.program, content, strobes) & ~Const(low_bits, 32))
             with m.Case(Register.PROGRAM_LENGTH):
-                m.d.sync += self.length.eq(bus.wdata)
-        with m.If(was_running & ~self.running):
+                m.d.comb += refused.eq(written[PC_BITS:].any())
+                with m.If(acts & ~refused):
+                    m.d.sync += self.length.eq(_merged(self.length, content, strobes))
+            with m.Default():
+                m.d.comb += refused.eq(1)
+        with m.If(was_running & ~self.running & (self.done | (self.fault != Fault.NONE)) & ~self.resetting):
             m.d.sync += pending.eq(1)
 
-        read = Signal()
-        m.d.comb += [read.eq(bus.arvalid & (~bus.rvalid | bus.rready)), bus.arready.eq(read)]
-        with m.If(read):
-            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0)]
+    def _read(self, m: Module, pending: Signal, enabled: Signal) -> None:
+        bus = self.bus
+        high = Signal(COUNTER_BITS - 32)
+        m.d.comb += bus.arready.eq(~bus.rvalid)
+        with m.If(bus.arvalid & bus.arready):
+            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
             with m.Switch(bus.araddr):
-                for address, value in self._readable(pending, enabled):
+                for address, value in self._readable(pending, enabled).items():
                     with m.Case(address):
                         m.d.sync += bus.rdata.eq(value)
+                for counter in Counter:
+                    with m.Case(counter_address(counter)):
+                        value = self.counters[counter]
+                        m.d.sync += [bus.rdata.eq(value[:32]), high.eq(value[32:])]
+                    with m.Case(counter_address(counter) + 4):
+                        m.d.sync += bus.rdata.eq(high)
+                with m.Default():
+                    m.d.sync += bus.rresp.eq(axi.RESPONSE_SLVERR)
         with m.Elif(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
-        return m
 
-    def _readable(self, pending: Signal, enabled: Signal) -> list[tuple[int, object]]:
+    def _readable(self, pending: Signal, enabled: Signal) -> dict[Register, Value | int]:
         status = {
             Status.RUNNING: self.running,
             Status.DONE: self.done,
             Status.FAULT: self.fault != Fault.NONE,
             Status.RESETTING: self.resetting,
         }
-        readable: list[tuple[int, object]] = [
-            (Register.IDENTITY, IDENTITY),
-            (Register.SHAPE, self._config.rows << 16 | self._config.cols),
-            (Register.STATUS, Cat(status[bit] for bit in sorted(Status))),
-            (Register.INTERRUPT_ENABLE, enabled),
-            (Register.INTERRUPT_PENDING, pending),
-            (Register.FAULT, self.fault),
-            (Register.FAULT_PC, self.fault_pc),
-            (Register.PROGRAM, self.program),
-            (Register.PROGRAM_LENGTH, self.length),
-        ]
-        for counter in Counter:
-            address = COUNTER_BASE + 8 * counter
-            readable.append((address, self.counters[counter][:32]))
-            readable.append((address + 4, self.counters[counter][32:]))
-        return readable
+        return {
+            **readings(self._config),
+            Register.CONTROL: 0,
+            Register.STATUS: Cat(status[bit] for bit in sorted(Status)),
+            Register.INTERRUPT_ENABLE: enabled,
+            Register.INTERRUPT_PENDING: pending,
+            Register.FAULT: self.fault,
+            Register.FAULT_PC: self.fault_pc,
+            Register.PROGRAM: self.program,
+            Register.PROGRAM_LENGTH: self.length,
+        }
+
+
+def _merged(old: Value, new: Value, strobes: Value) -> Value:
+    """The old value with the strobed bytes of the new one."""
+    whole = Cat(old, Const(0, 32 - len(old)))
+    return Cat(Mux(strobe, new.word_select(i, 8), whole.word_select(i, 8)) for i, strobe in enumerate(strobes))

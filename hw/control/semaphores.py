@@ -15,9 +15,18 @@ from wingrid.hw.isa import SEMAPHORE_BITS, Semaphore
 class Semaphores(wiring.Component):
     """One counter per ``Semaphore``; masks have its bit positions.
 
-    A signal in one cycle makes the semaphore available in the next; signal and take in the same cycle
-    cancel out. ``overflow`` rises in the cycle in which a full counter is signalled. ``clear`` sets
-    all counts to zero.
+    Members
+    -------
+    signal : In, len(Semaphore)
+        Counters to raise by one, for the cycles from the next one on. Signal and take in the same cycle cancel out.
+    take : In, len(Semaphore)
+        Counters to lower by one, of those that are ``available``.
+    clear : In, 1
+        Sets all counters to zero.
+    available : Out, len(Semaphore)
+        Counters that are not zero.
+    overflow : Out, 1
+        A full counter is signalled in this cycle.
     """
 
     latency = 1

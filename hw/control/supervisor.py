@@ -30,21 +30,34 @@ class Supervisor(wiring.Component):
         No vector is queued or on its way to the mesh.
     moving : In, 1
         Something got on in this cycle, or is under way on the bus.
-    write_error, read_error, bank_conflict, semaphore_overflow : In, 1
-        What went wrong in this cycle.
-    write_error_pc, read_error_pc, store_pc, fetch_pc : In, PC_BITS
-        The instructions that a fault may belong to: a bank conflict is the store engine's, everything that names no
-        instruction of its own the one that is fetched.
+    write_error : In, 1
+        Memory has answered a write with an error in this cycle.
+    write_error_pc : In, PC_BITS
+        Index of the instruction that wrote.
+    read_error : In, 1
+        Memory has answered a LOAD with an error in this cycle.
+    read_error_pc : In, PC_BITS
+        Index of the LOAD.
+    bank_conflict : In, 1
+        The store engine reads a bank to which sums are being added.
+    store_pc : In, PC_BITS
+        Index of the instruction that the store engine works on: a bank conflict is blamed on it.
+    semaphore_overflow : In, 1
+        A full semaphore is signalled in this cycle.
     fetch_fault : In, Fault
         What is wrong with the instruction at the head of the fetch engine.
+    fetch_pc : In, PC_BITS
+        Index of that instruction: faults that belong to no instruction that is known are blamed on it.
     halt : Out, 1
         No unit may start anything more.
     running : Out, 1
         From the cycle after ``start`` up to ``done`` or a fault.
     done : Out, 1
         From the end of a program without fault up to the next ``start``.
-    fault, fault_pc : Out, Fault, PC_BITS
-        The fault that stands and the index of its instruction; one cycle after its cause.
+    fault : Out, Fault
+        The fault that stands, from the cycle after its cause on.
+    fault_pc : Out, PC_BITS
+        Index of its instruction.
     """
 
     def __init__(self, settling_cycles: int, quiet_cycles: int) -> None:

@@ -22,9 +22,35 @@ class ExecuteEngine(wiring.Component):
     """Gives each EXECUTE to the weight feeder and to the source of its vectors, in order.
 
     The sources, direct and Winograd, share the input buffer and the mesh: an instruction for one
-    waits until the other is idle, so a program had better not alternate. ``vectors`` and ``weights`` go to
-    the matrix unit; see ``VectorSource`` for the rest. ``events`` has its own bits of ``Event``. Reading ports
-    answer one cycle later and hold.
+    waits until the other is idle, so a program that alternates between the two loses that time.
+
+    Members
+    -------
+    instruction : In, stream of ``dispatched(Execute)``
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+    signal : Out, len(Semaphore)
+        OPERANDS_RELEASED alone; the accumulators' ``committed`` stands for SUMS_READY.
+    input_enable : Out, 1
+    input_address : Out, range(input_buffer)
+    input_data : In, 8 * rows
+        The entry of the input buffer, one cycle after its address; holds while ``input_enable`` is low.
+    weight_enable : Out, 1
+    weight_address : Out, range(weight_buffer)
+    weight_data : In, 8 * cols
+        The entry of the weight buffer, one cycle after its address; holds while ``weight_enable`` is low.
+    weights : Out, stream of ``weights_layout(config)``
+    vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+    halt : In, 1
+        No further instruction starts.
+    stall : Out, Stall
+        What keeps the next vector from being offered, when none is.
+    idle : Out, 1
+        Nothing is queued or under way.
+    vectors_idle : Out, 1
+        Nothing is queued or under way in the sources of vectors.
+    events : Out, len(Event)
+        The bits of this engine; the others are low.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -11,12 +11,31 @@ from wingrid.hw.isa import POSITION_BITS, Execute
 
 
 class RasterWalk(wiring.Component):
-    """Walks the vectors, taps and blocks of one instruction (see ``hw.isa.Execute``), vectors innermost.
+    """Walks the vectors, taps and blocks of one instruction (see ``Execute``), vectors innermost.
 
-    ``start`` loads ``instruction``; from the next cycle on the outputs describe a vector, and ``step``
-    moves to the next one. ``address`` is its entry in the input buffer (modulo the depth), ``inside``
-    tells pixels of the image from padding, ``sum_address`` is its accumulator, ``overwrite`` says that
-    its sum starts there, ``first`` and ``last`` mark the vectors of a tap, ``final`` the last of all.
+    From the cycle after ``start`` on the outputs describe a vector.
+
+    Members
+    -------
+    start : In, 1
+        Loads ``instruction``.
+    instruction : In, ``Execute.layout()``
+    step : In, 1
+        Moves on to the next vector.
+    address : Out, range(input_buffer)
+        Entry of the input buffer, modulo its depth.
+    inside : Out, 1
+        The vector is a pixel of the image, no padding.
+    sum_address : Out, range(accumulators)
+        Accumulator that its sums go to.
+    overwrite : Out, 1
+        The sum starts with this vector.
+    first : Out, 1
+        First vector of a tap.
+    last : Out, 1
+        Last vector of a tap.
+    final : Out, 1
+        Last vector of the instruction.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

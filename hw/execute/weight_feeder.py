@@ -24,10 +24,29 @@ class WeightFeeder(wiring.Component):
     Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
     across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
-    goes through the weight transform. ``read_data`` is the buffer's entry one cycle after, and must hold
-    while ``read_enable`` is low. ``released`` pulses with the last read of an instruction that signals
-    OPERANDS_RELEASED, ``started`` and ``ended`` with every instruction's start and last read. Going over to
-    another transform, or to none, waits until the last one is empty.
+    goes through the weight transform. Going over to another transform, or to none, waits until the last one is empty.
+
+    Members
+    -------
+    instruction : In, stream of ``Execute.layout()``
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+        WEIGHTS_LOADED alone.
+    read_enable : Out, 1
+    read_address : Out, range(weight_buffer)
+    read_data : In, 8 * cols
+        The buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+    weights : Out, stream of ``weights_layout(config)``
+    released : Out, 1
+        Last read of an instruction that signals OPERANDS_RELEASED.
+    started : Out, 1
+        An instruction starts.
+    ended : Out, 1
+        Last read of an instruction.
+    halt : In, 1
+        No further instruction starts.
+    idle : Out, 1
+        Nothing is queued or under way.
     """
 
     start_latency = 1

@@ -21,10 +21,31 @@ class LoadEngine(wiring.Component):
 
     The requester starts an instruction when its semaphores allow, and asks for its bursts, one per
     cycle at most; it goes on to the next instruction while data are still coming. The receiver puts
-    each arriving beat into its buffer (``write_*``, in the same cycle; the enable has a bit per
-    ``Buffer``) and signals the instruction's semaphores with the last one. ``idle`` is high when nothing
-    is asked for or expected. ``error`` pulses with ``error_pc`` on a beat with an error response. ``ended`` pulses
-    with an instruction's last beat.
+    each arriving beat into its buffer and signals the instruction's semaphores with the last one.
+
+    Members
+    -------
+    instruction : In, stream of ``dispatched(Load)``
+        Taken as it starts.
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+    signal : Out, len(Semaphore)
+    request : Out, stream of ``READ_REQUEST``
+    beat : In, ``read_beat(config)``
+    write_enable : Out, len(Buffer)
+        A bit for each ``Buffer``, in the cycle of the beat.
+    write_address : Out, BUFFER_ADDRESS_BITS
+    write_data : Out, 8 * bus_bytes
+    halt : In, 1
+        Nothing is started or requested.
+    idle : Out, 1
+        Nothing is asked for or expected.
+    ended : Out, 1
+        The last beat of an instruction has come in this cycle.
+    error : Out, 1
+        A beat with an error response has come in this cycle.
+    error_pc : Out, PC_BITS
+        Instruction of the beat.
     """
 
     start_latency = 1

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Buffer
+from wingrid.hw.ram_style import RamStyle
 
 BUFFER_ADDRESS_BITS = 20
 """Width of an entry's address in any buffer (the largest that the configuration allows)."""
@@ -27,11 +28,18 @@ class OperandBuffers(wiring.Component):
     write_address : In, BUFFER_ADDRESS_BITS
         The entry; bits beyond a buffer's own address are ignored.
     write_data : In, 8 * bus_bytes
-    input_enable, weight_enable : In, 1
-        Ask for an entry; while low, the data of the last one hold. Parameters are read in every cycle.
-    input_address, weight_address, parameter_address : In, range(entries of the buffer)
-    input_data, weight_data, parameter_data : Out, 8 * rows, 8 * cols, 8 * cols
-        The entry, ``read_latency`` cycles after its address.
+    input_enable : In, 1
+        Asks for an entry of the input buffer; while low, ``input_data`` holds.
+    input_address : In, range(input_buffer)
+    input_data : Out, 8 * rows
+        The entry, ``read_latency`` cycles after its address, as for the other two buffers.
+    weight_enable : In, 1
+        Asks for an entry of the weight buffer; while low, ``weight_data`` holds.
+    weight_address : In, range(weight_buffer)
+    weight_data : Out, 8 * cols
+    parameter_address : In, range(parameter_entries)
+        The parameter buffer is read in every cycle.
+    parameter_data : Out, 8 * cols
     """
 
     read_latency = 1
@@ -69,7 +77,7 @@ class OperandBuffers(wiring.Component):
             Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, None),
         }
         for buffer, (address, content, enable) in read_ports.items():
-            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[])
+            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[], attrs=RamStyle.BLOCK.attributes)
             m.submodules[buffer.name.lower()] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import sums_layout
+from wingrid.hw.ram_style import RamStyle
 
 
 def accumulator_tag(config: AcceleratorConfig) -> data.StructLayout:
@@ -30,11 +31,13 @@ class Accumulators(wiring.Component):
     Members
     -------
     sums : In, ``sums_layout(config, accumulator_tag(config))``
-        No back-pressure.
+        Sums to add or to begin with. No back-pressure.
     committed : Out, 1
         A sum tagged ``last`` is being written: a drain in any later cycle sees it and all sums before it.
-    read_enable, read_bank, read_address : In, 1, 1, range(accumulators)
-        Drain port.
+    read_enable : In, 1
+        An accumulator is drained.
+    read_bank : In, 1
+    read_address : In, range(accumulators)
     read_lanes : Out, cols x signed(accumulator_bits)
         One cycle after ``read_enable``.
     conflict : Out, 1
@@ -79,13 +82,14 @@ class Accumulators(wiring.Component):
         with m.If(self.read_enable):
             m.d.sync += drained_bank.eq(self.read_bank)
 
-        ports = []
+        banks: list[Value] = []
         for bank in range(2):
-            memory = Memory(shape=self._lanes, depth=self._config.accumulators, init=[])
+            memory = Memory(
+                shape=self._lanes, depth=self._config.accumulators, init=[], attrs=RamStyle.BLOCK.attributes
+            )
             m.submodules[f"bank_{bank}"] = memory
             write = memory.write_port()
-            read = memory.read_port(transparent_for=(write,))
-            ports.append(read)
+            read = memory.read_port()
             touched = Signal(name=f"touched_{bank}")
             drained = Signal(name=f"drained_{bank}")
             m.d.comb += [
@@ -97,12 +101,17 @@ class Accumulators(wiring.Component):
                 write.data.eq(new),
                 write.en.eq(valid & (incoming.tag.bank == bank)),
             ]
+            # What is written while it is read comes from beside the memory: memories differ in what they read then.
+            met, bypass = Signal(name=f"met_{bank}"), Signal(self._lanes, name=f"bypass_{bank}", reset_less=True)
+            with m.If(read.en):
+                m.d.sync += [met.eq(write.en & (write.addr == read.addr)), bypass.eq(new)]
+            banks.append(Mux(met, bypass.as_value(), read.data.as_value()))
             with m.If(touched & drained):
                 m.d.comb += self.conflict.eq(1)
 
         m.d.comb += [
-            old.eq(Mux(incoming.tag.bank, ports[1].data, ports[0].data)),
-            self.read_lanes.eq(Mux(drained_bank, ports[1].data, ports[0].data)),
+            old.as_value().eq(Mux(incoming.tag.bank, banks[1], banks[0])),
+            self.read_lanes.as_value().eq(Mux(drained_bank, banks[1], banks[0])),
             self.committed.eq(valid & incoming.tag.last),
         ]
         return m

@@ -46,7 +46,7 @@ class Mesh(wiring.Component):
     vector : In, rows x signed(activation_bits)
     swap : In, 1
     weights : In, cols x signed(weight_bits)
-    load : In, rows bits
+    load : In, rows
     sums : Out, cols x signed(accumulator_bits)
     """
 

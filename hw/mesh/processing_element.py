@@ -15,7 +15,7 @@ class ProcessingElement(wiring.Component):
     The cell of a weight-stationary array (Kung and Leiserson, 1978; Jouppi et al., ISCA 2017) with a
     second weight register behind the first, so that the next tile arrives while this one is in use.
 
-    Everything is free-running, without flow control: it is the array around it that has a fixed
+    Everything is free-running, without flow control: the array around it has a fixed
     latency, so a wrapper can account for what is valid. Nothing is reset either, because old data in
     flight is always ahead of new data on the same path and never meets it.
 
@@ -25,14 +25,17 @@ class ProcessingElement(wiring.Component):
 
     Members
     -------
-    activation_in, activation_out : signed(activation_bits)
+    activation_in : In, signed(activation_bits)
+    activation_out : Out, signed(activation_bits)
         Moves right, one cycle per cell.
     swap : In, 1
         The shadow weight becomes the active weight. Travels with the activation.
-    sum_in, sum_out : signed(accumulator_bits)
-        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + 1, and
-        ``sum_out`` holds the sum of both, modulo ``2**accumulator_bits``, in cycle t + 2.
-    weight_in, weight_out : signed(weight_bits)
+    sum_in : In, signed(accumulator_bits)
+        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + 1.
+    sum_out : Out, signed(accumulator_bits)
+        The sum of both, modulo ``2**accumulator_bits``, in cycle t + 2.
+    weight_in : In, signed(weight_bits)
+    weight_out : Out, signed(weight_bits)
         Moves down: the cell hands on its shadow weight.
     load : In, 1
         The shadow weight becomes ``weight_in``.

@@ -1,4 +1,4 @@
-"""Where the matrix unit's vectors come from: the signature of direct and Winograd feeders."""
+"""The ports that the direct and the Winograd source of vectors have in common."""
 
 from __future__ import annotations
 
@@ -15,13 +15,30 @@ from wingrid.hw.mesh.matrix_unit import vectors_layout
 
 
 class VectorSource(wiring.Component):
-    """What the sources of vectors have in common: their ports.
+    """The ports that all sources of vectors have; ``ports`` adds those of one source.
 
-    ``instruction`` is taken in order. ``read_*`` goes to the input buffer, which answers a cycle later and
-    holds its answer while ``read_enable`` is low. ``signal`` and ``take`` are semaphore masks. ``stall`` says
-    what keeps the next vector from being offered, when none is. ``idle`` is high when nothing is queued
-    or under way. ``started`` and ``ended`` pulse with an instruction's start and the read of its last vector.
-    ``ports`` are those that a source has besides.
+    Members
+    -------
+    instruction : In, stream of ``Execute.layout()``
+        Taken in order.
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+    signal : Out, len(Semaphore)
+    read_enable : Out, 1
+    read_address : Out, range(input_buffer)
+    read_data : In, 8 * rows
+        The input buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+    vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+    halt : In, 1
+        No further instruction starts.
+    stall : Out, Stall
+        What keeps the next vector from being offered, when none is.
+    idle : Out, 1
+        Nothing is queued or under way.
+    started : Out, 1
+        An instruction starts.
+    ended : Out, 1
+        The last vector of an instruction is read.
     """
 
     start_latency = 1

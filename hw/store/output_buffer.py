@@ -12,6 +12,7 @@ from wingrid.hw.bus.write_master import WRITE_REQUEST
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
 
 SEGMENT = data.StructLayout(
@@ -26,8 +27,8 @@ SEGMENT = data.StructLayout(
         "pc": PC_BITS,
     }
 )
-"""Neighbouring tiles of ``last_offset`` + 1 pixels squared, of which ``columns`` x ``lines`` = ``beats`` pixels
-count; their first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
+"""Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
+the first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles")})
 
@@ -37,9 +38,27 @@ class OutputBuffer(wiring.Component):
 
     A segment is taken when there is room for all of its pixels. Then its results come, tile after
     tile, each in raster order; pixels that don't count are dropped. When the last one is in place, the
-    segment's rows are requested as bursts, in the order in which they lie in the ring; one of no lines, whose
+    segment's rows are requested as bursts, in the order in which they lie in the ring. A segment of no lines, whose
     results are all dropped, takes a cycle and no request.
-    ``placed`` says that no results are expected, ``idle`` that everything is requested.
+
+    Members
+    -------
+    segment : In, stream of ``SEGMENT``
+    results : In, ``results_layout(config)``
+        Results of the segments taken, in order. No back-pressure.
+    request : Out, stream of ``WRITE_REQUEST``
+    beat : Out, 8 * bus_bytes
+        The oldest beat in the ring.
+    next_beat : In, 1
+        The oldest beat is taken; ``beat`` is the next one in the cycle after.
+    released : In, 1
+        A burst has left, and its room is free.
+    released_beats : In, 9
+        Length of that burst.
+    placed : Out, 1
+        No results are expected.
+    idle : Out, 1
+        Every segment is requested.
     """
 
     placing_segments = 2
@@ -68,7 +87,9 @@ class OutputBuffer(wiring.Component):
         m = Module()
         m.submodules.placing = placing = Queue(PLACE, self.placing_segments)
         m.submodules.leaving = leaving = Queue(SEGMENT, self.leaving_segments)
-        m.submodules.memory = memory = Memory(shape=8 * config.bus_bytes, depth=config.output_buffer, init=[])
+        m.submodules.memory = memory = Memory(
+            shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.attributes
+        )
         write, read = memory.write_port(), memory.read_port()
 
         reserved = Signal(range(config.output_buffer + 1))

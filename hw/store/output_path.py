@@ -19,10 +19,24 @@ class OutputPath(wiring.Component):
     """Turns drained vectors of accumulators into results, with a fixed latency for each ``tile``.
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
-    positions, become tile x tile results in raster order, one per cycle from ``latency_for(tile)`` cycles after the
-    tile's last vector on. Then they are pooled, see ``Pooler``. One vector per cycle, gaps do no harm, and
-    there is no back-pressure. ``tile``, ``pool`` and all parameters must be stable from the first vector of an
-    instruction to its last result.
+    positions, become tile x tile results in raster order. Then they are pooled, see ``Pooler``. One vector per cycle,
+    gaps do no harm, and there is no back-pressure.
+
+    All inputs but ``sums`` must hold from the first vector of an instruction to its last result.
+
+    Members
+    -------
+    sums : In, ``vector_layout(accumulator_bits, cols)``
+    tile : In, 8
+        Winograd tile, or 0.
+    pool : In, 8
+        Side of a pooling window; 0 and 1 stand for none.
+    parameters : In, cols x ``PARAMETER_LAYOUT``
+    zero_point : In, signed(8)
+    minimum : In, signed(8)
+    maximum : In, signed(8)
+    results : Out, ``results_layout(config)``
+        One per cycle from ``latency_for(tile)`` cycles after the tile's last vector on.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -13,10 +13,18 @@ from wingrid.hw.store.requantiser import results_layout
 class Pooler(wiring.Component):
     """The lane-wise maximum over windows of results; int8, so it commutes with requantisation and clamp.
 
-    With ``window`` 0 results pass. Else, with ``tile`` 0, each ``window`` x ``window`` results in a row
+    With ``window`` 0 or 1 results pass. Else, with ``tile`` 0, each ``window`` x ``window`` results in a row
     become one. With a tile, results come in raster order of tile x tile pixels, and each 2 x 2 of them
-    become one, in raster order again. One result enters per cycle; what it completes leaves ``latency``
-    cycles later. ``window`` and ``tile`` may only change between whole windows and tiles.
+    become one, in raster order again. One result enters per cycle.
+
+    Members
+    -------
+    window : In, 8
+    tile : In, 8
+        Both may only change between whole windows and tiles.
+    input : In, ``results_layout(config)``
+    output : Out, ``results_layout(config)``
+        A maximum, ``latency`` cycles after the result that completes its window.
     """
 
     latency = 1

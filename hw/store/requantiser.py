@@ -155,7 +155,7 @@ class Requantiser(wiring.Component):
 
     Members
     -------
-    sums : In, valid and cols x signed(accumulator_bits)
+    sums : In, ``drained_layout(config)``
     parameters : In, cols x ``PARAMETER_LAYOUT``
     zero_point, minimum, maximum : In, signed(8)
         With minimum > maximum, minimum wins.

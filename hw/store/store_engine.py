@@ -19,10 +19,44 @@ class StoreEngine(wiring.Component):
 
     A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES``
     cycles. A segment takes a cycle to measure, one or more to hand to the output buffer (until it has
-    room for all of it), and one for each accumulator to read (``drain_*``, positions of a tile or of a pooling
-    window fastest). The last read signals the semaphores. The next instruction may change ``tile`` and
-    ``parameters`` once ``placed`` says that every result has left the output path. ``idle`` is high when there
-    is nothing to do. ``drained`` pulses with the last read of an instruction, ``ended`` when its last result is placed.
+    room for all of it), and one for each accumulator to read, positions of a tile or of a pooling
+    window fastest. The last read signals the semaphores. The next instruction may change ``tile`` and
+    ``parameters`` once ``placed`` says that every result has left the output path.
+
+    Members
+    -------
+    instruction : In, stream of ``dispatched(Store)``
+        Taken as it starts.
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+    signal : Out, len(Semaphore)
+    parameter_address : Out, range(parameter_entries)
+    parameter_data : In, 8 * cols
+        The parameter buffer's entry, one cycle after its address.
+    parameters : Out, cols x ``PARAMETER_LAYOUT``
+    tile : Out, 8
+    pool : Out, 8
+    zero_point : Out, signed(8)
+    minimum : Out, signed(8)
+    maximum : Out, signed(8)
+        These six hold from an instruction's first read accumulator until every result is placed.
+    drain_enable : Out, 1
+        An accumulator is read.
+    drain_bank : Out, 1
+    drain_address : Out, range(accumulators)
+    segment : Out, stream of ``SEGMENT``
+    placed : In, 1
+        The output buffer expects no results.
+    halt : In, 1
+        Nothing starts, neither an instruction nor a segment.
+    idle : Out, 1
+        No instruction is queued or under way; one whose results are not placed yet counts as over.
+    drained : Out, 1
+        Last read of an instruction.
+    ended : Out, 1
+        The last result of an instruction is placed.
+    pc : Out, PC_BITS
+        Index of the instruction under way.
     """
 
     parameter_cycles = PARAMETER_BYTES
@@ -99,7 +133,7 @@ class StoreEngine(wiring.Component):
                 byte = self.parameter_data.word_select(channel, 8)
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
-        # What depends on the tile's size, in pixels that leave.
+        # Numbers that depend on the tile's size, in pixels that leave.
         last_offset, last_position = Signal(2), Signal(8)
         columns_left, row_tiles, most_tiles = Signal(16), Signal(16), Signal(16)
         tiles, pixels, high = Signal(16), Signal(16), Signal(3)

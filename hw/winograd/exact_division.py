@@ -17,8 +17,15 @@ class ExactDivision(wiring.Component):
 
     A lane is a signed number modulo ``2**bits`` and must be a multiple of scale = 2**shift * odd. Dropping
     the zero bits and multiplying by the inverse of the odd part, an adder for each of its factors, gives
-    the quotient modulo ``2**(bits - shift)``, which leaves sign-extended, ``latency`` cycles later. One
-    vector per cycle; lanes have a meaning only together with ``valid``.
+    the quotient modulo ``2**(bits - shift)``. One vector per cycle.
+
+    Members
+    -------
+    select : In, range(max(2, len(transforms)))
+        Must hold from a vector's cycle until its quotients leave.
+    input : In, ``vector_layout(bits, lanes)``
+    output : Out, ``vector_layout(bits, lanes)``
+        The quotients, sign-extended, ``latency`` cycles later. Lanes have a meaning only together with ``valid``.
     """
 
     latency = 2

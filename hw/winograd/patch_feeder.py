@@ -21,18 +21,43 @@ WAITS = frozenset({Semaphore.INPUTS_LOADED})
 """The semaphore of a Winograd EXECUTE that this part waits for."""
 
 BLOCK = data.StructLayout({"count": 16, "last_position": range(MOST_POSITIONS)})
-"""What the transform buffer needs to know of a block on its way: its tiles, and positions of a tile less one."""
+"""A block on its way to the transform buffer: number of tiles, and positions of a tile less one."""
 
 
 class PatchFeeder(wiring.Component):
     """Reads patches in the order of ``PatchWalk``, one vector per cycle, and transforms them.
 
     Each block of a group is announced on ``block`` as the last vector of its first patch is read, which waits
-    until there is room for it: up to there, nothing can leave the transform. ``transformed`` then brings
-    count x n x n vectors, position running fastest, V[i][j] with i before j, without back-pressure.
-    OPERANDS_RELEASED is signalled with the last vector's read. ``select`` names the transform in use; a change
-    of it waits until the last one is through. ``started`` and ``ended`` pulse with an instruction's start and
-    last read.
+    until there is room for it: up to there, nothing can leave the transform. OPERANDS_RELEASED is signalled with the
+    last vector's read. A change of transform waits until the last one is through.
+
+    Members
+    -------
+    instruction : In, stream of ``Execute.layout()``
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+        INPUTS_LOADED alone.
+    signal : Out, len(Semaphore)
+        OPERANDS_RELEASED alone.
+    read_enable : Out, 1
+    read_address : Out, range(input_buffer)
+    read_data : In, 8 * rows
+        The input buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+    block : Out, stream of ``BLOCK``
+    transformed : Out, ``vector_layout(activation_bits, rows)``
+        count x n x n vectors a block, position running fastest, V[i][j] with i before j. No back-pressure.
+    select : Out, range(max(2, len(tiles)))
+        The transform in use, by its place in ``config.tiles``.
+    halt : In, 1
+        No further instruction starts.
+    awaiting_inputs : Out, 1
+        The next instruction waits for INPUTS_LOADED, and no other is under way.
+    idle : Out, 1
+        Nothing is queued or under way.
+    started : Out, 1
+        An instruction starts.
+    ended : Out, 1
+        Last read of an instruction.
     """
 
     start_latency = 1

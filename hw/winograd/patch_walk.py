@@ -13,10 +13,24 @@ from wingrid.hw.isa import POSITION_BITS, Execute
 class PatchWalk(wiring.Component):
     """Walks blocks, tiles, patch rows and patch columns of one instruction, columns innermost.
 
-    The counterpart of ``RasterWalk`` with the same addresses (see ``hw.isa.Execute``), but all taps of a
-    tile before the next tile. ``start`` loads ``instruction``; from the next cycle on the outputs
-    describe a vector, and ``step`` moves to the next one. ``commits`` marks the last vector of a block's first
-    patch, ``final`` the last of all.
+    The counterpart of ``RasterWalk`` with the same addresses (see ``Execute``), but all taps of a
+    tile before the next tile. From the cycle after ``start`` on the outputs describe a vector.
+
+    Members
+    -------
+    start : In, 1
+        Loads ``instruction``.
+    instruction : In, ``Execute.layout()``
+    step : In, 1
+        Moves on to the next vector.
+    address : Out, range(input_buffer)
+        Entry of the input buffer, modulo its depth.
+    inside : Out, 1
+        The vector is a pixel of the image, no padding.
+    commits : Out, 1
+        Last vector of a block's first patch.
+    final : Out, 1
+        Last vector of the instruction.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

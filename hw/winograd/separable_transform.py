@@ -26,15 +26,23 @@ class SeparableTransform(wiring.Component):
     x has n x n elements and y m x m, for the m x n matrix T that ``select`` picks from ``matrices``.
     Elements are vectors of ``lanes`` signed numbers. x[a][b] enters with b running fastest; y[p][q]
     leaves with p running fastest, so a transform that follows another sees rows and columns swapped
-    back. Up to one vector enters per cycle, gaps do no harm, and there is no back-pressure: a tile's
-    outputs leave one per cycle, without gaps, from ``latency_for(m)`` cycles after its last input on. ``select`` may
-    only change while ``empty`` is high, which it is from the cycle after a tile's last output to that of the next
-    one's first input, that one included. Lanes have a meaning only together with ``valid``.
+    back. Up to one vector enters per cycle, gaps do no harm, and there is no back-pressure.
 
     The first half collects n inputs, transforms them along b at once and hands the m results on one by
     one; the second half keeps them in n small memories (two tiles each), reads one q of all n together
-    and does the same along a. Needs m <= n, so that the results of one group are gone before those
+    and transforms along a. Needs m <= n, so that the results of one group are gone before those
     of the next arrive.
+
+    Members
+    -------
+    select : In, range(max(2, len(matrices)))
+        May only change while ``empty`` is high.
+    input : In, ``vector_layout(input_bits, lanes)``
+    output : Out, ``vector_layout(output_bits, lanes)``
+        A tile's outputs, one per cycle without gaps, from ``latency_for(m)`` cycles after its last input on. Lanes
+        have a meaning only together with ``valid``.
+    empty : Out, 1
+        High from the cycle after a tile's last output to that of the next one's first input, that one included.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
 from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
 from wingrid.hw.winograd_matrices import winograd
@@ -31,9 +32,31 @@ class TransformBuffer(wiring.Component):
 
     ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
     once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
-    to the next block when at most ``refill_latency_for(tile)`` of them are left to read: the block's own first
-    vector is written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector
+    to the next block when at most ``refill_latency_for(tile)`` of them are left to read: the first vector of that
+    block is written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector
     that goes to the half's beginning, which has been read long before.)
+
+    Members
+    -------
+    instruction : In, stream of ``Execute.layout()``
+    available : In, len(Semaphore)
+    take : Out, len(Semaphore)
+        BANK_RELEASED alone.
+    block : In, stream of ``BLOCK``
+        Taken while a half is free.
+    transformed : In, ``vector_layout(activation_bits, rows)``
+        Vectors of the blocks taken, in order. No back-pressure.
+    vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+    halt : In, 1
+        No further instruction starts.
+    stall : Out, Stall
+        What keeps the next vector from being offered, when none is.
+    idle : Out, 1
+        No instruction is queued or under way.
+    started : Out, 1
+        An instruction starts.
+    ended : Out, 1
+        The last vector of an instruction is read.
     """
 
     halves = 2
@@ -71,7 +94,12 @@ class TransformBuffer(wiring.Component):
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.arriving = arriving = Queue(BLOCK, self.halves)
-        memory = Memory(shape=config.activation_bits * config.rows, depth=2 * config.accumulators, init=[])
+        memory = Memory(
+            shape=config.activation_bits * config.rows,
+            depth=2 * config.accumulators,
+            init=[],
+            attrs=RamStyle.BLOCK.attributes,
+        )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         connect(m, flipped(self.instruction), queue.input)

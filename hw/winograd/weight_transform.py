@@ -20,11 +20,18 @@ class WeightTransform(wiring.Component):
 
     A raw tile is nine weight tiles of the direct algorithm as they lie in the weight buffer: taps (ky, kx) with
     kx running fastest, each ``rows`` transfers of ``cols`` int8, last row first. It leaves as n x n tiles of
-    transformed weights U[i][j], i running fastest, each ``rows`` transfers, last row first. ``select`` picks
-    n from ``config.transforms``; it may only change while ``empty`` is high.
+    transformed weights U[i][j], i running fastest, each ``rows`` transfers, last row first. One row leaves per cycle,
+    while the next raw tile comes in.
 
-    One row leaves per cycle, while the next raw tile comes in. The first row leaves ``latency`` cycles after
-    a raw tile's last transfer.
+    Members
+    -------
+    select : In, range(max(2, len(tiles)))
+        The transform, by its place in ``config.tiles``; may only change while ``empty`` is high.
+    raw : In, stream of cols x signed(8)
+    weights : Out, stream of ``weights_layout(config)``
+        The first row ``latency`` cycles after a raw tile's last transfer.
+    empty : Out, 1
+        No row is held, of a raw tile or of a transformed one.
     """
 
     stages = 3

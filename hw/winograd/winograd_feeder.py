@@ -16,8 +16,15 @@ class WinogradFeeder(VectorSource):
     """Carries out EXECUTE instructions with a tile: the patch feeder runs up to two blocks ahead of the mesh.
 
     Both parts take the instructions in order from queues of their own; the patch feeder waits for
-    INPUTS_LOADED, the transform buffer for BANK_RELEASED. ``started`` and ``ended`` are the transform buffer's,
-    ``patches_*`` the patch feeder's.
+    INPUTS_LOADED, the transform buffer for BANK_RELEASED. The ports are those of every ``VectorSource``, where
+    ``started`` and ``ended`` are the transform buffer's, and two more.
+
+    Members
+    -------
+    patches_started : Out, 1
+        The patch feeder starts an instruction.
+    patches_ended : Out, 1
+        The patch feeder reads the last pixel of an instruction.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:

@@ -120,7 +120,7 @@ def convolve_direct(
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> npt.NDArray[np.int64]:
-    """The same sums as ``convolve``, tap by tap in int64 and without a padded copy; same arguments and errors.
+    """The sums of ``convolve``, tap by tap in int64 and without a padded copy; arguments and errors are the same.
 
     For each tap it finds which outputs see a real pixel there, and adds to those only.
     """

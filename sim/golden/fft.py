@@ -12,7 +12,7 @@ from wingrid.sim.golden.window import Padding, Pair
 from wingrid.sim.golden.workspace import share
 
 ROUNDOFF = 2.0**-53
-"""Of float64, relative."""
+"""Relative rounding error of a float64 operation."""
 
 STAGE_ERROR = ROUNDOFF * (1 + 4 * (1 + math.sqrt(2)))
 """Relative error in the 2-norm that a radix-2 stage adds, with twiddle factors exact to ``ROUNDOFF``.
@@ -35,9 +35,9 @@ def convolve_fft(
     dilation: Pair = (1, 1),
     groups: int = 1,
 ) -> npt.NDArray[np.int64]:
-    """The same sums as ``convolve`` by fast Fourier transforms, int64 [K, OH, OW]; same arguments.
+    """The sums of ``convolve`` for the same arguments, int64 [K, OH, OW], by fast Fourier transforms.
 
-    Raises ``ValueError`` as there, and where ``error_bound`` does not promise that rounding is right.
+    Raises ``ValueError`` as ``convolve`` does, and where ``error_bound`` does not promise that rounding is right.
     """
     shape = ConvolutionShape.of(
         x,

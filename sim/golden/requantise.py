@@ -18,7 +18,7 @@ SIGNIFICAND_BITS = 24
 """Significant bits of a float32, to which the sum and its product with the scale are rounded."""
 
 SMALLEST_EXPONENT = -128
-"""Of a parameter's int8 exponent. Below 2**-127 a scale takes every int32 to 0, so clamping changes no result."""
+"""The least exponent that an int8 holds. Below 2**-127 a scale takes every int32 to 0, so clamping is exact."""
 
 
 def requantise_scale(x_scale: npt.ArrayLike, w_scale: npt.ArrayLike, y_scale: npt.ArrayLike) -> npt.NDArray[np.float32]:
@@ -64,7 +64,7 @@ def requantise_integer(
     minimum: int = -128,
     maximum: int = 127,
 ) -> npt.NDArray[np.int8]:
-    """The same as ``requantise`` with the same arguments, in the five integer steps of the hardware.
+    """The results of ``requantise`` for the same arguments, in the five integer steps of the hardware.
 
     Signs are set aside first: rounding half to even is symmetric.
     """
@@ -86,7 +86,7 @@ def requantise_integer(
 
 
 def encode_scale(scale: float | np.float32) -> tuple[int, int]:
-    """The float32 ``scale`` as ``(mantissa, exponent)`` of ``hw.isa.PARAMETER_LAYOUT``.
+    """The float32 ``scale`` as ``(mantissa, exponent)`` of ``wingrid.hw.isa.PARAMETER_LAYOUT``.
 
     It stands for ``mantissa * 2**(exponent - 23)``, where mantissa lies in [2**23, 2**24), or is 0 for a scale
     of 0. Exponents of subnormal scales are clamped to int8, where every int32 gives 0 either way.

@@ -1,6 +1,7 @@
 """Convolution by Winograd's transforms, with the widths and the exact division of the hardware.
 
-``hw.winograd`` holds the mathematics and its source. Each stage of the datapath has its numpy twin here.
+``wingrid.hw.winograd_matrices`` holds the mathematics and names its source. Each stage of the datapath has its numpy
+twin here.
 """
 
 from __future__ import annotations
@@ -34,12 +35,12 @@ def transform_outputs(
     transform = winograd(tile)
     bits = _width(transform, accumulator_bits)
     scaled = wrap(_on_both_sides(transform.output_matrix, wrap(accumulators, bits)), bits)
-    # Where int64 wraps, it does so modulo 2**64, a multiple of what is kept.
+    # int64 may wrap: that is modulo 2**64, a multiple of the modulus that is kept.
     return wrap((scaled >> transform.shift) * transform.inverse(bits), transform.answer_bits(bits))
 
 
 def wrap(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
-    """The same modulo ``2**bits``, between ``-2**(bits - 1)`` and ``2**(bits - 1) - 1``."""
+    """The values modulo ``2**bits``, between ``-2**(bits - 1)`` and ``2**(bits - 1) - 1``."""
     unused = 64 - bits
     return (values << unused) >> unused
 
@@ -62,7 +63,7 @@ def require_fitting_answers(weights: npt.NDArray[np.int8], tile: int, accumulato
 
 
 def any_answers_fit(channels: int, tile: int, accumulator_bits: int | None = None) -> bool:
-    """Whether ``require_fitting_answers`` passes whatever the weights of so many input channels (of a group)."""
+    """Whether ``require_fitting_answers`` passes for any weights of ``channels`` input channels (of a group)."""
     lowest, highest = INT8
     products = channels * KERNEL**2
     limit = 1 << _answer_bits(tile, accumulator_bits) - 1
@@ -75,7 +76,7 @@ def _answer_bits(tile: int, accumulator_bits: int | None) -> int:
 
 
 def require_exact_products(tile: int, channels: int) -> None:
-    """Raise ``ValueError`` unless sums over that many channels, before they wrap, are exact in float64."""
+    """Raise ``ValueError`` unless sums over ``channels`` channels, before they wrap, are exact in float64."""
     transform = winograd(tile)
     largest = max(map(abs, transform.activation_range)) * max(map(abs, transform.weight_range)) * channels
     if largest >= EXACT_FLOAT64:
@@ -94,10 +95,10 @@ def convolve_winograd(
     groups: int = 1,
     accumulator_bits: int | None = None,
 ) -> npt.NDArray[np.int64]:
-    """The same sums as ``convolve`` by F(tile x tile, 3 x 3), tile 2 or 4, int64 [K, OH, OW].
+    """The sums of ``convolve`` by F(tile x tile, 3 x 3), tile 2 or 4, int64 [K, OH, OW].
 
-    Other arguments as there; the transform's own ``accumulator_bits`` stand where none are given. Raises
-    ``ValueError`` as there, for anything but 3x3 kernels at stride and dilation 1, and for weights whose
+    The other arguments are those of ``convolve``; ``accumulator_bits`` defaults to the transform's own. Raises
+    ``ValueError`` as ``convolve`` does, for anything but 3x3 kernels at stride and dilation 1, and for weights whose
     sums the accumulators could not bring back.
     """
     transform = winograd(tile)
@@ -121,7 +122,7 @@ def convolve_winograd(
     (rows, columns), size = shape.outputs, transform.patch
     tile_rows, tile_columns = -(-rows // tile), -(-columns // tile)
     top, left = padding[:2]
-    # Whole tiles: what lies past the last output's window is computed with, and cut off at the end.
+    # Whole tiles are computed; outputs past the last one are cut off at the end.
     below = tile_rows * tile + KERNEL - 1 - top - x.shape[1]
     beside = tile_columns * tile + KERNEL - 1 - left - x.shape[2]
     image = np.pad(x, ((0, 0), (top, below), (left, beside)), constant_values=x_zero_point)

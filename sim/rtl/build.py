@@ -34,15 +34,15 @@ SHIMS = SOURCES / "shims"
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
 COMPILER_FLAGS = (*tools.COMPILER_FLAGS, "-w")
 FAST_FLAGS = ("-O3",)
-"""For what runs every cycle."""
+"""For code that runs every cycle."""
 SLOW_FLAGS = ("-O0",)
-"""For what runs once: construction, random initial values, the declarations of waves."""
+"""For code that runs once: construction, random initial values, the declarations of waves."""
 RUNTIME_FLAGS = ("-O1",)
 """For Verilator's own library, whose hot parts are inline in its headers."""
 
 
 def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progress: Progress | None = None) -> Path:
-    """The library that simulates the accelerator of that configuration, from the cache or built now.
+    """The library that simulates the accelerator of ``config``, from the cache or built now.
 
     Generating the Verilog takes seconds, so that its text is cached too, by the gateware's sources.
     """
@@ -154,7 +154,7 @@ class _Build:
         return target
 
     def _runtime_object(self, name: str) -> str:
-        """A part of Verilator's own library: the same for every design, hence kept."""
+        """A part of Verilator's own library. It does not depend on the design, and is kept."""
         flags = [*RUNTIME_FLAGS, *self.runtime_flags]
         key = cache.key("runtime", name, *flags, *_common_parts())
 
@@ -185,7 +185,7 @@ def _verilator_flags(waves: bool) -> tuple[str, ...]:
 
 
 def _largest_first(sources: list[Path]) -> list[Path]:
-    """So that no core ends up with a large file alone at the end."""
+    """Large files first, so that no core ends up with one alone at the end."""
     return sorted(sources, key=os.path.getsize, reverse=True)
 
 

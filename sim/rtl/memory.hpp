@@ -22,7 +22,7 @@ struct Burst {
     uint64_t eligible;
 };
 
-// What memory drives on R and B in one cycle.
+// The values that memory drives on R and B in one cycle.
 struct Offer {
     bool read = false;
     bool last = false;
@@ -41,7 +41,7 @@ struct Trap {
     uint8_t response;
 };
 
-// What is in memory and which responses it gives, whatever its timing.
+// The contents of memory and its responses, whatever its timing.
 class Contents {
 public:
     Contents(uint8_t* bytes, uint64_t size, uint32_t bus_bytes)

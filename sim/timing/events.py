@@ -54,7 +54,7 @@ def _owners(program: bytes) -> dict[Event, NDArray[Any]]:
 
 @dataclass(frozen=True)
 class Divergence:
-    """Something that happens to an instruction in different cycles; a cycle is ``None`` where it does not happen."""
+    """An event in different cycles of model and RTL; a cycle is ``None`` where the event does not happen."""
 
     instruction: int
     opcode: Opcode

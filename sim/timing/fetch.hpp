@@ -15,7 +15,7 @@ public:
     Fetch(const Parameters& parameters, const Program& program, uint32_t address, Progress& progress, Record& record)
         : m_parameters{parameters}, m_program{program}, m_address{address}, m_progress{progress}, m_record{record} {}
 
-    // From which cycle on the next instruction is asked for.
+    // The first cycle in which the next instruction is asked for.
     Cycle next_request() const {
         if (m_requested == length()) return UNKNOWN;
         const Cycle ahead = m_dispatched.at(ptrdiff_t{m_requested} - m_parameters.fetch_ahead);
@@ -28,10 +28,10 @@ public:
         return Burst{address, INSTRUCTION_BYTES / m_parameters.bus_bytes, BurstKind::FETCH, true, 0};
     }
 
-    // An instruction's last beat is at the reader in that cycle.
+    // An instruction's last beat is at the reader in `cycle`.
     void arrive(Cycle cycle) { m_arrived.add(cycle + m_parameters.queue_latency); }
 
-    // Dispatches as far as it is known when; returns whether anything was.
+    // Dispatches as far as times are known; returns whether anything was.
     bool run() {
         const ptrdiff_t before = m_dispatched.count();
         while (m_dispatched.count() < m_arrived.count()) {
@@ -54,13 +54,13 @@ public:
     }
 
     bool done() const { return m_dispatched.count() == length(); }
-    // From which cycle on everything is dispatched.
+    // The first cycle in which everything is dispatched.
     Cycle finished() const { return m_dispatched.last() + NEXT; }
 
 private:
     ptrdiff_t length() const { return static_cast<ptrdiff_t>(m_program.order.size()); }
 
-    // From which cycle on the engine takes the instruction. An EXECUTE waits until the other source of vectors is idle.
+    // The first cycle in which the engine takes the instruction. An EXECUTE waits until the other source is idle.
     Cycle engine_free(const Program::Place& place) const {
         const ptrdiff_t depth = m_parameters.queue_depth;
         const Progress& progress = m_progress;

@@ -19,7 +19,7 @@ public:
         : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_progress{progress},
           m_record{record} {}
 
-    // Starts the next instruction if it is known when; returns whether it is.
+    // Starts the next instruction if its time is known; returns whether it is.
     bool run() {
         const ptrdiff_t number = m_progress.loads.count();
         if (m_runs || number >= m_progress.queued_loads.count()) return false;
@@ -40,7 +40,7 @@ public:
         return true;
     }
 
-    // From which cycle on the next burst is asked for.
+    // The first cycle in which the next burst is asked for.
     Cycle next_request() const { return m_runs ? m_ready : UNKNOWN; }
 
     Burst request(Cycle cycle) {
@@ -61,7 +61,7 @@ public:
         return burst;
     }
 
-    // A burst's last beat is in its buffer in that cycle.
+    // A burst's last beat is in its buffer in `cycle`.
     void arrive(const Burst& burst, Cycle cycle) {
         const Numbered<Load>& load = m_program.loads[m_done.count()];
         bytes[load.fields.buffer] += uint64_t{burst.beats} * m_parameters.bus_bytes;
@@ -74,7 +74,7 @@ public:
     }
 
     bool done() const { return m_done.count() == static_cast<ptrdiff_t>(m_program.loads.size()); }
-    // From which cycle on nothing is queued, asked for or expected.
+    // The first cycle in which nothing is queued, asked for or expected.
     Cycle idle_from() const { return std::max({m_progress.loads.last(), m_last_request, m_done.last()}) + NEXT; }
 
     uint64_t bytes[BUFFERS] = {};

@@ -12,7 +12,7 @@ struct MatrixUnit {
     Cycle complete = 0;  // from which cycle on
     Cycle taken = 0;     // when the tile before was taken, from which cycle on the next one's rows may enter
 
-    // A tile's first row enters in that cycle, and the others behind it.
+    // A tile's first row enters in `cycle`, and the others behind it.
     void load(Cycle cycle) {
         full = true;
         complete = cycle + rows;

@@ -21,13 +21,13 @@ class Memory {
 public:
     Memory(const Parameters& parameters, Record& record) : m_parameters{parameters}, m_record{record}, m_dram{parameters.dram} {}
 
-    // The address of a read is taken in that cycle.
+    // The address of a read is taken in `cycle`.
     void read(Burst burst, Cycle cycle) {
         burst.eligible = cycle + m_parameters.memory_latency;
         m_reads.push_back(burst);
     }
 
-    // The later of a write's address and its last beat is taken in that cycle.
+    // The later of a write's address and its last beat is taken in `cycle`.
     void write(Burst burst, Cycle cycle) {
         burst.eligible = cycle + 1;
         m_writes.push_back(burst);

@@ -11,7 +11,7 @@
 using wingrid::Machine;
 
 // Plays a program and fills in the counters. Returns null, with a message of at most `room` bytes in `error`, if it
-// cannot end. What is returned must be destroyed.
+// cannot end. The machine that is returned must be destroyed.
 WINGRID_API Machine* wingrid_model_run(const wingrid::Parameters* parameters, const uint8_t* program, uint32_t length,
                                        uint32_t address, int recording, int64_t* counters, char* error, uint64_t room) {
     try {

@@ -30,10 +30,10 @@ TRANSFER_KINDS = ("fetch", "load", "write")
 
 @dataclass(frozen=True)
 class TimingResult:
-    """What the accelerator's counters show at the end of a program, and what happened on the way."""
+    """The accelerator's counters at the end of a program, and the events and bus transfers on the way."""
 
     counters: dict[Counter, int]
-    """All of them, as the RTL's registers show them."""
+    """All counters, as the RTL's registers show them."""
     events: NDArray[Any] | None = None
     """Records of ``wingrid.sim.timing.events.EVENT``, if they were asked for: cycle 0 is that of the start."""
     transfers: NDArray[Any] | None = None

@@ -24,7 +24,7 @@ class OutputBuffer {
 public:
     OutputBuffer(const Parameters& parameters, Writer& writer) : m_parameters{parameters}, m_writer{writer} {}
 
-    // From which cycle on the segment can be taken.
+    // The first cycle in which the segment can be taken.
     Cycle room(const Segment& segment) {
         const ptrdiff_t number = m_placed.count();
         const Cycle queues = std::max(wingrid::room(m_placed, number, m_parameters.placing_segments),
@@ -40,7 +40,7 @@ public:
         m_leaving.push_back(segment);
     }
 
-    // Requests bursts as far as it is known when; returns whether it could.
+    // Requests bursts as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         while (!m_leaving.empty() && request()) moved = true;
@@ -50,7 +50,7 @@ public:
     // When the last result so far is written.
     Cycle placed() const { return m_placed.last(); }
     bool done() const { return m_leaving.empty(); }
-    // From which cycle on everything is requested.
+    // The first cycle in which everything is requested.
     Cycle idle_from() const { return m_requested.last() + NEXT; }
 
 private:

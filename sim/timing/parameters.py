@@ -1,4 +1,4 @@
-"""What the timing model has to know of the gateware: each latency and size from the component that has it."""
+"""The latencies and sizes of the gateware that the timing model needs, each from the component that has it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
 
 
 class Parameters(ctypes.Structure):
-    """The C++ structure of the same name: the DRAM's, unsigned 32-bit numbers, then arrays of them by tile."""
+    """The C++ structure ``Parameters``: the DRAM's, unsigned 32-bit numbers, then arrays of them by tile."""
 
     _fields_ = [
         ("dram", DramTiming),
@@ -88,7 +88,7 @@ class Parameters(ctypes.Structure):
 
 @functools.lru_cache(maxsize=1024)
 def parameters(config: AcceleratorConfig, timing: MemoryTiming) -> Parameters:
-    """What makes up the time of a program on this accelerator and this memory."""
+    """The numbers that the time of a program depends on, for this accelerator and this memory."""
     timing.check(config.bus_bytes)
     result = Parameters(dram=DramTiming.of(timing.dram))
     for name, number in SCALARS.items():

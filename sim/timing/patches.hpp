@@ -19,7 +19,7 @@ public:
         : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_releases{releases},
           m_progress{progress}, m_stalls{stalls}, m_record{record} {}
 
-    // Reads on as far as it is known when; returns whether it could.
+    // Reads on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         while (m_blocks_left ? read_block() : start()) moved = true;

@@ -1,4 +1,4 @@
-// What the units know of each other's instructions: when they come into the engines' queues and when they leave them.
+// The cycles in which instructions enter the engines' queues and leave them, known to all units.
 #pragma once
 
 #include "times.hpp"
@@ -6,7 +6,7 @@
 namespace wingrid {
 
 struct Progress {
-    // From which cycle on the n-th instruction of its kind can be taken.
+    // The first cycle in which the n-th instruction of its kind can be taken.
     Times queued_loads;
     Times queued_executes;
     Times queued_stores;

@@ -28,7 +28,7 @@ public:
         ++m_bursts;
     }
 
-    // The last beat of the oldest burst is offered by memory in that cycle.
+    // The last beat of the oldest burst is offered by memory in `cycle`.
     void arrive(const Burst& burst, Cycle cycle) {
         m_over.add(cycle);
         if (burst.kind == BurstKind::FETCH) m_fetch.arrive(cycle + m_parameters.read_beat_latency);

@@ -1,4 +1,4 @@
-// What happened to each instruction and on the bus, kept only if asked for.
+// The events of instructions and the transfers on the bus, kept only if asked for.
 #pragma once
 
 #include <cstdint>

@@ -15,7 +15,7 @@ public:
 
     void signal(Semaphore semaphore, Cycle cycle) { m_signals[index(semaphore)].add(cycle); }
 
-    // From which cycle on the semaphore can be taken once more, if the mask waits for it.
+    // The first cycle in which the semaphore can be taken once more, if the mask waits for it.
     Cycle available(uint8_t wait, Semaphore semaphore) const {
         if (!has(wait, semaphore)) return 0;
         const Cycle signalled = m_signals[index(semaphore)].at(m_taken[index(semaphore)]);

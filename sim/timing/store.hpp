@@ -18,7 +18,7 @@ public:
         : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_output{output},
           m_progress{progress}, m_record{record} {}
 
-    // Drains on as far as it is known when; returns whether it could.
+    // Drains on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         while (m_tiles_left ? drain() : start()) moved = true;
@@ -28,7 +28,7 @@ public:
     bool done() const {
         return m_progress.stores.count() == static_cast<ptrdiff_t>(m_program.stores.size()) && !m_tiles_left;
     }
-    // From which cycle on nothing is queued or under way.
+    // The first cycle in which nothing is queued or under way.
     Cycle idle_from() const { return m_drained + NEXT; }
 
 private:

@@ -1,4 +1,4 @@
-// Cycles, and sequences of them: what the model knows of anything is the cycle in which it happens.
+// Cycles and sequences of them: all that the model computes.
 #pragma once
 
 #include <algorithm>
@@ -11,7 +11,7 @@ namespace wingrid {
 // Cycle 0 is the one of the start; the machine runs from cycle 1 on.
 using Cycle = int64_t;
 
-// What happens in one cycle shows in a register's output in the next.
+// A register that is written in one cycle shows it in the next.
 constexpr Cycle NEXT = 1;
 
 // Not known yet: it depends on something that is still to come.
@@ -35,7 +35,7 @@ private:
     std::vector<Cycle> m_cycles;
 };
 
-// From which cycle on a queue of that depth takes its payload `index`, if `left` tells when payloads leave.
+// The first cycle in which a queue of that depth takes its payload `index`, if `left` tells when payloads leave.
 inline Cycle room(const Times& left, ptrdiff_t index, ptrdiff_t depth) {
     return index < depth ? 0 : left.at(index - depth) + NEXT;
 }

@@ -24,7 +24,7 @@ public:
         : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_unit{unit}, m_patches{patches},
           m_releases{releases}, m_progress{progress}, m_stalls{stalls}, m_record{record} {}
 
-    // Streams on as far as it is known when; returns whether it could.
+    // Streams on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         while ((!m_taps_left && start()) || (m_tap.open ? stream() : open())) moved = true;
@@ -93,7 +93,7 @@ private:
             m_tap.releases = true;
         }
         if (execute.fields.count == 1) {
-            // It is the last one as well, whenever it may go.
+            // The first vector is the last one as well, whenever it may go.
             if (m_tap.releases) m_patches.released.add(read);
             if (m_tap.final) end(read);
         }
@@ -130,7 +130,7 @@ private:
         return true;
     }
 
-    // The last vector of the instruction whose tap is open is read in that cycle.
+    // The last vector of the instruction whose tap is open is read in `cycle`.
     void end(Cycle cycle) {
         const Numbered<Execute>& execute = m_program.executes[m_tap.number];
         m_ended = cycle;
@@ -138,7 +138,7 @@ private:
         if (!execute.fields.tile && has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.vectors(cycle);
     }
 
-    // Why no vector was offered from the last one's departure until the next one is read.
+    // Accounts for the cycles without a vector from the last one's departure until the next one is read.
     void account(Cycle read, Cycle filled) {
         Cycle from = m_last + 1;
         if (m_fresh) {

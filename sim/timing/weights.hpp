@@ -21,13 +21,13 @@ class WeightTransform {
 public:
     WeightTransform(const Parameters& parameters, MatrixUnit& unit) : m_parameters{parameters}, m_unit{unit} {}
 
-    // From which cycle on raw tile `index` may enter.
+    // The first cycle in which raw tile `index` may enter.
     Cycle room(ptrdiff_t index) const { return wingrid::room(m_used, index, m_parameters.weight_transform_halves); }
 
-    // A raw tile's last row enters in that cycle.
+    // A raw tile's last row enters in `cycle`.
     void fill(uint32_t tile, Cycle cycle) { m_filled.push_back(Raw{tile, cycle + NEXT}); }
 
-    // Hands on tiles to the mesh as far as it is known when; returns whether there were any.
+    // Hands on tiles to the mesh as far as times are known; returns whether there were any.
     bool run() {
         bool moved = false;
         while (!m_unit.full && (m_tiles_left || !m_filled.empty())) {
@@ -76,7 +76,7 @@ private:
         }
     }
 
-    // The number of the first advance in that cycle or later, which no wait but the last one known may follow.
+    // The number of the first advance in `cycle` or later, which no wait but the last one known may follow.
     int64_t advance_at(Cycle cycle) const {
         if (cycle >= m_left_in) return m_left + (cycle - m_left_in);
         if (cycle >= m_at_end) return m_left;
@@ -105,7 +105,7 @@ public:
         : m_parameters{parameters}, m_program{program}, m_semaphores{semaphores}, m_unit{unit}, m_releases{releases},
           m_progress{progress}, m_record{record}, m_transform{parameters, unit} {}
 
-    // Reads on as far as it is known when; returns whether it could.
+    // Reads on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         while (true) {
@@ -120,7 +120,7 @@ public:
         return m_progress.weights.count() == static_cast<ptrdiff_t>(m_program.executes.size()) && !m_groups_left
                && m_transform.empty();
     }
-    // From which cycle on nothing is queued or under way.
+    // The first cycle in which nothing is queued or under way.
     Cycle idle_from() const { return last_row() + NEXT; }
 
 private:

@@ -13,7 +13,7 @@ class Writer {
 public:
     Writer(const Parameters& parameters, Memory& memory) : m_parameters{parameters}, m_memory{memory} {}
 
-    // From which cycle on one more burst can be requested.
+    // The first cycle in which one more burst can be requested.
     Cycle room() const { return wingrid::room(m_started, m_requests, m_parameters.write_requests); }
 
     void request(uint32_t address, uint32_t beats, Cycle cycle) {
@@ -21,7 +21,7 @@ public:
         ++m_requests;
     }
 
-    // Writes on as far as it is known when; returns whether it could.
+    // Writes on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
         for (; !m_queue.empty(); moved = true) {
@@ -41,10 +41,10 @@ public:
         return moved;
     }
 
-    // Memory's response to the next burst is there in that cycle.
+    // Memory's response to the next burst is there in `cycle`.
     void answer(Cycle cycle) { m_answered.add(cycle); }
 
-    // When the beats written so far were at least so many.
+    // The cycle in which the first `wanted` beats were written.
     Cycle written(int64_t wanted) {
         if (wanted <= 0) return 0;
         while (!m_written.empty() && m_written.front().beats < wanted) m_written.pop_front();
@@ -52,7 +52,7 @@ public:
     }
 
     bool done() const { return m_queue.empty() && m_answered.count() == m_started.count(); }
-    // From which cycle on nothing is requested or under way.
+    // The first cycle in which nothing is requested or under way.
     Cycle idle_from() const { return m_answered.last() + NEXT; }
 
     int64_t beats = 0;

@@ -1,5 +1,5 @@
 """``python -m wingrid``: the command line."""
 
-from wingrid.host.commands.app import main
+from wingrid.host.commands.start import main
 
 main()

@@ -1,17 +1,38 @@
-"""The tables in docs/ state what the code defines, all of it."""
+"""The tables in docs/ and the docstrings of components state what the code defines, all of it."""
 
 from __future__ import annotations
 
+import gc
+import importlib
+import inspect
+import pkgutil
 import re
+import sys
+import warnings
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 import pytest
-from amaranth.hdl import Shape
+from amaranth.hdl import Shape, UnusedElaboratable, signed
+from amaranth.lib import data, stream, wiring
 
+from wingrid import hw
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
-from wingrid.hw.registers import IDENTITY, Counter, Register, counter_address
+from wingrid.hw.mesh.accumulators import accumulator_tag
+from wingrid.hw.mesh.matrix_unit import MatrixUnit
+from wingrid.hw.queue import Queue
+from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
+from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd_matrices import winograd
 
+CONFIG = AcceleratorConfig(rows=3, cols=5, winograd=4)
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
@@ -44,12 +65,99 @@ def test_registers_and_counters() -> None:
     names |= {(counter.name, f"0x{counter_address(counter):02X}") for counter in Counter}
     headers = {("Counter", "Offset"), ("Register", "Address")}
     assert found == names | headers
+    access = {row[0]: row[2] for row in rows((DOCS / "counters.md").read_text()) if row[0] in Register.__members__}
+    for register in Register:
+        (kind,) = {field.access for field in FIELDS[register]}
+        expected = {Access.READ: "read", Access.WRITE: "write"}.get(kind, "both")
+        assert access[register.name] == expected
     assert f"0x{IDENTITY:08X}" in (DOCS / "counters.md").read_text()
 
 
 def test_events() -> None:
     found = {row[:2] for row in rows((DOCS / "timing.md").read_text())}
     assert found == {("Bit", "Event")} | {(str(event.value), event.name) for event in Event}
+
+
+def component_classes() -> list[type[wiring.Component]]:
+    modules = [importlib.import_module(found.name) for found in pkgutil.walk_packages(hw.__path__, f"{hw.__name__}.")]
+    return [
+        kind
+        for module in modules
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and issubclass(kind, wiring.Component) and kind.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("kind", component_classes(), ids=lambda kind: kind.__name__)
+def test_every_port_is_documented(kind: type[wiring.Component]) -> None:
+    ports, names = signature(kind)
+    entries = [
+        (*entry, vars(sys.modules[base.__module__]) | names)
+        for base in kind.__mro__
+        if base.__module__.startswith(hw.__name__)
+        for entry in members(base)
+    ]
+    for name, port in ports.items():
+        found = [entry[1:] for entry in entries if fnmatchcase(name, entry[0])]
+        assert len(found) == 1, f"{name} must be documented once"
+        flow, shape, names = found[0]
+        if flow != "In and Out":
+            assert flow == port.flow.name, name
+            documented = evaluated(shape, names)
+            if port.is_signature:
+                assert port.signature in (documented, documented.flip()), name
+            else:
+                assert Shape.cast(documented) == Shape.cast(port.shape), name
+    assert [entry[0] for entry in entries if not any(fnmatchcase(port, entry[0]) for port in ports)] == []
+
+
+def members(kind: type) -> Iterator[tuple[str, str, str]]:
+    """Name, direction and shape of each entry in a docstring's list of members."""
+    text = inspect.cleandoc(kind.__doc__ or "")
+    section = re.search(r"^Members\n-+\n(.*?)(?=^\w+\n-+\n|\Z)", text, flags=re.M | re.S)
+    for line in section[1].splitlines() if section else []:
+        if line and not line.startswith(" "):
+            entry = re.fullmatch(r"([\w, *]+) : (In|Out|In and Out), (.+)", line)
+            assert entry, f"{kind.__name__}: {line!r} is no entry"
+            for name in entry[1].split(", "):
+                yield name, entry[2], entry[3]
+
+
+def evaluated(shape: str, names: dict[str, Any]) -> Any:  # noqa: ANN401 (a shape or a signature)
+    """A documented shape: an expression, ``stream of`` one, or so many times one (``cols x signed(8)``)."""
+    shape = shape.replace("`", "")
+    if shape.startswith("stream of "):
+        return stream.Signature(evaluated(shape.removeprefix("stream of "), names))
+    if " x " in shape:
+        length, element = shape.split(" x ")
+        return data.ArrayLayout(eval(element, names), eval(length, names))
+    return eval(shape, names)
+
+
+def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, dict[str, Any]]:
+    """The ports of a component, and what the names in its docstring's shapes stand for."""
+    numbers = {name: getattr(CONFIG, name) for name in dir(CONFIG) if not name.startswith("_")}
+    names = {**numbers, "config": CONFIG, "signed": signed}
+    special: dict[type, dict[str, Any]] = {
+        Queue: {"shape": 8, "depth": 4},
+        Semaphores: {},
+        Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
+        MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
+        ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},
+        SeparableTransform: {
+            "matrices": [winograd(4).input_matrix],
+            "lanes": 2,
+            "input_bits": 8,
+            "middle_bits": 12,
+            "output_bits": 15,
+        },
+    }
+    arguments = special.get(kind, {"config": CONFIG})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnusedElaboratable)
+        ports = kind(**arguments).signature.members
+        gc.collect()
+    return ports, names | arguments
 
 
 def _isa() -> str:

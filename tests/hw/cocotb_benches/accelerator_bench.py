@@ -18,7 +18,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave, MemoryReg
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode, encode_program
 from wingrid.hw.isa import Buffer, Execute, Fault, Instruction, Load, Semaphore, Store, mask
-from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status, counter_address
+from wingrid.hw.registers import IDENTITY, VERSION, Control, Counter, Register, Status, counter_address
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 CYCLE_NS = 10
@@ -165,8 +165,8 @@ async def registers_read_as_documented(dut: HierarchyObject) -> None:
     assert await bench.read(Register.STATUS) == 0
     await bench.write(Register.PROGRAM, 0x1234_5640)
     assert await bench.read(Register.PROGRAM) == 0x1234_5640
-    await bench.write(0x1FC, 0xFFFF_FFFF)
-    assert await bench.read(0x1FC) == 0
+    assert await bench.read(Register.VERSION) == VERSION
+    assert await bench.read(Register.CONFIG_ACCUMULATORS) == CONFIG.accumulators
 
 
 @cocotb.test()

@@ -1,4 +1,4 @@
-"""The raster walk against the formula in ``hw.isa.Execute``, vector by vector."""
+"""The raster walk against the formula in ``Execute``, vector by vector."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Proofs that the Winograd datapath computes the convolution, for all operands at their full width.
 
-The claims are about the expressions that the gateware is made of (``hw.shift_add.combination`` on the matrices, the
-steps of ``hw.exact_division``), with an SMT solver over the integers as judge. Together, for one tile and
+The claims are about the expressions that the gateware is made of (``shift_add.combination`` on the matrices, the
+steps of ``exact_division``), with an SMT solver over the integers as judge. Together, for one tile and
 any number of channels:
 
 1. The transforms of int8 patches and kernels fit their registers: V and U are exact.

