@@ -70,6 +70,7 @@ def test_an_estimate_is_what_the_command_prints(small: str, capsys: pytest.Captu
     assert told == printed
 
 
+@pytest.mark.slow
 def test_a_sweep_has_a_line_for_every_combination(small: str) -> None:
     swept = sweep(small, rows=[8, 16], cols=[8, 16])
     assert list(swept.frame().index) == [("8", "8"), ("8", "16"), ("16", "8"), ("16", "16")]
