@@ -35,8 +35,8 @@ def estimate(
 
     Raises ``UserError`` or ``ConfigError``, one sentence each, for what cannot be.
     """
-    if len(combinations(as_texts(settings))) > 1:
-        raise UserError("an estimate takes one configuration, not several: use sweep")
+    if (several := len(combinations(as_texts(settings)))) > 1:
+        raise UserError(f"an estimate takes one configuration, not {several}: use sweep")
     swept = sweep(
         network,
         config=config,

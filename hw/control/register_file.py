@@ -34,20 +34,19 @@ class RegisterFile(wiring.Component):
     SLVERR, and no effect: an address that is no multiple of 4 or names no register; a write to what can only be read;
     a PROGRAM_LENGTH that does not fit its bits. All else is answered OKAY. The low bits of PROGRAM are always zero.
 
-    The interrupt becomes pending when the machine stops by itself, not when it is reset. A read of a counter's low
-    word keeps the high word for the next read of any high word.
+    A read of a counter's low word keeps the high word for the next read of any high word.
 
     Members
     -------
     bus : Out, ``axi.register_slave()``
     start : Out, 1
-        Pulse as START is written; ignored while running, faulty or resetting.
+        Pulse as START acts; ignored while running, faulty or resetting.
     reset : Out, 1
-        Pulse as RESET is written.
+        Pulse as RESET acts.
     program : Out, ADDRESS_BITS
     length : Out, PC_BITS
     running : In, 1
-        Its end makes the interrupt pending.
+        Its end with ``done`` or ``fault`` makes the interrupt pending, but not while ``resetting``.
     done : In, 1
     resetting : In, 1
     fault : In, Fault

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -67,6 +68,7 @@ def paths(module: dict[str, Any]) -> Iterator[tuple[str, str]]:
                 waiting += sources.get(bit, [])
 
 
+@pytest.mark.slow
 def test_every_output_of_the_accelerator_comes_from_registers(tmp_path: Path) -> None:
     # What the engines do is for logic analysers: it says what happens in this very cycle.
     found = {(source, target) for source, target in paths(netlist(Accelerator(CONFIG), tmp_path)) if target != "events"}

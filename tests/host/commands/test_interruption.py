@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,12 +16,30 @@ from command_calls import ON_SQUARE
 
 WINGRID = (sys.executable, "-m", "wingrid")
 
+SECONDS = 60
+"""For what takes a second or two on an idle machine."""
+
+processes: list[subprocess.Popen[str]] = []
+
+
+@pytest.fixture(autouse=True)
+def _nothing_goes_on() -> Iterator[None]:
+    """Whatever a test that fails has started ends with it."""
+    yield
+    while processes:
+        process = processes.pop()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
 
 def started(*command: str, cache: Path | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, **({"WINGRID_CACHE": str(cache)} if cache else {})}
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
     )
+    processes.append(process)
+    return process
 
 
 def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
@@ -29,7 +48,7 @@ def wait_until(condition: Callable[[], bool], process: subprocess.Popen[str]) ->
         time.sleep(0.02)
 
 
-def ended(process: subprocess.Popen[str], number: int, seconds: float = 5) -> tuple[int, str, str]:
+def ended(process: subprocess.Popen[str], number: int, seconds: float = SECONDS) -> tuple[int, str, str]:
     process.send_signal(number)
     said = process.communicate(timeout=seconds)
     return process.returncode, *said
@@ -81,6 +100,7 @@ def test_ignored_signals_stay_ignored() -> None:
     assert subprocess.run([sys.executable, "-c", program], capture_output=True, text=True).stdout == "done\n"
 
 
+@pytest.mark.rtl
 def test_a_build_leaves_no_compilers_and_nothing_in_the_cache(tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     process = started(*WINGRID, "matmul", "4", "4", "4", *ON_SQUARE, cache=cache)
@@ -93,6 +113,7 @@ def test_a_build_leaves_no_compilers_and_nothing_in_the_cache(tmp_path: Path) ->
     assert not any(path.name.startswith(".building") or path.suffix == ".lock" for path in cache.rglob("*"))
 
 
+@pytest.mark.rtl
 @pytest.mark.parametrize("options", ["--jobs=1", "--jobs=2"])
 def test_a_simulation_ends_soon_and_leaves_the_files_alone(options: str, tmp_path: Path) -> None:
     report = tmp_path / "report.json"

@@ -10,7 +10,7 @@ import pytest
 from command_calls import ON_SQUARE, call
 from random_graphs import quantised_as, random_graph, samples
 
-from wingrid.host import api
+import wingrid
 from wingrid.host.onnx_models.bundled import DIGITS, bundled_model, labelled_digits
 
 
@@ -149,4 +149,4 @@ def test_python_estimates_models_as_the_command_does(files: Path, capsys: pytest
     assert call("estimate", "float.onnx", "--assume-int8", "--json", "-") == 0
     found = json.loads(capsys.readouterr().out)["layers"]
     assert found
-    assert api.estimate("float.onnx", assume_int8=True).as_dict()["layers"] == found
+    assert wingrid.estimate("float.onnx", assume_int8=True).as_dict()["layers"] == found

@@ -18,7 +18,7 @@ from wingrid.host.errors import UserError
 from wingrid.host.estimates.sweep import combinations
 from wingrid.host.networks.built_in import BUILT_IN
 from wingrid.hw.config import AcceleratorConfig, ConfigError
-from wingrid.sim.memory import Dram
+from wingrid.sim.memory import Dram, MemoryTiming
 
 ENERGIES = ["multiply_add", "buffers", "dram", "total"]
 
@@ -96,7 +96,10 @@ def test_a_memory_with_rows_and_refresh_takes_longer(capsys: pytest.CaptureFixtu
     assert ideal["total"]["cycles"] < real["total"]["cycles"] < 2 * ideal["total"]["cycles"]
     assert call("estimate", "small-alexnet", "--dram") == 0
     assert "(16x16, latency 40, 16 bytes/cycle, DRAM)" in capsys.readouterr().out
-    assert estimate("small-alexnet", dram=True).as_dict()["total"]["cycles"] == real["total"]["cycles"]
+    assert (
+        estimate("small-alexnet", memory=MemoryTiming(dram=Dram())).as_dict()["total"]["cycles"]
+        == real["total"]["cycles"]
+    )
 
 
 def test_some_layers_make_no_images(capsys: pytest.CaptureFixture[str]) -> None:
@@ -162,7 +165,7 @@ def test_a_plot_is_drawn(suffix: str, capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_an_estimate_is_a_data_frame() -> None:
-    found = estimate("small-alexnet", rows=8, layers=["conv2", "fc6"], latency=20)
+    found = estimate("small-alexnet", rows=8, layers=["conv2", "fc6"], memory=MemoryTiming(20))
     frame = found.frame()
     assert list(frame.index) == ["conv2", "fc6"]
     layers = found.as_dict()["layers"]

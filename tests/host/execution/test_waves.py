@@ -16,6 +16,8 @@ from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.rtl.simulator import RtlSimulator
 
+pytestmark = pytest.mark.rtl
+
 BUS_BYTES = 4
 CONFIG = AcceleratorConfig(winograd=0, rows=4, cols=4, bus_bytes=BUS_BYTES)
 

@@ -14,6 +14,8 @@ import benches
 from prove import Mutation, Verdict, prove, search
 from rules import Bench
 
+pytestmark = pytest.mark.slow
+
 PARTS = (
     benches.WriteMasterBench,
     benches.ReadMasterBench,

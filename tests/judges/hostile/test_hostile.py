@@ -14,6 +14,8 @@ from hostile_partner import CONFIGS, HostilePartner
 
 from wingrid.hw import verilog
 
+pytestmark = pytest.mark.rtl
+
 ROUNDS = 40
 
 
