@@ -45,19 +45,26 @@ def encode_program(program: Iterable[Instruction]) -> bytes:
 
 def decode(word: bytes) -> Instruction:
     """The instruction that ``word`` encodes; raises ``ProgramError`` for an unknown opcode."""
-    kinds = {kind.opcode.value: kind for kind in INSTRUCTIONS}
-    if word[0] not in kinds:
+    kind = next((kind for kind in INSTRUCTIONS if kind.opcode == word[0]), None)
+    if kind is None:
         raise ProgramError(f"unknown opcode {word[0]}")
-    fields = np.frombuffer(word, record(kinds[word[0]]), count=1)[0]
-    names = [field.name for field in dataclasses.fields(kinds[word[0]])]
-    return kinds[word[0]](**{name: int(fields[name]) for name in names})
+    _, *values = _packing(kind.opcode)[0].unpack(word)
+    return kind(*values)
 
 
-def instruction_fields(program: bytes, kind: type[Instruction]) -> dict[str, npt.NDArray[np.int64]]:
-    """The fields of all instructions of a kind, in the order of the program: an array [instructions] for each name."""
+def decode_program(program: bytes) -> list[Instruction]:
+    """The instructions of a program as it lies in memory; raises ``ProgramError`` for an unknown opcode."""
+    return [decode(program[start : start + INSTRUCTION_BYTES]) for start in range(0, len(program), INSTRUCTION_BYTES)]
+
+
+def instruction_fields(program: bytes, kind: type[Instruction], *names: str) -> dict[str, npt.NDArray[np.int64]]:
+    """Fields of all instructions of a kind, in the order of the program: an array [instructions] for each name.
+
+    Without names, all fields that there are.
+    """
     words = np.frombuffer(program, record(kind))
-    chosen = words[words["opcode"] == kind.opcode]
-    return {name: chosen[name].astype(np.int64) for name in words.dtype.names or ()}
+    chosen = np.flatnonzero(words["opcode"] == kind.opcode)
+    return {name: words[name][chosen].astype(np.int64) for name in names or words.dtype.names or ()}
 
 
 def record(kind: type[Instruction]) -> np.dtype[Any]:

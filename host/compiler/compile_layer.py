@@ -9,19 +9,22 @@ import operator
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 
 from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
+from wingrid.host.compiler.native_lowering import lowered
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.synchronise import synchronise
 from wingrid.host.compiler.tiler import best_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, OperandSource
-from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.encoding import encode_program
-from wingrid.hw.isa import PC_BITS, Instruction
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.encoding import decode_program, encode_program
+from wingrid.hw.isa import Instruction
+from wingrid.sim.tools import ToolMissing
 
 
 @dataclass(frozen=True)
@@ -32,18 +35,29 @@ class CompiledLayer:
     config: AcceleratorConfig
     plan: Plan
     memory: MemoryMap
-    instructions: list[Instruction]
+    program: bytes
+    """The instructions as they lie in memory at ``memory.program``."""
     unfolding: Unfolding | None = None
     """Which of the kernel's taps the program takes for channels, if any."""
 
     @property
     def memory_bytes(self) -> int:
         """Size of the memory that it needs, from address 0."""
-        return self.memory.size(len(self.instructions))
+        return self.memory.size(self.length)
+
+    @property
+    def length(self) -> int:
+        """Instructions of the program."""
+        return len(self.program) // INSTRUCTION_BYTES
+
+    @cached_property
+    def instructions(self) -> list[Instruction]:
+        """The program, instruction by instruction, for those who want to look at it."""
+        return decode_program(self.program)
 
     def encoded(self) -> bytes:
         """The program as it lies in memory at ``memory.program``."""
-        return encode_program(self.instructions)
+        return self.program
 
 
 def compile_layer(
@@ -66,12 +80,19 @@ def compile_layer(
         if plan is None:
             plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
         memory = MemoryMap.of(plan.blocking, config, place)
+        compiled = CompiledLayer(layer, config, plan, memory, _program(layer, plan, memory), unfolding)
+    memory.size(compiled.length)
+    return compiled
+
+
+def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
+    """The layer's program, as it lies in memory. Without a C++ compiler it takes a hundred times as long."""
+    try:
+        return lowered(layer, plan, memory)
+    except ToolMissing:
         schedule = Lowering(layer, plan, memory).emit()
         synchronise(schedule.instructions, schedule.dependencies)
-    if len(schedule.instructions) >= 1 << PC_BITS:
-        raise LayerError(f"the layer takes {len(schedule.instructions)} instructions, more than a program may have")
-    memory.size(len(schedule.instructions))
-    return CompiledLayer(layer, config, plan, memory, schedule.instructions, unfolding)
+        return encode_program(schedule.instructions)
 
 
 @contextmanager

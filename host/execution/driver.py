@@ -126,7 +126,7 @@ def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
     check_device(device, compiled.config)
     device.write_register(Register.INTERRUPT_ENABLE, 1)
     device.write_register(Register.PROGRAM, compiled.memory.program)
-    device.write_register(Register.PROGRAM_LENGTH, len(compiled.instructions))
+    device.write_register(Register.PROGRAM_LENGTH, compiled.length)
     device.write_register(Register.CONTROL, Control.START)
 
 

@@ -32,7 +32,8 @@ class Activity:
     @classmethod
     def of(cls, program: bytes) -> Activity:
         """The sums over a program as it lies in memory."""
-        executes, stores = instruction_fields(program, Execute), instruction_fields(program, Store)
+        executes = instruction_fields(program, Execute, "tile", "blocks", "kernel_height", "kernel_width", "count")
+        stores = instruction_fields(program, Store, "tile", "pool", "count")
         winograd = executes["tile"] != 0
         tiles = executes["blocks"] * executes["kernel_height"] * executes["kernel_width"]
         vectors = tiles * executes["count"]

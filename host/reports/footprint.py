@@ -101,7 +101,7 @@ def _layer_row(layer: Layer, config: AcceleratorConfig, images: int, algorithm: 
         Machinery(
             algorithm_name(compiled.plan.blocking.tile),
             compiled.unfolding.taps if compiled.unfolding else None,
-            program_bytes(compiled.instructions, config),
+            program_bytes(compiled.program, config),
             lower_bound_bytes(layer, config.on_chip_bytes),
         ),
     )

@@ -6,13 +6,13 @@ Which bytes cross the bus is settled when a layer is compiled: the sums here equ
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 import numpy as np
 
 from wingrid.host.networks.layer import Layer
-from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
-from wingrid.hw.isa import Buffer, Instruction, Load, Store
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.encoding import instruction_fields
+from wingrid.hw.isa import Buffer, Load, Store
 
 
 def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
@@ -32,16 +32,19 @@ CLASS_OF_BUFFER = {Buffer.INPUTS: "activations", Buffer.WEIGHTS: "weights", Buff
 """The class of traffic that a LOAD into each buffer counts as (see ``docs/counters.md``)."""
 
 
-def program_bytes(instructions: Iterable[Instruction], config: AcceleratorConfig) -> dict[str, int]:
+def program_bytes(program: bytes, config: AcceleratorConfig) -> dict[str, int]:
     """Bytes per class of traffic, in the order of the hardware's counters; whole beats, padding lanes included."""
     moved = dict.fromkeys(("instructions", "weights", "activations", "parameters", "results"), 0)
-    for instruction in instructions:
-        moved["instructions"] += INSTRUCTION_BYTES
-        if isinstance(instruction, Load):
-            beats = instruction.runs * instruction.run_beats
-            moved[CLASS_OF_BUFFER[Buffer(instruction.buffer)]] += beats * config.bus_bytes
-        elif isinstance(instruction, Store):
-            moved["results"] += stored_pixels(instruction) * config.bus_bytes
+    moved["instructions"] = len(program)
+    loads = instruction_fields(program, Load, "buffer", "runs", "run_beats")
+    beats = loads["runs"] * loads["run_beats"]
+    for buffer, name in CLASS_OF_BUFFER.items():
+        moved[name] += int(beats[loads["buffer"] == buffer].sum()) * config.bus_bytes
+    stores = instruction_fields(program, Store, "tile", "pool", "count", "first", "width", "lines")
+    # Most are like many others.
+    kinds, counts = np.unique(np.stack(list(stores.values()), axis=1), axis=0, return_counts=True)
+    for kind, count in zip(kinds.tolist(), counts.tolist(), strict=True):
+        moved["results"] += count * stored_pixels(Store(**dict(zip(stores, kind, strict=True)))) * config.bus_bytes
     return moved
 
 

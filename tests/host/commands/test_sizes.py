@@ -124,5 +124,5 @@ def test_a_batch_that_fits_is_not_refused() -> None:
     for layer in find("vgg16").layers(1000):
         require_reachable(layer, AcceleratorConfig())
     first = find("vgg16").layers(1100)[0]
-    with pytest.raises(LayerError, match=r"^layer conv1_1: its tensors take 4415488000 bytes or more, more than 32 "):
+    with pytest.raises(LayerError, match=r"^layer conv1_1: its tensors take 4415489728 bytes or more, more than 32 "):
         require_reachable(first, AcceleratorConfig())

@@ -1,6 +1,7 @@
 """Whatever the geometry and however small the buffers, a compiled layer computes what golden computes."""
 
 import copy
+import dataclasses
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, fully_connected, matrix_product
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.encoding import ProgramError
+from wingrid.hw.encoding import ProgramError, encode_program
 from wingrid.hw.isa import Semaphore
 
 
@@ -73,10 +74,11 @@ def test_no_semaphore_can_be_left_out() -> None:
         compiled = compile_layer(layer, SQUARE)
         expected = golden(layer, operands, x)
         for semaphore in Semaphore:
-            broken = copy.deepcopy(compiled)
-            for instruction in broken.instructions:
+            instructions = copy.deepcopy(compiled.instructions)
+            for instruction in instructions:
                 instruction.wait &= ~(1 << semaphore)
                 instruction.signal &= ~(1 << semaphore)
+            broken = dataclasses.replace(compiled, program=encode_program(instructions))
             if any(not _right(broken, operands, x, expected, seed) for seed in range(10)):
                 noticed.add(semaphore)
     assert noticed == set(Semaphore)

@@ -1,5 +1,6 @@
 """Whole layers on the RTL: every bit as golden computes it, every byte as the program spells it out."""
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.execution.driver import MachineFault, run_on_rtl
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, Operands, fully_connected, matrix_product
+from wingrid.hw.encoding import encode_program
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
@@ -109,6 +111,7 @@ def test_a_broken_program_ends_with_a_fault(damage: Callable[[list], None], mess
     operands, x = random_case(np.random.default_rng(1), layer)
     compiled = compile_layer(layer, SQUARE)
     damage(compiled.instructions)
+    compiled = dataclasses.replace(compiled, program=encode_program(compiled.instructions))
     with pytest.raises(MachineFault, match=message):
         run_on_rtl(compiled, operands, x)
 

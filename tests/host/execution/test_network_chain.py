@@ -89,7 +89,7 @@ def test_layers_hand_their_results_on_in_memory(
         load_input(memory, layer, x)
 
     def run(job: Job, layer: CompiledLayer) -> np.ndarray:
-        machine.run(layer.memory.program, len(layer.instructions))
+        machine.run(layer.memory.program, layer.length)
         return read_output(machine.memory, layer)
 
     monkeypatch.setattr("wingrid.host.execution.network_chain.load_input", noted)
@@ -115,7 +115,7 @@ def test_a_layer_starts_from_what_the_one_before_left_not_from_golden() -> None:
     machine = FunctionalMachine(SQUARE, max(layer.memory_bytes for layer in compiled))
 
     def run(job: Job, layer: CompiledLayer) -> bool:
-        machine.run(layer.memory.program, len(layer.instructions))
+        machine.run(layer.memory.program, layer.length)
         right = np.array_equal(read_output(machine.memory, layer), job.expected)
         if job.layer.name == "b":
             machine.memory[layer.memory.outputs : layer.memory.outputs + 64] ^= 0x40

@@ -39,7 +39,7 @@ def test_program_bytes_are_what_the_executable_specification_moves(name: str) ->
             except LayerError:
                 continue
             _, moved = run_functional(compiled, operands, x, seed)
-            assert program_bytes(compiled.instructions, config) == moved, (seed, layer)
+            assert program_bytes(compiled.program, config) == moved, (seed, layer)
             compared += 1
     assert compared > 5
 
@@ -50,4 +50,4 @@ def test_program_bytes_are_what_the_rtl_counts(config: AcceleratorConfig) -> Non
     for layer in cases(config, 3):
         operands, x = random_case(np.random.default_rng(3), layer)
         compiled = compile_layer(layer, config, tiles=usable_tiles(layer, operands, config))
-        assert program_bytes(compiled.instructions, config) == run_on_rtl(compiled, operands, x).measurement.bytes
+        assert program_bytes(compiled.program, config) == run_on_rtl(compiled, operands, x).measurement.bytes
