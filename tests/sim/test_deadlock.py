@@ -66,7 +66,7 @@ def test_a_first_block_may_take_any_time(tile: int, height: int, width: int, cou
 def impatient() -> str:
     """An accelerator whose watchdog strikes as soon as it may, without any margin."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Core, "quiet_cycles_for", Core.silence_for)
+        patch.setattr(Core, "quiet_cycles_for", staticmethod(Core.silence_for))
         return verilog.generate(SQUARE)
 
 
@@ -92,7 +92,7 @@ def test_even_without_its_margin_the_watchdog_stops_no_program() -> None:
         ([Execute(wait=mask([Semaphore.INPUTS_LOADED]), tile=4, kernel_height=6, kernel_width=6)], 1),
         ([Execute(wait=mask([Semaphore.BANK_RELEASED]), tile=4, kernel_height=6, kernel_width=6, blocks=9)], 1),
         ([Store(wait=mask([Semaphore.SUMS_READY]))], 1),
-        ([Store(wait=mask([Semaphore.PARAMETERS_LOADED]))] * 20, 8 + 1),
+        ([Store(wait=mask([Semaphore.PARAMETERS_LOADED]))] * 20, SQUARE.queue_depth),
     ],
 )
 def test_a_program_that_cannot_go_on_is_stopped_soon(program: list[Load | Execute | Store], pc: int) -> None:
