@@ -22,8 +22,8 @@ def main() -> int:
     options = parser.parse_args()
     bench = CoreBench()
     verdict = search(bench, cycles=options.cycles, seconds=options.seconds)
-    broken = sorted(set(bench.rules) & verdict.broken)
-    unseen = sorted(set(bench.witnesses) - verdict.broken)
+    broken = sorted(verdict.broken)
+    unseen = sorted(set(bench.witnesses) - verdict.seen)
     for name in broken:
         print(f"broken: {name}: {bench.rules[name]}")
     for name in unseen:
