@@ -21,7 +21,7 @@ from wingrid.host.commands.run import run
 from wingrid.host.commands.verilog import verilog
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
-from wingrid.host.reports.output import ChecksFailed
+from wingrid.host.execution.network_result import ChecksFailed
 from wingrid.host.standard_output import ReaderGone, abandon_what_cannot_be_written
 from wingrid.hw.config import ConfigError
 from wingrid.sim.rtl.simulator import SimulationError
