@@ -1,7 +1,7 @@
 """The command ``wingrid``.
 
 Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usage, one sentence on standard error.
-Above 128: ended by a signal, see ``host.commands.interruption``.
+Above 128: ended by a signal, see ``wingrid.host.commands.interruption``.
 """
 
 from __future__ import annotations
