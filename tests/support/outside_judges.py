@@ -1,7 +1,7 @@
 """Programs of the distribution that judge the hardware.
 
-In CI, which installs them, one that is missing fails its tests, as it does in a make target of its own. A fresh computer may
-lack them: there, those tests of the whole suite are skipped, and say why.
+In CI, which installs them, one that is missing fails its tests, as it does in a make target of its own. A fresh
+computer may lack them: there, those tests of the whole suite are skipped, and say why.
 """
 
 from __future__ import annotations

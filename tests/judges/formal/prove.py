@@ -1,7 +1,7 @@
 """From a bench to a verdict: Amaranth's Verilog, Yosys to an and-inverter graph, Berkeley ABC to prove or refute.
 
 The graph starts with ``rst`` in the first cycle and every register and memory unknown, as silicon does. Yosys comes
-from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); see ``outside_judges`` for what happens where it is missing.
+from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); ``outside_judges`` says what happens without it.
 """
 
 from __future__ import annotations
