@@ -26,7 +26,7 @@ from wingrid.sim import cache, tools
 from wingrid.sim.timing.build import SHARED, definitions
 
 SOURCES = Path(__file__).resolve().parent / "native"
-FLAGS = (*tools.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
+FLAGS = (*tools.COMPILER_FLAGS, "-O3", "-Wall", "-Wextra")
 
 NO_BOX = -1
 
