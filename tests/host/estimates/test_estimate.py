@@ -182,7 +182,7 @@ def test_a_sweep_is_a_data_frame_with_a_line_per_configuration() -> None:
     base = AcceleratorConfig(queue_depth=4)
     found = sweep("small-alexnet", config=base, rows=[4, 8], cols=(8,), batch=2, clock=100)
     frame = found.frame()
-    assert list(frame.index) == ["4", "8"]
+    assert list(frame.index) == [4, 8]
     reports = [one.as_dict() for one in found.estimates()]
     assert [report["config"]["queue_depth"] for report in reports] == [4, 4]
     assert [report["images"] for report in reports] == [2, 2]
