@@ -43,6 +43,7 @@ def test_header_states_version_and_configuration() -> None:
     assert header[2:] == [f"// {name} = {value}" for name, value in CONFIG.as_dict().items()]
 
 
+@pytest.mark.slow
 def test_another_process_in_another_place_generates_the_same(tmp_path: Path) -> None:
     program = "from wingrid.hw import verilog; from wingrid.hw.config import AcceleratorConfig\n"
     program += f"print(verilog.generate({CONFIG!r}), end='')"

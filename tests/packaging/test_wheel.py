@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -24,8 +25,9 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("packaging")]
 
 
 def call(*command: object, folder: Path) -> str:
-    """Standard output of a command that must succeed."""
-    done = subprocess.run([str(part) for part in command], cwd=folder, capture_output=True, text=True)
+    """Standard output of a command that must succeed, with nothing said about where to find modules."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([str(part) for part in command], cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -28,6 +28,7 @@ def test_random_layers_equal_golden(name: str, first: int) -> None:
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shape", "config"),
     [

@@ -35,6 +35,7 @@ def test_convolutions_run_on_the_accelerator() -> None:
         assert differences(graph, x) == [], name
 
 
+@pytest.mark.slow
 def test_poolings_follow_a_convolution() -> None:
     pooled = {}
     names = [*in_scope("test_maxpool"), *in_scope("test_averagepool"), *in_scope("test_globalaveragepool")]
@@ -55,6 +56,7 @@ def test_poolings_follow_a_convolution() -> None:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ["test_qlinearconv", "test_qlinearmatmul_2D_uint8_float32", "test_qlinearmatmul_2D_int8_float32"]
 )

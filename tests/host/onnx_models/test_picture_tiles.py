@@ -68,6 +68,7 @@ def test_the_picture_does_not_depend_on_the_tiles(files: Path, capsys: pytest.Ca
     assert np.array_equal(pictures[8], pictures[64])
 
 
+@pytest.mark.rtl
 def test_tiles_are_a_batch_on_the_rtl(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     golden = ["--input", "picture.png", "--output", "golden.png", "--tile", 12, "--backend", "golden"]
     assert call("run", "int8.onnx", *golden) == 0

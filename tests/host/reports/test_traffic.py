@@ -27,6 +27,7 @@ def cases(config: AcceleratorConfig, seed: int) -> list[Layer]:
     return [random_layer(random), random_layer(random, random_winograd_convolution(random)), pooled_layer(random)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CONFIGS)
 def test_program_bytes_are_what_the_executable_specification_moves(name: str) -> None:
     config, compared = CONFIGS[name], 0

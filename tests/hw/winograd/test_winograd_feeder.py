@@ -222,6 +222,7 @@ def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
         assert trace.taken[0] == trace.reads[0] + (counts[0] + 1) * positions + winograd(tile).patch + 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tile", [2, 4])
 def test_few_tiles_wait_for_the_transform_as_long_as_the_formula_says(tile: int) -> None:
     positions, refill = winograd(tile).patch ** 2, TransformBuffer.refill_latency_for(tile)
@@ -234,6 +235,7 @@ def test_few_tiles_wait_for_the_transform_as_long_as_the_formula_says(tile: int)
         assert counted == 2 * wait
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [

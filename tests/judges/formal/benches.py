@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import ClassVar
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
@@ -12,7 +13,7 @@ from rules import Bench, past, steady
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import READ_REQUEST, ReadMaster, read_beat
 from wingrid.hw.bus.write_master import WRITE_REQUEST, WriteMaster
-from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.control.counters import COUNTER_BITS
 from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.control.fetch_engine import FetchEngine, dispatched
@@ -28,6 +29,10 @@ SMALL = AcceleratorConfig(
     output_buffer=16, queue_depth=2, fetch_ahead=2, burst_beats=8, reads_in_flight=2, writes_in_flight=2,
 )  # fmt: skip
 """An instruction is four beats, so that it is dispatched soon."""
+
+
+NARROW_BUS = dataclasses.replace(SMALL, bus_bytes=4)
+"""With few bits of alignment, which are dear to prove."""
 
 
 def drive(m: Module, bus: object, bench: Bench, signature: object) -> None:
@@ -84,6 +89,27 @@ def check_writes(bench: Bench, m: Module, config: AcceleratorConfig, bus: object
     bench.rule(m, "strobes", ~bus.wvalid | bus.wstrb.all())
     bench.rule(m, "writes in flight", followed.offered <= config.writes_in_flight)
     bench.rule(m, "AW and W after reset", past(m, Const(1)) | ~(bus.awvalid | bus.wvalid))
+
+
+REQUESTS = {
+    "aligned": "the address of a request is a multiple of the bus width",
+    "not empty": "a request is for one beat or more",
+    "length": "a request is no longer than configured",
+    "page": "A3.4.1: a request stays within 4 KiB",
+}
+"""Together: what the masters may be asked for."""
+
+
+def request_rules(
+    bench: Bench, m: Module, config: AcceleratorConfig, valid: Value, address: Value, beats: Value
+) -> None:
+    """All of ``REQUESTS``."""
+    alignment = (config.bus_bytes - 1).bit_length()
+    first = address[alignment : (AXI_PAGE_BYTES - 1).bit_length()]
+    bench.rule(m, "aligned", ~valid | (address[:alignment] == 0))
+    bench.rule(m, "not empty", ~valid | (beats != 0))
+    bench.rule(m, "length", ~valid | (beats <= config.burst_beats))
+    bench.rule(m, "page", ~valid | (first + beats <= AXI_PAGE_BYTES // config.bus_bytes))
 
 
 class ReadMasterBench(Bench):
@@ -432,13 +458,12 @@ class LoadBench(Bench):
     """The load engine, with any LOADs that the decoder lets pass."""
 
     rules: ClassVar = {
-        "requests legal": "A3.4.1: aligned, within 4 KiB, no longer than configured",
-        "requests steady": "a request stays until it is taken, unless the machine halts",
+        **REQUESTS,
         "takes": "only semaphores that are available are taken",
     }
     witnesses: ClassVar = {"second instruction": "two instructions of several bursts were asked for"}
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = NARROW_BUS) -> None:
         self.config = config
         super().__init__(
             {
@@ -465,13 +490,7 @@ class LoadBench(Bench):
         m.d.comb += decoder.word.eq(load.as_value())
         self.assume(~device.instruction.valid | ((decoder.fault == 0) & (load.opcode == Load.opcode.value)))
         beats = request.payload.beats_less_one + 1
-        legal = burst_is_legal(config, request.payload.address, beats) & (beats <= config.burst_beats)
-        self.rule(m, "requests legal", ~request.valid | legal)
-        self.rule(
-            m,
-            "requests steady",
-            steady(m, request.valid, request.ready, request.payload) | self.halt | past(m, self.halt),
-        )
+        request_rules(self, m, config, request.valid, request.payload.address, beats)
         self.rule(m, "takes", (device.take & ~self.available) == 0)
         count, started = Signal(3), device.instruction.valid & device.instruction.ready
         first, asked = Signal(), request.valid & request.ready
@@ -487,13 +506,12 @@ class OutputBufferBench(Bench):
     """The output buffer, with any segments that the store engine may give it."""
 
     rules: ClassVar = {
-        "requests legal": "A3.4.1: aligned, within 4 KiB, no longer than configured",
-        "requests steady": "a request stays until it is taken",
+        **REQUESTS,
         "room": "never more beats are reserved than the buffer holds",
     }
     witnesses: ClassVar = {"second request": "two requests of one segment were made"}
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = NARROW_BUS) -> None:
         self.config = config
         super().__init__(
             {
@@ -537,10 +555,7 @@ class OutputBufferBench(Bench):
         accepted = segment.valid & segment.ready
         m.d.sync += reserved.eq(reserved + Mux(accepted, fields.beats, 0) - Mux(self.released, self.released_beats, 0))
         self.assume(~self.released | (self.released_beats <= reserved))
-        self.rule(
-            m, "requests legal", ~request.valid | burst_is_legal(config, request.payload.address, request.payload.beats)
-        )
-        self.rule(m, "requests steady", steady(m, request.valid, request.ready, request.payload))
+        request_rules(self, m, config, request.valid, request.payload.address, request.payload.beats)
         self.rule(m, "room", reserved <= config.output_buffer)
         asked, segments = Signal(2), Signal(2)
         with m.If(request.valid & request.ready & (asked != 3)):

@@ -1,13 +1,12 @@
 """From a bench to a verdict: Amaranth's Verilog, Yosys to an and-inverter graph, Berkeley ABC to prove or refute.
 
 The graph starts with ``rst`` in the first cycle and every register and memory unknown, as silicon does. Yosys comes
-from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); where one is missing this judge fails.
+from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); ``outside_judges`` says what happens without it.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from outside_judges import outside_judge
 from rules import Bench
 
 from wingrid.hw import verilog
@@ -31,14 +31,20 @@ aigmap; opt_clean; write_aiger -zinit bench.aig
 """
 
 
+WITNESS_CYCLES = 40
+"""How far a situation that must be possible is looked for."""
+
+
 @dataclass(frozen=True)
 class Verdict:
     """What is known about the rules and the witnesses of a bench."""
 
     broken: frozenset[str]
-    """Rules that were seen broken, and witnesses that were seen."""
+    """Rules that were seen broken."""
+    seen: frozenset[str]
+    """Witnesses that were seen."""
     decided: bool
-    """Nothing else can be broken: ever, or as far as was looked."""
+    """No other rule can be broken: ever, or as far as was looked."""
     seconds: float
     log: str
 
@@ -56,31 +62,37 @@ def graph(bench: Bench, folder: Path, mutation: Mutation | None = None) -> None:
 
 
 def prove(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None) -> Verdict:
-    """Without a bound, by property directed reachability."""
-    return _judge(bench, f"pdr -a -T {seconds}", mutation)
+    """The rules without a bound, by property directed reachability."""
+    return _judge(bench, f"scorr; pdr -a -T {seconds}", mutation)
 
 
 def search(bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation | None = None) -> Verdict:
-    """The first ``cycles`` cycles, by bounded model checking."""
-    return _judge(bench, f"bmc3 -a -F {cycles} -T {seconds}", mutation, cycles)
+    """The rules in the first ``cycles`` cycles, by bounded model checking."""
+    return _judge(bench, f"scorr; bmc3 -a -F {cycles} -T {seconds}", mutation, cycles)
 
 
 def _judge(bench: Bench, command: str, mutation: Mutation | None, cycles: int | None = None) -> Verdict:
-    abc = shutil.which("berkeley-abc") or shutil.which("abc")
-    assert abc, "Berkeley ABC is missing (Debian: apt-get install berkeley-abc)"
+    abc = outside_judge("berkeley-abc", "berkeley-abc", "abc")
+    rules, witnesses = len(bench.rules), len(bench.witnesses)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         graph(bench, folder, mutation)
         began = time.perf_counter()
-        log = _run([abc, "-c", f"read_aiger bench.aig; print_stats; scorr; print_stats; {command}"], folder)
+        log = _run([abc, "-c", f"read_aiger bench.aig; cone -s -O 0 -R {rules}; print_stats; {command}"], folder)
+        # What is possible is soon found forward, and hardly ever backward.
+        look = f"bmc3 -a -F {WITNESS_CYCLES}"
+        found = _run([abc, "-c", f"read_aiger bench.aig; cone -s -O {rules} -R {witnesses}; {look}"], folder)
         took = time.perf_counter() - began
-    outputs = bench.outputs
-    broken = {outputs[int(number)] for number in re.findall(r"Output +\S* *\(po = +(\d+)\) was asserted", log)}
-    broken |= {outputs[int(number)] for number in re.findall(r"Output +(\d+) +was asserted", log)}
     undecided = re.search(r"Undecided = (\d+)", log)
     reached = re.search(r"in (\d+) frames", log)
     decided = (undecided is not None and undecided[1] == "0") or (reached is not None and int(reached[1]) == cycles)
-    return Verdict(frozenset(broken), decided, took, log)
+    broken = {bench.outputs[number] for number in _asserted(log)}
+    seen = {bench.outputs[rules + number] for number in _asserted(found)}
+    return Verdict(frozenset(broken), frozenset(seen), decided, took, log + found)
+
+
+def _asserted(log: str) -> set[int]:
+    return {int(number) for number in re.findall(r"^Output +(\d+) +was asserted", log, flags=re.M)}
 
 
 def _top(text: str) -> str:

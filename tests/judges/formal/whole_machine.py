@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 from benches import CoreBench
 from prove import search
@@ -22,8 +23,8 @@ def main() -> int:
     options = parser.parse_args()
     bench = CoreBench()
     verdict = search(bench, cycles=options.cycles, seconds=options.seconds)
-    broken = sorted(set(bench.rules) & verdict.broken)
-    unseen = sorted(set(bench.witnesses) - verdict.broken)
+    broken = sorted(verdict.broken)
+    unseen = sorted(set(bench.witnesses) - verdict.seen)
     for name in broken:
         print(f"broken: {name}: {bench.rules[name]}")
     for name in unseen:

@@ -25,7 +25,7 @@ module wingrid_bench;
 
   localparam BUS_BITS = 8 * BUS_BYTES;
   localparam CONTROL = 9'h008, INTERRUPT_ENABLE = 9'h010, PROGRAM = 9'h020, PROGRAM_LENGTH = 9'h024;
-  localparam LAST_REGISTER = 9'h0ac;
+  localparam LAST_REGISTER = 9'h0ec;
 
   reg clk = 0;
   reg rst = RESET_AT_ONCE;
@@ -207,6 +207,7 @@ module wingrid_bench;
   // ---------------------------------------------------------------- the host
   reg [8*200-1:0] file;
   reg [31:0] program_address, program_length, value;
+  reg refused;
   integer register_address;
 
   task fail(input [8*60-1:0] why);
@@ -246,7 +247,7 @@ module wingrid_bench;
       end
       host_rready <= 0;
       value = host_rdata;
-      if (host_rresp !== 0) fail("a read of a register was refused");
+      refused = host_rresp != 0;
     end
   endtask
 
@@ -271,7 +272,7 @@ module wingrid_bench;
     end
     for (register_address = 0; register_address <= LAST_REGISTER; register_address = register_address + 4) begin
       read_register(register_address);
-      $display("REGISTER %h %h", register_address, value);
+      if (!refused) $display("REGISTER %h %h", register_address, value);
     end
     if ($value$plusargs("result=%s", file)) $writememh(file, memory);
     $display("PASSED");
