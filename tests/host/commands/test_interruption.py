@@ -36,7 +36,14 @@ def _nothing_goes_on() -> Iterator[None]:
 def started(*command: str, cache: Path | None = None) -> subprocess.Popen[str]:
     environment = {**os.environ, **({"WINGRID_CACHE": str(cache)} if cache else {})}
     process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, start_new_session=True
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+        start_new_session=True,
+        # The tests may themselves run where it is ignored, as in the background of a shell's script.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     processes.append(process)
     return process
