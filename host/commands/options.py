@@ -50,7 +50,9 @@ Trace = Annotated[
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
 ]
-CsvFile = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer.")]
+CsvFile = Annotated[
+    Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer; - for standard output.")
+]
 
 
 def names_in(layers: str | None) -> list[str] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -19,20 +18,18 @@ from wingrid.host.reports.report_table import footnotes, table
 from wingrid.host.standard_output import encoding, print_text
 
 PIPE_WIDTH = 120
-"""Width of a table that goes neither to a terminal nor into as many COLUMNS as the environment names."""
+"""Width of a table that does not go to a terminal."""
 
 
 def show(tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
     """Print tables, then lines, on standard output."""
     terminal = sys.stdout is not None and sys.stdout.isatty()
-    columns = os.environ.get("COLUMNS", "")
-    chosen = int(columns) if columns.isdecimal() and int(columns) else None
     # The console decides by the encoding whether to draw lines or hyphens.
     text = io.TextIOWrapper(io.BytesIO(), encoding=encoding(), errors="backslashreplace")
     console = Console(
         file=text,
         force_terminal=terminal,
-        width=chosen or (None if terminal else PIPE_WIDTH),
+        width=None if terminal else PIPE_WIDTH,
         highlight=False,
         markup=False,
         emoji=False,

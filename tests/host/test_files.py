@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from devices import device
 
 from wingrid.host import files
 from wingrid.host.errors import UserError
@@ -111,17 +112,21 @@ def test_other_names_of_a_file_see_what_is_written(file: Path) -> None:
 
 
 def test_devices_are_written_through(tmp_path: Path) -> None:
-    before = os.stat("/dev/null")
-    (tmp_path / "link").symlink_to("/dev/null")
-    for path in (Path("/dev/null"), tmp_path / "link"):
+    null = device("null", tmp_path)
+    before = null.stat()
+    (tmp_path / "link").symlink_to(null)
+    for path in (null, tmp_path / "link"):
         written(path)
-    assert os.stat("/dev/null").st_ino == before.st_ino
-    assert stat.S_ISCHR(os.stat("/dev/null").st_mode)
+    assert null.stat().st_ino == before.st_ino
+    assert stat.S_ISCHR(null.lstat().st_mode)
+    assert (tmp_path / "link").is_symlink()
 
 
-def test_a_full_device_is_told_in_a_sentence() -> None:
-    with pytest.raises(UserError, match=r"^cannot write /dev/full: No space left on device$"):
-        written(Path("/dev/full"))
+def test_a_full_device_is_told_in_a_sentence(tmp_path: Path) -> None:
+    full = device("full", tmp_path)
+    with pytest.raises(UserError, match=r"^cannot write .*/full: No space left on device$"):
+        written(full)
+    assert stat.S_ISCHR(full.lstat().st_mode)
 
 
 def test_pipes_are_written_through(tmp_path: Path) -> None:
@@ -138,11 +143,18 @@ def test_pipes_are_written_through(tmp_path: Path) -> None:
     assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
-@pytest.mark.parametrize("name", ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
-def test_names_of_standard_output(name: str, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+@pytest.mark.parametrize("name", ["-", "link", "/dev/fd/1", "/proc/self/fd/1"])
+def test_names_of_standard_output(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("link").symlink_to("/proc/self/fd/1")  # as /dev/stdout is one
+    assert is_standard_output("/dev/stdout")
     assert is_standard_output(name)
     written(Path(name))
     assert capfdbinary.readouterr().out == AFTER
+    assert [path.name for path in tmp_path.iterdir()] == ["link"]
+    assert Path("link").is_symlink()
 
 
 def test_another_open_file_goes_on_where_it_is(file: Path, tmp_path: Path) -> None:
@@ -156,7 +168,7 @@ def test_another_open_file_goes_on_where_it_is(file: Path, tmp_path: Path) -> No
 def test_standard_output_into_a_file_is_not_replaced(tmp_path: Path) -> None:
     program = (
         "from pathlib import Path\nfrom wingrid.host.files import write_whole\n"
-        "print('first')\nwrite_whole(Path('/dev/stdout'), b'second\\n')\nprint('third')\n"
+        "print('first')\nwrite_whole(Path('/proc/self/fd/1'), b'second\\n')\nprint('third')\n"
     )
     with open(tmp_path / "out", "wb") as out:
         subprocess.run([sys.executable, "-c", program], stdout=out, check=True)
@@ -245,7 +257,7 @@ def test_what_is_interrupted_leaves_nothing(file: Path, end: type[BaseException]
 def test_arrays_go_anywhere(tmp_path: Path) -> None:
     write_array(tmp_path / "x.npy", np.arange(4))
     assert np.array_equal(np.load(tmp_path / "x.npy"), np.arange(4))
-    write_array(Path("/dev/null"), np.arange(4))
+    write_array(device("null", tmp_path), np.arange(4))
 
 
 def _folder(tmp_path: Path) -> Path:

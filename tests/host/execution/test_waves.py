@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from copy_device import CopyDevice
+from devices import device
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
@@ -57,8 +58,9 @@ def test_waves_go_through_links_and_devices(text: str, tmp_path: Path) -> None:
     assert is_whole(tmp_path / "old")
     assert stat.S_IMODE((tmp_path / "old").stat().st_mode) == 0o600
     assert (tmp_path / "link").is_symlink()
-    simulate(text, Path("/dev/null"))
-    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+    null = device("null", tmp_path)
+    simulate(text, null)
+    assert stat.S_ISCHR(null.lstat().st_mode)
 
 
 def test_a_fault_leaves_waves_and_an_interruption_does_not(text: str, tmp_path: Path) -> None:

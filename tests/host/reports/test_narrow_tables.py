@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import pty
 import re
+import subprocess
+import sys
+import termios
 
 import pytest
 from rich.cells import cell_len
 from rich.table import Table
 
+from wingrid.host.reports import output as report_output
 from wingrid.host.reports.output import show
 from wingrid.host.reports.report_table import compact_table
 
@@ -31,7 +38,7 @@ def table(names: list[str]) -> Table:
 def printed(
     names: list[str], width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> list[str]:
-    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setattr(report_output, "PIPE_WIDTH", width)
     show([table(names)])
     return capsys.readouterr().out.splitlines()
 
@@ -67,3 +74,25 @@ def test_a_number_wider_than_the_terminal_is_whole(
 ) -> None:
     lines = printed(["conv1_1"], 10, capsys, monkeypatch)
     assert sorted(re.findall(r"[\d,]+\.\d{3}\b", "\n".join(lines))) == sorted(2 * NUMBERS)
+
+
+def test_a_terminal_has_the_width_that_it_has() -> None:
+    """Of 80 columns, say; and what is printed on it is what goes into a wide pipe, but for lines."""
+    program = "from wingrid.host.commands.app import main; main(['estimate', 'alexnet', '--layers', 'conv3,fc7'])"
+    main, terminal = pty.openpty()
+    termios.tcsetwinsize(terminal, (24, 80))
+    environment = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    with subprocess.Popen(
+        [sys.executable, "-c", program], stdin=terminal, stdout=terminal, stderr=subprocess.DEVNULL,
+        env={**environment, "TERM": "dumb"},
+    ):  # fmt: skip
+        os.close(terminal)
+        text = ""
+        with contextlib.suppress(OSError):
+            while piece := os.read(main, 65536):
+                text += piece.decode()
+    os.close(main)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", text).splitlines()
+    assert max(map(cell_len, lines)) <= 80
+    assert sum(line.split()[:1] == ["conv3"] for line in lines) == 2, "in two tables"
+    assert "…" not in text
