@@ -7,7 +7,6 @@ a process of its own is not seen here: such a test needs the marker too.
 from __future__ import annotations
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from typing import ParamSpec, TypeVar
 
@@ -17,9 +16,6 @@ from wingrid.sim.rtl import build, verilator
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-# Tables are as wide as where nobody says how wide the terminal is, whoever runs the tests.
-os.environ.pop("COLUMNS", None)
 
 running: list[pytest.Item] = []
 """The test that is running, with its fixtures; empty between tests."""
