@@ -46,12 +46,12 @@ lint-verilog: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest tests/judges/lint
 
 icarus: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest tests/judges/icarus
+	CI=true $(BIN)/python -m pytest tests/judges/icarus
 
 # Every part without a bound, and the whole machine for its first CYCLES_PROVED cycles.
 CYCLES_PROVED := 45
 formal: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -s tests/judges/formal
+	CI=true $(BIN)/python -m pytest -s tests/judges/formal
 	$(BIN)/python -m tests.judges.formal.whole_machine --cycles $(CYCLES_PROVED)
 
 hostile: $(VENV)/.tests-installed

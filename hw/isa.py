@@ -49,7 +49,7 @@ class Buffer(enum.IntEnum):
 
 
 class Semaphore(enum.IntEnum):
-    """Counting semaphores, one for each pair of engines that meet, and its bit in wait and signal masks.
+    """Counting semaphores, and their bits in wait and signal masks; one engine signals each, another one waits for it.
 
     The execute engine takes weights and vectors apart, so the load engine announces them apart.
     """

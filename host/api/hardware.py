@@ -1,6 +1,8 @@
-"""The accelerator's Verilog."""
+"""The accelerator's Verilog, and the manifest that describes it."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from wingrid.host.api.conditions import Config, Setting, as_texts, configured
 from wingrid.hw import verilog
@@ -15,3 +17,12 @@ def generate_verilog(config: Config = None, **settings: Setting) -> str:
     it. Equal configurations give equal texts. Raises ``ConfigError`` for what cannot be.
     """
     return verilog.generate(configured(config, as_texts(settings)))
+
+
+def verilog_manifest(config: Config = None, **settings: Setting) -> dict[str, Any]:
+    """What a user of the Verilog needs to know: version, configuration, ports, registers, checksum of the text.
+
+    The object that ``wingrid verilog`` writes as ``wingrid.json``. Arguments and errors are those of
+    ``generate_verilog``.
+    """
+    return verilog.manifest(configured(config, as_texts(settings)))

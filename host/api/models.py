@@ -35,9 +35,14 @@ def fetch(network: str = "vgg16") -> Path:
     return fetch_network(network).model
 
 
-def networks() -> list[str]:
-    """The names of the built-in networks; ``vgg16-imagenet`` among them has to be fetched first."""
-    return [*BUILT_IN, *ONNX_BUILT_IN]
+def networks() -> list[dict[str, Any]]:
+    """The built-in networks: name, source, input size, layers, multiply-adds and bytes of weights.
+
+    ``vgg16-imagenet`` is among them once it is fetched.
+    """
+    from wingrid.host.onnx_models.catalogue import describe_networks
+
+    return describe_networks(BUILT_IN.values(), ONNX_BUILT_IN)
 
 
 def memory_footprint(network: str, *, batch: int = 1, config: Config = None, **settings: Setting) -> dict[str, Any]:

@@ -41,6 +41,14 @@ class Outcome:
         """The whole report, as in its JSON form."""
         return Report(self.result).as_dict()
 
+    def as_json(self) -> str:
+        """The whole report, as ``--json`` writes it."""
+        return Report(self.result).as_json()
+
+    def as_csv(self) -> str:
+        """A line per layer, as ``--csv`` writes it."""
+        return Report(self.result).as_csv()
+
     def frame(self) -> DataFrame:
         """A line per layer, indexed by name; columns are the fields of the report's layers.
 
@@ -95,7 +103,8 @@ class Sweep:
 
         Raises ``UserError`` without pandas (``pip install 'wingrid[notebook]'``).
         """
-        return _frame(total_rows(self.variants), list(self.variants[0].settings))
+        rows = [{name: _number(value) for name, value in row.items()} for row in total_rows(self.variants)]
+        return _frame(rows, list(self.variants[0].settings))
 
     def estimates(self) -> list[Estimate]:
         """An estimate for each configuration, in the order of the frame's lines."""
@@ -115,6 +124,16 @@ def _frame(rows: list[dict[str, Any]], index: list[str]) -> DataFrame:
         raise UserError("a data frame needs pandas; install it with: pip install 'wingrid[notebook]'") from None
     frame = DataFrame(rows)
     return frame.set_index(index) if index else frame
+
+
+def _number(value: Any) -> Any:  # noqa: ANN401 (a cell of a table)
+    """A setting is a text, ``algorithm=direct`` or ``rows=0x10``; a field's is a number."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return int(value, 0)
+    except ValueError:
+        return value
 
 
 def _html(table: Table) -> str:

@@ -13,6 +13,7 @@ from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
 from wingrid.host.api.outcomes import Run
 from wingrid.host.errors import UserError
 from wingrid.host.execution.filter_run import run_filter
+from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import require_sizes, run_network
@@ -24,17 +25,6 @@ from wingrid.host.networks.layer import Operands
 from wingrid.sim.memory import MemoryTiming
 
 CORES = os.cpu_count() or 1
-
-
-class ChecksFailed(Exception):
-    """Some output differs from golden or from ONNX Runtime, or some time from the model's; a line for each.
-
-    ``run`` is the run that failed.
-    """
-
-    def __init__(self, run: Run) -> None:
-        super().__init__("\n".join(run.failures))
-        self.run = run
 
 
 def run(
@@ -51,6 +41,7 @@ def run(
     int8_kernels: bool = False,
     waves: str | Path | None = None,
     trace: str | Path | None = None,
+    listener: Listener | None = None,
     **settings: Setting,
 ) -> Run:
     """Run a network, compare every layer with golden and its cycles with the timing model.
@@ -62,8 +53,8 @@ def run(
     sample photographs, digits or seeded noise. ``backend`` is rtl or golden (``estimate`` is for the timing model).
     ``jobs`` layers run side by side; one job runs a whole built-in network in one memory. ``waves`` and ``trace``
     name files for the waveforms (FST) and the engines' work (Perfetto) of a single layer. ``int8_kernels`` lets
-    ONNX Runtime, the judge, use int8 kernels where it would compute in float32. The other arguments are those of
-    ``estimate``.
+    ONNX Runtime, the judge, use int8 kernels where it would compute in float32. A ``listener`` hears how work gets on.
+    The other arguments are those of ``estimate``.
 
     Raises ``ChecksFailed`` if any bit or any cycle differs, ``UserError`` or ``ConfigError`` for what cannot be.
     """
@@ -79,7 +70,39 @@ def run(
     chosen = find(network)
     images = batch or (len(input) if isinstance(input, np.ndarray) and input.ndim == 4 else 1)
     require_sizes(chosen, setup, layers, images)
-    return checked(run_network(chosen, network_input(chosen, input, images), setup, layers))
+    return checked(run_network(chosen, network_input(chosen, input, images), setup, layers, listener))
+
+
+def run_picture(
+    network: str,
+    pixels: npt.NDArray[np.uint8],
+    *,
+    tile: int = 64,
+    backend: str = "rtl",
+    config: Config = None,
+    memory: MemoryTiming | None = None,
+    clock: float = 200.0,
+    jobs: int = CORES,
+    int8_kernels: bool = False,
+    listener: Listener | None = None,
+    **settings: Setting,
+) -> Run:
+    """Send a picture, uint8 [H, W, 3], through a model that makes pictures of pictures; the output is as large.
+
+        run_picture("waifu2x", load_picture("photo.jpg")).output
+
+    The picture goes through in tiles that leave ``tile`` pixels on a side; their seams do not show, as each takes the
+    margin with it that its pixels depend on. The other arguments and the errors are those of ``run``.
+    """
+    # Imported here: what other networks do without.
+    from wingrid.host.onnx_models.picture_run import run_picture as run_tiles
+
+    _require_picture(pixels)
+    if tile < 1:
+        raise UserError(f"tile {tile} must be at least 1")
+    setup = setup_for(backend, config, memory, clock, as_texts(settings), jobs=jobs)
+    require_values(setup.backend, "run_picture")
+    return checked(run_tiles(network, setup, source=pixels, tile=tile, int8_kernels=int8_kernels, listener=listener))
 
 
 def filter_picture(
@@ -91,20 +114,22 @@ def filter_picture(
     config: Config = None,
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
+    waves: str | Path | None = None,
+    listener: Listener | None = None,
     **settings: Setting,
 ) -> Run:
-    """Filter a picture, uint8 [H, W, 3], as a depthwise convolution; the output is uint8 [H / stride, W / stride, 3].
+    """Filter a picture, uint8 [H, W, 3], as a depthwise convolution; the output is uint8
+    [ceil(H / stride), ceil(W / stride), 3].
 
         filter_picture(pixels, "gaussian").output
 
     ``kernel`` is box, gaussian, sobel-x, sobel-y, the name of a .npy file, or a two-dimensional array. The other
     arguments and the errors are those of ``run``.
     """
-    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
-        raise UserError("a picture must be uint8 [H, W, 3]")
-    setup = setup_for(backend, config, memory, clock, as_texts(settings))
+    _require_picture(pixels)
+    setup = setup_for(backend, config, memory, clock, as_texts(settings), waves=waves)
     chosen = find_filter(kernel) if isinstance(kernel, str) else from_values("given", kernel)
-    return checked(run_filter(pixels, chosen, stride, setup))
+    return checked(run_filter(pixels, chosen, stride, setup, listener))
 
 
 def matmul(
@@ -116,6 +141,8 @@ def matmul(
     config: Config = None,
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
+    waves: str | Path | None = None,
+    listener: Listener | None = None,
     **settings: Setting,
 ) -> Run:
     """Multiply int8 [M, K] by int8 [K, N]; the output is int8 [M, N], the product times ``scale``, rounded and clamped.
@@ -129,17 +156,20 @@ def matmul(
             raise UserError(f"the {name} factor must be an int8 matrix")
     if left.shape[1] != right.shape[0]:
         raise UserError(f"the factors' inner sizes {left.shape[1]} and {right.shape[0]} differ")
-    setup = setup_for(backend, config, memory, clock, as_texts(settings))
+    setup = setup_for(backend, config, memory, clock, as_texts(settings), waves=waves)
     require_values(setup.backend, "matmul")
     (m, k), n = left.shape, right.shape[1]
     weights = np.ascontiguousarray(right.T)[:, :, None, None]
     operands = Operands(weights, np.zeros(n, np.int32), np.full(n, scale, np.float32))
-    return checked(run_matmul(product_layer(m, k, n), left, operands, setup))
+    return checked(run_matmul(product_layer(m, k, n), left, operands, setup, listener))
 
 
 def checked(result: NetworkResult) -> Run:
     """The run, if all its checks hold; raises ``ChecksFailed`` otherwise."""
-    outcome = Run(result)
-    if outcome.failures:
-        raise ChecksFailed(outcome)
-    return outcome
+    result.require_checks()
+    return Run(result)
+
+
+def _require_picture(pixels: npt.NDArray[np.uint8]) -> None:
+    if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3:
+        raise UserError("a picture must be uint8 [H, W, 3]")

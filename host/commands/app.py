@@ -1,7 +1,7 @@
 """The command ``wingrid``.
 
 Exit status 0: done, and all checks hold. 1: a check failed. 2: bad input or usage, one sentence on standard error.
-Above 128: ended by a signal, see ``host.commands.interruption``.
+Above 128: ended by a signal, see ``wingrid.host.commands.interruption``.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from wingrid.host.commands.run import run
 from wingrid.host.commands.verilog import verilog
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
-from wingrid.host.reports.output import ChecksFailed
+from wingrid.host.execution.network_result import ChecksFailed
 from wingrid.host.standard_output import ReaderGone, abandon_what_cannot_be_written
 from wingrid.hw.config import ConfigError
 from wingrid.sim.rtl.simulator import SimulationError

@@ -14,7 +14,7 @@ from functools import cached_property
 from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
-from wingrid.host.compiler.native_lowering import lowered
+from wingrid.host.compiler.native_lowering import least_instructions, lowered, require_short
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.synchronise import synchronise
@@ -60,6 +60,25 @@ class CompiledLayer:
         return self.program
 
 
+@dataclass(frozen=True)
+class PlannedLayer:
+    """A layer of which all is decided but not yet written down."""
+
+    layer: Layer
+    config: AcceleratorConfig
+    plan: Plan
+    memory: MemoryMap
+    unfolding: Unfolding | None
+
+    def compiled(self) -> CompiledLayer:
+        """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
+        with _uncollected():
+            program = _program(self.layer, self.plan, self.memory)
+        compiled = CompiledLayer(self.layer, self.config, self.plan, self.memory, program, self.unfolding)
+        self.memory.size(compiled.length)
+        return compiled
+
+
 def compile_layer(
     layer: Layer,
     config: AcceleratorConfig,
@@ -75,14 +94,26 @@ def compile_layer(
     where in a memory that it shares with others; without one it has a memory to itself.
     Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
     """
+    return plan_layer(layer, config, plan, tiles=tiles, unfoldings=unfoldings, place=place).compiled()
+
+
+def plan_layer(
+    layer: Layer,
+    config: AcceleratorConfig,
+    plan: Plan | None = None,
+    *,
+    tiles: tuple[int, ...] = (0,),
+    unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
+    place: Place | None = None,
+) -> PlannedLayer:
+    """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
     unfolding = None
     with _uncollected():
         if plan is None:
             plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
         memory = MemoryMap.of(plan.blocking, config, place)
-        compiled = CompiledLayer(layer, config, plan, memory, _program(layer, plan, memory), unfolding)
-    memory.size(compiled.length)
-    return compiled
+        require_short(layer, least_instructions(plan))
+    return PlannedLayer(layer, config, plan, memory, unfolding)
 
 
 def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
@@ -91,6 +122,7 @@ def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
         return lowered(layer, plan, memory)
     except ToolMissing:
         schedule = Lowering(layer, plan, memory).emit()
+        require_short(layer, len(schedule.instructions))
         synchronise(schedule.instructions, schedule.dependencies)
         return encode_program(schedule.instructions)
 
@@ -151,6 +183,17 @@ def compile_exactly(
     place: Place | None = None,
 ) -> CompiledLayer:
     """Compile for the cheapest algorithm, or the one asked for, that is exact with these weights."""
+    return plan_exactly(layer, operands, config, algorithm, place).compiled()
+
+
+def plan_exactly(
+    layer: Layer,
+    operands: OperandSource,
+    config: AcceleratorConfig,
+    algorithm: str | None = None,
+    place: Place | None = None,
+) -> PlannedLayer:
+    """Decide what ``compile_exactly`` writes down."""
     operands = functools.cache(operands)
     tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
@@ -159,7 +202,7 @@ def compile_exactly(
         )
         for unfolding in possible_unfoldings(layer, config)
     }
-    return compile_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
+    return plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
 
 
 def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:

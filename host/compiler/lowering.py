@@ -1,4 +1,4 @@
-"""From a plan to instructions: the loop nest that ``host.plan`` describes, written out."""
+"""From a plan to instructions: the loop nest that ``wingrid.host.compiler.plan`` describes, written out."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Lowering:
         self._parameters = ParameterLoader(*context)
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
-        self._box = functools.cache(self._window_box)
+        self._box = functools.cache(self._box_within)
         self._pieces = functools.cache(plan.pieces)
         self._stored_part = functools.cache(functools.partial(StoredPart.of, plan.blocking))
         self._bank = 0
@@ -45,7 +45,7 @@ class Lowering:
         return self.schedule
 
     def _pass(self, region: list[Group], blocks: tuple[int, int]) -> None:
-        chunks = self._windows(blocks)
+        chunks = self._chunks(blocks)
         count = blocks[1] - blocks[0]
         parts = -(-count // (self._plan.batch if len(chunks) > 1 else 1))
         batches = [(blocks[0] + a, blocks[0] + b) for a, b in balanced(count, parts)]
@@ -53,12 +53,12 @@ class Lowering:
             for batch in batches:
                 self._batch(group, batch, chunks)
 
-    def _windows(self, blocks: tuple[int, int]) -> list[Box]:
+    def _chunks(self, blocks: tuple[int, int]) -> list[Box]:
         chunks = self._plan.chunks(blocks)
         assert chunks is not None, "the tiler only returns plans that fit"
         return chunks
 
-    def _window_box(self, chunk: Box, block: int) -> Box | None:
+    def _box_within(self, chunk: Box, block: int) -> Box | None:
         """The chunk's taps that an output block has, if any."""
         return chunk.within(self._blocking.visited(block))
 
@@ -66,7 +66,7 @@ class Lowering:
         """Whether any weights of these output blocks are not on chip."""
         return not all(
             self._weights.resident(block, piece)
-            for chunk in self._windows(blocks)
+            for chunk in self._chunks(blocks)
             for block in range(*blocks)
             if (box := self._box(chunk, block))
             for piece in self._pieces(box, False)

@@ -26,7 +26,7 @@ from wingrid.sim import cache, tools
 from wingrid.sim.timing.build import SHARED, definitions
 
 SOURCES = Path(__file__).resolve().parent / "native"
-FLAGS = (*tools.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
+FLAGS = (*tools.COMPILER_FLAGS, "-O3", "-Wall", "-Wextra")
 
 NO_BOX = -1
 
@@ -94,11 +94,8 @@ class Description(ctypes.Structure):
 def lowered(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
     """The program of a layer by this plan, with tensors where ``memory`` has them.
 
-    Raises ``LayerError`` if it is longer than a program can be, before it is written where that is plain.
+    Raises ``LayerError`` if it is longer than a program can be.
     """
-    count = least_instructions(plan)
-    if count >= 1 << PC_BITS:
-        raise _too_long()
     lists = _lists(plan)
     described = Description(
         **{name: number(layer, plan, memory) for name, number in NUMBERS.items()},
@@ -110,7 +107,9 @@ def lowered(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
     error = ctypes.create_string_buffer(1000)
     words = native.wingrid_lower(ctypes.byref(described), error, len(error))
     if not words:
-        raise ValueError(error.value.decode()) if error.value else _too_long()
+        if error.value:
+            raise ValueError(error.value.decode())
+        require_short(layer, 1 << PC_BITS)
     try:
         content = ctypes.c_void_p()
         size = native.wingrid_words(words, ctypes.byref(content))
@@ -134,8 +133,12 @@ def least_instructions(plan: Plan) -> int:
     return count
 
 
-def _too_long() -> LayerError:
-    return LayerError(f"the layer takes more than the {(1 << PC_BITS) - 1} instructions that a program can have")
+def require_short(layer: Layer, instructions: int) -> None:
+    """Raise ``LayerError`` for more instructions than a program can have."""
+    if instructions >= 1 << PC_BITS:
+        raise LayerError(
+            f"layer {layer.name} takes more than the {(1 << PC_BITS) - 1} instructions that a program can have"
+        )
 
 
 def _lists(plan: Plan) -> dict[str, npt.NDArray[np.int64]]:

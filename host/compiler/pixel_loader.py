@@ -9,7 +9,7 @@ from operator import attrgetter
 from wingrid.host.compiler.blocking import Blocking, Box
 from wingrid.host.compiler.group_geometry import Columns, Group, Rows, Strip
 from wingrid.host.compiler.memory_map import MemoryMap
-from wingrid.host.compiler.residency import NOBODY, Region, Ring
+from wingrid.host.compiler.residency import NOBODY, Allocation, Ring
 from wingrid.host.compiler.synchronise import Schedule
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Buffer, Load
@@ -21,7 +21,7 @@ class _Band:
 
     start: int
     stop: int
-    region: Region
+    region: Allocation
 
 
 @dataclass(frozen=True)

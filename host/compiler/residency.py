@@ -24,7 +24,7 @@ class Ring:
         self.head = 0
         self._users: dict[tuple[int, int], int] = {}
 
-    def allocate(self, entries: int) -> Region:
+    def allocate(self, entries: int) -> Allocation:
         """``entries`` new entries, in place of the oldest ones."""
         if not 1 <= entries <= self.depth:
             raise ValueError(f"{entries} entries do not fit into a buffer of {self.depth}")
@@ -39,7 +39,7 @@ class Ring:
         if user != NOBODY:
             # If the new data never come, whoever comes after them must still wait.
             self.use(position, entries, user)
-        return Region(position, entries, user)
+        return Allocation(position, entries, user)
 
     def use(self, position: int, entries: int, user: int) -> None:
         """Remember that instruction ``user``, later than all before, reads these entries."""
@@ -54,7 +54,7 @@ class Ring:
 
 
 @dataclass
-class Region:
+class Allocation:
     """A contiguous allocation that is loaded from its start on, piece by piece, as instructions need it."""
 
     position: int
@@ -88,9 +88,9 @@ class Residency:
 
     def __init__(self, depth: int) -> None:
         self.ring = Ring(depth)
-        self._regions: dict[Hashable, Region] = {}
+        self._regions: dict[Hashable, Allocation] = {}
 
-    def request(self, key: Hashable, entries: int) -> Region:
+    def request(self, key: Hashable, entries: int) -> Allocation:
         """The region that holds ``key``: as it is if still resident, else a new and empty one."""
         region = self._regions.get(key)
         if region is None or not self.ring.resident(region.position):

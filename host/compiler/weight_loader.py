@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking, Box
 from wingrid.host.compiler.memory_map import MemoryMap
-from wingrid.host.compiler.residency import Region, Residency
+from wingrid.host.compiler.residency import Allocation, Residency
 from wingrid.host.compiler.synchronise import Schedule
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES, Buffer, Load
@@ -43,7 +43,7 @@ class WeightLoader:
         """Whether all weights of the piece are in the buffer."""
         return self._residency.resident(self._first_tile(output_block, piece))
 
-    def load(self, region: Region, first: int, end: int) -> None:
+    def load(self, region: Allocation, first: int, end: int) -> None:
         """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first`` on."""
         start = region.loaded
         source = self._memory.weights + (first + start) * self.rows * self._memory.bus_bytes
@@ -68,7 +68,7 @@ class WeightPiece:
     loader: WeightLoader
     first: int
     piece: Box
-    region: Region
+    region: Allocation
 
     def request(self, part: Box) -> tuple[int, int]:
         """Entry where the weights of ``part`` begin, and the LOAD that brings the last of them.
@@ -111,6 +111,6 @@ class ParameterLoader:
         region, start = self._region(output_block)
         self._residency.ring.use(region.position + output_block - start, 1, user)
 
-    def _region(self, output_block: int) -> tuple[Region, int]:
+    def _region(self, output_block: int) -> tuple[Allocation, int]:
         start = output_block // self._run * self._run
         return self._residency.request(start, min(self._run, self._blocks - start)), start

@@ -65,7 +65,7 @@ def footnotes(report: Report) -> Iterator[str]:
     yield f"Cycles in layers bound by {', '.join(shares)}."
     yield from host_operations(report)
     yield from remarks(report.result)
-    yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see host/energy.py)."
+    yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see docs/estimates.md)."
 
 
 def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:

@@ -36,7 +36,7 @@ def run_chain(
     Between layers the host loads weights, parameters and programs, and nothing else where the next layer
     takes its input as the last one left it (see ``follows_in_place``). Each output is compared with golden's, each
     layer's time with the timing model's.
-    All layers are compiled before the first one starts. Raises what ``host.runner.run_layer`` does.
+    All layers are compiled before the first one starts. Raises what ``run_layer`` does.
     """
     hears: Listener = listener or Silence()
     timing_build.library(hears.building)

@@ -76,9 +76,25 @@ class NetworkResult:
         assert self.output is not None, "commands that need values refuse the timing model"
         return self.output
 
+    def require_checks(self) -> None:
+        """Raise ``ChecksFailed`` if any check failed."""
+        if failed := list(self.failures()):
+            raise ChecksFailed("\n".join(failed), self)
+
     def failures(self) -> Iterator[str]:
         """A sentence for each check that failed: layers against golden and timing model, outputs against the judge."""
         for layer in self.layers:
             yield from layer.failures()
         if self.judgement and self.judgement.difference:
             yield self.judgement.difference
+
+
+class ChecksFailed(Exception):
+    """Some output differs from golden or from ONNX Runtime, or some time from the model's; a line for each.
+
+    ``result`` is what was computed all the same.
+    """
+
+    def __init__(self, message: str, result: NetworkResult) -> None:
+        super().__init__(message)
+        self.result = result

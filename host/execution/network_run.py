@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.memory_map import require_reachable
-from wingrid.host.execution.layer_run import Job, time_layer
+from wingrid.host.execution.layer_run import Job
+from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_chain import run_chain
 from wingrid.host.execution.network_jobs import by_image, network_jobs
@@ -75,11 +76,8 @@ def time_network(
     selected = network.select(names)
     build.library(hears.building)
     started = time.perf_counter()
-    layers = [
-        time_layer(layer, partial(seeded_operands, layer), setup, hears)
-        for layer in network.layers(images)
-        if layer.name in selected
-    ]
+    wanted = [layer for layer in network.layers(images) if layer.name in selected]
+    layers = time_layers([(layer, partial(seeded_operands, layer)) for layer in wanted], setup, hears)
     whole = len(selected) == len(network.layers())
     return NetworkResult(network.name, setup, layers, images if whole else 0, time.perf_counter() - started)
 

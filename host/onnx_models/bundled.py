@@ -12,7 +12,7 @@ import numpy.typing as npt
 from wingrid.host.errors import UserError
 from wingrid.host.networks.pictures import sample_batch
 from wingrid.host.networks.vgg16 import VGG16
-from wingrid.sim.cache import cache_directory
+from wingrid.sim.cache import cache_directory, is_sound
 
 DIGITS = "digits"
 IMAGENET = "vgg16-imagenet"
@@ -47,8 +47,10 @@ def bundled_model(name: str) -> Path:
     """The .onnx file of a built-in network. Raises ``UserError`` if it has to be fetched first."""
     if name == IMAGENET:
         path = fetched_model()
-        if not path.is_file():
+        if not path.exists():
             raise UserError(f"{name} has not been fetched yet; fetch it with: wingrid fetch vgg16")
+        if not is_sound(path):
+            raise UserError(f"{path} is damaged; fetch it again with: wingrid fetch vgg16")
         return path
     return Path(str(resources.files("wingrid.host.networks") / name / f"{name}.onnx"))
 

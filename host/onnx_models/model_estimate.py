@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from wingrid.host.errors import UserError
-from wingrid.host.execution.layer_run import time_layer
+from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
@@ -80,11 +80,8 @@ def estimate_model(
     selected = select_layers(network, [layer.name for layer in graph.layers], names)
     build.library(hears.building)
     started = time.perf_counter()
-    layers = [
-        time_layer(step.layer, partial(_operands, step), setup, hears)
-        for step in graph.accelerated
-        if step.name in selected
-    ]
+    wanted = [(step.layer, partial(_operands, step)) for step in graph.accelerated if step.name in selected]
+    layers = time_layers(wanted, setup, hears)
     whole = len(selected) == len(graph.accelerated)
     seen = (graph.input_type.shape or (1,))[0] if whole else 0
     seconds, weights = time.perf_counter() - started, weights_of(network)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+import numpy.typing as npt
+
 from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_result import NetworkResult
@@ -23,20 +26,21 @@ def run_picture(
     network: str,
     setup: Setup,
     *,
-    source: str,
+    source: str | npt.NDArray[np.uint8],
     tile: int,
     int8_kernels: bool = False,
     listener: Listener | None = None,
 ) -> NetworkResult:
     """Send a picture through a model that makes pictures of pictures, in tiles that leave ``tile`` pixels on a side.
 
-    The result is that of all tiles as one batch, but its output the picture, uint8 [H, W, 3], as large as the source.
+    ``source`` names the picture, or is its pixels, uint8 [H, W, 3]. The result is that of all tiles as one batch, but
+    its output is the picture, uint8 [H, W, 3], as large as the source.
     Raises what ``run_model`` does.
     """
     path = model_path(network)
     model = read_model(path)
     require_runnable(model, path)
-    pixels = load_picture(source)
+    pixels = load_picture(source) if isinstance(source, str) else source
     opened = with_open_batch(model)
     probes = [imported(opened, path, (1, COLOURS, side, side), setup, int8_kernels=int8_kernels) for side in PROBES]
     height, width = pixels.shape[:2]

@@ -52,10 +52,6 @@ def show(tables: Iterable[Table], lines: Iterable[str] = ()) -> None:
     print_text(text.read())
 
 
-class ChecksFailed(Exception):
-    """Some output differs from golden, or some time from the model's; the message has a line for each."""
-
-
 class Deliverables:
     """Where a command's report goes; refused before any work if it cannot be written.
 
@@ -75,8 +71,7 @@ class Deliverables:
         """Write and show the report; raises ``ChecksFailed`` if a layer's check failed, or the judge objects."""
         report = Report(result)
         self.hand_over(report.as_json, report.as_csv, lambda: [table(report)], footnotes(report))
-        if failed := list(result.failures()):
-            raise ChecksFailed("\n".join(failed))
+        result.require_checks()
 
     def hand_over(
         self,

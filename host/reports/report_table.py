@@ -13,7 +13,7 @@ from wingrid.host.reports.remarks import remarks
 from wingrid.host.reports.report import Report
 
 COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
-TRAFFIC = ("weights\nMB", "activ-\nations\nMB", "results\nMB", "other\nMB", "of\nbound", "exact/\ntimed")
+TRAFFIC = ("weights\nMB", "activa-\ntions\nMB", "results\nMB", "other\nMB", "of\nbound", "exact/\ntimed")
 
 
 def table(report: Report) -> Table:

@@ -19,7 +19,7 @@ from wingrid.sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
 SOURCES = Path(__file__).resolve().parent
 SHARED = SOURCES.parent
 """Headers shared with the harness of the RTL."""
-FLAGS = (*tools.COMPILER_FLAGS, "-O2", "-Wall", "-Wextra")
+FLAGS = (*tools.COMPILER_FLAGS, "-O3", "-Wall", "-Wextra")
 
 
 def library(progress: Callable[[str], None] | None = None) -> Path:

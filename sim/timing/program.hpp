@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -13,8 +12,28 @@ namespace wingrid {
 
 template <typename Fields>
 struct Numbered {
-    Fields fields;
+    const Fields& fields;
     uint32_t index;  // in the program
+};
+
+// The instructions of one kind, where they lie in the program.
+template <typename Fields>
+class List {
+public:
+    explicit List(const uint8_t* bytes) : m_bytes{bytes} {}
+
+    Numbered<Fields> operator[](size_t number) const {
+        const uint32_t index = m_indices[number];
+        return {*reinterpret_cast<const Fields*>(m_bytes + uint64_t{index} * INSTRUCTION_BYTES), index};
+    }
+    size_t size() const { return m_indices.size(); }
+    void add(uint32_t index) { m_indices.push_back(index); }
+
+private:
+    static_assert(alignof(Fields) == 1);
+
+    const uint8_t* const m_bytes;
+    std::vector<uint32_t> m_indices;
 };
 
 inline bool has(uint8_t mask, Semaphore semaphore) { return mask >> static_cast<int>(semaphore) & 1; }
@@ -27,18 +46,19 @@ struct Program {
     };
 
     std::vector<Place> order;
-    std::vector<Numbered<Load>> loads;
-    std::vector<Numbered<Execute>> executes;
-    std::vector<Numbered<Store>> stores;
+    List<Load> loads;
+    List<Execute> executes;
+    List<Store> stores;
 
-    Program(const uint8_t* bytes, uint32_t length, const Parameters& parameters) : m_parameters{parameters} {
+    // The bytes must stay where they are.
+    Program(const uint8_t* bytes, uint32_t length, const Parameters& parameters)
+        : loads{bytes}, executes{bytes}, stores{bytes}, m_parameters{parameters} {
         order.reserve(length);
         for (uint32_t index = 0; index < length; ++index) {
-            const uint8_t* word = bytes + uint64_t{index} * INSTRUCTION_BYTES;
-            switch (static_cast<Opcode>(word[0])) {
-                case Opcode::LOAD: add(loads, Opcode::LOAD, word, index); break;
-                case Opcode::EXECUTE: add(executes, Opcode::EXECUTE, word, index); break;
-                case Opcode::STORE: add(stores, Opcode::STORE, word, index); break;
+            switch (static_cast<Opcode>(bytes[uint64_t{index} * INSTRUCTION_BYTES])) {
+                case Opcode::LOAD: add(loads, Opcode::LOAD, index); break;
+                case Opcode::EXECUTE: add(executes, Opcode::EXECUTE, index); break;
+                case Opcode::STORE: add(stores, Opcode::STORE, index); break;
                 default: refuse(index);
             }
         }
@@ -46,13 +66,10 @@ struct Program {
 
 private:
     template <typename Fields>
-    void add(std::vector<Numbered<Fields>>& list, Opcode opcode, const uint8_t* word, uint32_t index) {
-        Numbered<Fields> instruction;
-        std::memcpy(&instruction.fields, word, sizeof(Fields));
-        instruction.index = index;
-        if (!legal(instruction.fields)) refuse(index);
+    void add(List<Fields>& list, Opcode opcode, uint32_t index) {
         order.push_back(Place{opcode, static_cast<uint32_t>(list.size())});
-        list.push_back(instruction);
+        list.add(index);
+        if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
     // Rejects instructions with a zero count, or with a tile that this accelerator does not have.

@@ -15,23 +15,27 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingrid.host.api.estimating import estimate, sweep
-    from wingrid.host.api.hardware import generate_verilog
+    from wingrid.host.api.hardware import generate_verilog, verilog_manifest
     from wingrid.host.api.layers import LayerProgram, compile_layer
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
     from wingrid.host.api.outcomes import Estimate, Run, Sweep
-    from wingrid.host.api.running import ChecksFailed, filter_picture, matmul, run
+    from wingrid.host.api.running import filter_picture, matmul, run, run_picture
     from wingrid.host.errors import UserError
+    from wingrid.host.execution.network_result import ChecksFailed
+    from wingrid.host.networks.pictures import load_picture, save_picture
     from wingrid.hw.config import AcceleratorConfig, ConfigError
     from wingrid.sim.memory import Dram, MemoryTiming
 
 _HOMES = {
     "host.api.estimating": ("estimate", "sweep"),
-    "host.api.hardware": ("generate_verilog",),
+    "host.api.hardware": ("generate_verilog", "verilog_manifest"),
     "host.api.layers": ("LayerProgram", "compile_layer"),
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
     "host.api.outcomes": ("Estimate", "Run", "Sweep"),
-    "host.api.running": ("ChecksFailed", "filter_picture", "matmul", "run"),
+    "host.api.running": ("filter_picture", "matmul", "run", "run_picture"),
     "host.errors": ("UserError",),
+    "host.execution.network_result": ("ChecksFailed",),
+    "host.networks.pictures": ("load_picture", "save_picture"),
     "hw.config": ("AcceleratorConfig", "ConfigError"),
     "sim.memory": ("Dram", "MemoryTiming"),
 }
@@ -52,12 +56,16 @@ __all__ = [
     "fetch",
     "filter_picture",
     "generate_verilog",
+    "load_picture",
     "matmul",
     "memory_footprint",
     "networks",
     "quantize",
     "run",
+    "run_picture",
+    "save_picture",
     "sweep",
+    "verilog_manifest",
 ]
 
 

@@ -145,5 +145,5 @@ def run_functional(
     """Output and bytes per class of a compiled layer on the executable specification."""
     machine = FunctionalMachine(compiled.config, compiled.memory_bytes, seed)
     fill_memory(machine.memory, compiled, operands, x)
-    machine.run(compiled.memory.program, len(compiled.instructions))
+    machine.run(compiled.memory.program, compiled.length)
     return read_output(machine.memory, compiled), machine.traffic

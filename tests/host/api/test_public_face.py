@@ -29,7 +29,9 @@ from wingrid import (
     networks,
     quantize,
     run,
+    run_picture,
     sweep,
+    verilog_manifest,
 )
 from wingrid.host.networks.built_in import BUILT_IN
 from wingrid.sim.golden.requantise import requantise
@@ -73,13 +75,12 @@ def test_an_estimate_is_what_the_command_prints(small: str, capsys: pytest.Captu
 @pytest.mark.slow
 def test_a_sweep_has_a_line_for_every_combination(small: str) -> None:
     swept = sweep(small, rows=[8, 16], cols=[8, 16])
-    assert list(swept.frame().index) == [("8", "8"), ("8", "16"), ("16", "8"), ("16", "16")]
+    assert list(swept.frame().index) == [(8, 8), (8, 16), (16, 8), (16, 16)]
     assert [e.cycles for e in swept.estimates()] == list(swept.frame()["cycles"])
     with pytest.raises(UserError, match="use sweep"):
         estimate(small, rows="8,16")
 
 
-@pytest.mark.rtl
 @pytest.mark.rtl
 def test_a_network_runs_with_outputs_and_report(small: str) -> None:
     random = np.random.default_rng(3)
@@ -95,7 +96,6 @@ def test_a_network_runs_with_outputs_and_report(small: str) -> None:
     assert "on rtl" in on_rtl._repr_html_()
 
 
-@pytest.mark.rtl
 @pytest.mark.rtl
 def test_a_layer_with_own_weights_is_compiled_timed_and_run() -> None:
     random = np.random.default_rng(4)
@@ -123,7 +123,6 @@ def _sums(x: np.ndarray, weights: np.ndarray, zero_point: int) -> np.ndarray:
 
 
 @pytest.mark.rtl
-@pytest.mark.rtl
 def test_matrices_and_pictures() -> None:
     random = np.random.default_rng(5)
     left, right = (random.integers(-128, 128, shape, np.int8) for shape in ((7, 9), (9, 5)))
@@ -133,6 +132,13 @@ def test_matrices_and_pictures() -> None:
     pixels = random.integers(0, 256, (6, 8, 3), np.uint8)
     unchanged = filter_picture(pixels, np.array([[1]]), config=TINY)
     assert np.array_equal(unchanged.output, pixels)
+
+
+def test_a_picture_goes_through_a_model_tile_by_tile() -> None:
+    pixels = np.random.default_rng(8).integers(0, 256, (9, 12, 3), np.uint8)
+    whole = run_picture("waifu2x", pixels, backend="golden")
+    assert whole.output.shape == pixels.shape
+    assert np.array_equal(run_picture("waifu2x", pixels, tile=7, backend="golden").output, whole.output)
 
 
 def test_an_onnx_model_takes_an_array(tmp_path: Path) -> None:
@@ -150,11 +156,12 @@ def test_a_difference_is_raised_with_the_run(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("wingrid.host.onnx_models.judge.difference", lambda *_: "output y: all wrong")
     with pytest.raises(ChecksFailed, match=r"^output y: all wrong$") as caught:
         run("digits", backend="golden", batch=1)
-    assert caught.value.run.output.shape == (1, 10)
+    assert caught.value.result.values.shape == (1, 10)
 
 
 def test_the_rest_of_the_commands(tmp_path: Path) -> None:
-    assert networks()[:2] == ["vgg16", "vgg16-conv"]
+    assert [network["name"] for network in networks()][:2] == ["vgg16", "vgg16-conv"]
+    assert verilog_manifest(TINY)["config"]["rows"] == 4
     assert memory_footprint("alexnet")["footprint"][1]["name"] == "conv1"
     assert generate_verilog(TINY, rows=2, cols=2).count("module wingrid(") == 1
     graph = onnx.helper.make_graph(
@@ -187,6 +194,8 @@ def test_the_rest_of_the_commands(tmp_path: Path) -> None:
         (lambda: compile_layer(np.ones((1, 1, 2, 2), np.int8), (1, 1)), "a kernel of 2x2 with dilation 1x1 does not"),
         (lambda: compile_layer(np.ones((1, 1, 1, 1), np.int8), (1, 1)).run(np.zeros(1)), "the input must be int8 [1, "),
         (lambda: matmul(np.zeros((2, 3), np.int8), np.zeros((2, 3), np.int8)), "the factors' inner sizes 3 and 2"),
+        (lambda: run_picture("waifu2x", np.zeros((2, 3))), "a picture must be uint8 [H, W, 3]"),
+        (lambda: run_picture("waifu2x", np.zeros((2, 3, 3), np.uint8), tile=0), "tile 0 must be at least 1"),
         (lambda: filter_picture(np.zeros((2, 3)), "box"), "a picture must be uint8 [H, W, 3]"),
         (lambda: memory_footprint("digits"), "unknown network 'digits'"),
         (lambda: generate_verilog(winograd=3), "configuration field winograd = 3 must be one of 0, 2, 4"),

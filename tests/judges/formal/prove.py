@@ -1,13 +1,12 @@
 """From a bench to a verdict: Amaranth's Verilog, Yosys to an and-inverter graph, Berkeley ABC to prove or refute.
 
 The graph starts with ``rst`` in the first cycle and every register and memory unknown, as silicon does. Yosys comes
-from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); where one is missing this judge fails.
+from PyPI, ABC from the distribution (Debian: ``berkeley-abc``); ``outside_judges`` says what happens without it.
 """
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from outside_judges import outside_judge
 from rules import Bench
 
 from wingrid.hw import verilog
@@ -72,8 +72,7 @@ def search(bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation
 
 
 def _judge(bench: Bench, command: str, mutation: Mutation | None, cycles: int | None = None) -> Verdict:
-    abc = shutil.which("berkeley-abc") or shutil.which("abc")
-    assert abc, "Berkeley ABC is missing (Debian: apt-get install berkeley-abc)"
+    abc = outside_judge("berkeley-abc", "berkeley-abc", "abc")
     rules, witnesses = len(bench.rules), len(bench.witnesses)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
