@@ -63,7 +63,7 @@ def graph(bench: Bench, folder: Path, mutation: Mutation | None = None) -> None:
 
 def prove(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None) -> Verdict:
     """The rules without a bound, by property directed reachability."""
-    return _judge(bench, f"scorr; pdr -a -T {seconds}", mutation)
+    return _judge(bench, f"scorr; dc2; pdr -a -T {seconds}", mutation)
 
 
 def search(bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation | None = None) -> Verdict:

@@ -16,7 +16,7 @@ def main() -> int:
     slang = driver.Driver()
     slang.addStandardArgs()
     waivers = " ".join(f"-Wno-{name}" for name in options.waive)
-    command = f"slang --lint-only --top {options.top} -Weverything {waivers} --color-diagnostics=false {options.file}"
+    command = f"slang --top {options.top} -Weverything {waivers} --color-diagnostics=false {options.file}"
     if not (slang.parseCommandLine(command) and slang.processOptions() and slang.parseAllSources()):
         return 2
     compilation = slang.createCompilation()

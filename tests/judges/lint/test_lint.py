@@ -23,6 +23,9 @@ SLANG_WAIVERS = {
     "sign-conversion": "Amaranth keeps signed values in unsigned nets and says $signed where it counts",
     "arith-op-mismatch": "Amaranth sizes operands by its own rules and lets Verilog extend the narrower one",
     "case-default": "Amaranth's case statements leave a signal at the default assigned above them",
+    "case-incomplete": "the same, of cases of which some values are not named",
+    "unused-but-set-net": "Amaranth names every intermediate value, also where nothing needs it",
+    "unused-port": "components have the signals of a whole bus, also those that they need not look at",
 }
 """Warnings of slang that the generated Verilog raises, each with the reason why it may."""
 
