@@ -55,10 +55,6 @@ class CompiledLayer:
         """The program, instruction by instruction, for those who want to look at it."""
         return decode_program(self.program)
 
-    def encoded(self) -> bytes:
-        """The program as it lies in memory at ``memory.program``."""
-        return self.program
-
 
 @dataclass(frozen=True)
 class PlannedLayer:

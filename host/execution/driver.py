@@ -62,7 +62,7 @@ def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operand
     for address, content in (
         (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
-        (regions.program, np.frombuffer(compiled.encoded(), np.uint8)),
+        (regions.program, np.frombuffer(compiled.program, np.uint8)),
     ):
         memory[address : address + len(content)] = content
 

@@ -109,7 +109,7 @@ def time_layer(layer: Layer, operands: OperandSource, setup: Setup, listener: Li
 
 def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | None = None) -> LayerResult:
     """What the program takes by the timing model."""
-    program = compiled.encoded()
+    program = compiled.program
     counters = play(compiled, program, setup.timing).counters
     if listener is not None:
         listener.done(compiled.layer.name)
@@ -134,7 +134,7 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming
     layer = job.layer
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
-    program = compiled.encoded()
+    program = compiled.program
     difference = timing_difference(compiled, program, timing, run.counters, run.events)
     return dataclasses.replace(
         _described(compiled, program, run.counters),

@@ -34,7 +34,7 @@ def write_trace(path: Path, compiled: CompiledLayer, timing: MemoryTiming, event
 
     ``events`` are the RTL's. Who has the bus when, which its counters don't tell, is the timing model's.
     """
-    code = compiled.encoded()
+    code = compiled.program
     model = simulate(compiled.config, code, timing, program_address=compiled.memory.program, events=True)
     text = chrome_trace(compiled.layer.name, compiled.instructions, numbered(code, events), model.transfers)
     write_whole(path, text.encode())

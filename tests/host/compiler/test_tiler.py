@@ -210,7 +210,7 @@ def test_traffic_of_vgg_convolutions_is_near_its_lower_bound(file: str, on_chip:
         beats = sum(loaded(compiled, buffer) for buffer in Buffer)
         _, _, height, width = layer.output_shape
         beats += layer.shape.images * compiled.plan.blocking.output_blocks * height * width
-        moved += beats * config.bus_bytes + len(compiled.encoded())
+        moved += beats * config.bus_bytes + len(compiled.program)
         bound += lower_bound_bytes(layer, config.on_chip_bytes)
     assert moved <= ratio * bound
 

@@ -63,7 +63,7 @@ def test_a_better_memory_never_costs_cycles_and_moves_the_same_bytes(config: Acc
     print("seeds", SEEDS)
     compiled, alike, compared = programs(config), 0, 0
     for layer in compiled:
-        program = layer.encoded()
+        program = layer.program
         runs = {
             (latency, bandwidth): Run.of(layer, program, MemoryTiming(latency, bandwidth))
             for latency in LATENCIES
