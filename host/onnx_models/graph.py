@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from wingrid.host.networks.layer import Layer, Operands
+from wingrid.host.onnx_models.nodes import taken_by
 from wingrid.host.onnx_models.shapes import TensorType
 
 IMAGES = "images"
@@ -72,6 +74,10 @@ class HostStep:
     node: onnx.NodeProto
     reason: str
     """Why it is not the accelerator's."""
+    macs: int | None = 0
+    """Multiply-adds, see ``multiply_adds``."""
+    remedy: str = ""
+    """What would bring it to the accelerator, if anything would."""
 
     @property
     def name(self) -> str:
@@ -82,22 +88,35 @@ class HostStep:
         return self.node.op_type
 
 
+Step = AcceleratedStep | HostStep
+
+
+def inputs_of(step: Step) -> list[str]:
+    """Names of the tensors that a step takes."""
+    return [step.source] if isinstance(step, AcceleratedStep) else list(taken_by(step.node))
+
+
+def outputs_of(step: Step) -> list[str]:
+    """Names of the tensors that a step leaves."""
+    return [step.target] if isinstance(step, AcceleratedStep) else [name for name in step.node.output if name]
+
+
 @dataclass(frozen=True)
 class ImportedGraph:
-    """A model for inputs of one shape."""
+    """A model for inputs of certain shapes."""
 
     model: onnx.ModelProto = field(repr=False)
-    """As ONNX gave it, its input's shape bound: what ONNX Runtime runs to judge the outcome."""
+    """In canonical form, its inputs' shapes bound: what ONNX Runtime runs to judge the outcome."""
     optimised: onnx.ModelProto = field(repr=False)
     constants: dict[str, npt.NDArray] = field(repr=False)
-    input: str
-    input_type: TensorType
-    outputs: tuple[str, ...]
-    output_type: TensorType
-    """Type and shape of the first output."""
-    steps: tuple[AcceleratedStep | HostStep, ...]
-    int8_kernels: bool = False
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType | None]
+    """``None`` where the shape depends on data."""
+    steps: tuple[Step, ...]
+    int8_kernels: bool = True
     """Whether ONNX Runtime may use its int8 kernels wherever it can, see ``open_session``."""
+    changes: tuple[str, ...] = ()
+    """A sentence for each thing that is not as the file has it."""
 
     @property
     def accelerated(self) -> list[AcceleratedStep]:
