@@ -103,7 +103,7 @@ def _option(name: str, wanted: OpenType) -> str:
     if wanted.shape is None:
         return f"--shape {name}=N,C,H,W"
     sizes = [1 if axis == 0 and not isinstance(size, int) else size for axis, size in enumerate(wanted.shape)]
-    return f"--shape {name}={','.join('?' if size is None else str(size) for size in sizes)}, a number in each place"
+    return f"--shape {name}={','.join('?' if size is None else str(size) for size in sizes)} (a number in each place)"
 
 
 def _require_batch(shapes: Mapping[str, Shape], images: int | None) -> None:
