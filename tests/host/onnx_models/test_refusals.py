@@ -278,11 +278,10 @@ def test_a_float_model_is_told_how_to_become_int8(tmp_path: Path) -> None:
 
 def test_a_model_of_which_the_accelerator_can_do_nothing_is_refused_with_all_reasons(tmp_path: Path) -> None:
     model = small_model()
-    setting("w", np.full((4, 3, 3, 3), -128, np.int8))(model)
-    setting("w_zero", np.full(4, 127, np.int8))(model)
+    setting("bias", np.full(4, 2**31 - 1, np.int32))(model)
     with pytest.raises(ModelRefused, match="no node of the model can run on the accelerator: ") as caught:
         read_and_import(model, tmp_path)
-    assert "conv (QLinearConv): weights less their zero point leave int8" in str(caught.value)
+    assert "conv (QLinearConv): layer conv: sums of output channel 0 can exceed 32 bits" in str(caught.value)
 
 
 def test_a_small_file_with_a_large_header_takes_little_memory(tmp_path: Path) -> None:

@@ -1,0 +1,106 @@
+"""Weights with zero points of their own leave int8, and give ONNX Runtime's bits all the same."""
+
+import numpy as np
+import onnx
+import pytest
+from imported_graphs import differences, imported
+from onnx import TensorProto, helper, numpy_helper
+
+from wingrid.host.onnx_models.channel_splitting import SplitWeights
+
+TYPES = {np.dtype(np.uint8): TensorProto.UINT8, np.dtype(np.int8): TensorProto.INT8}
+
+
+def one_operator(
+    operator: str, x: np.ndarray, weights: np.ndarray, zero: np.ndarray, kernels: int, **attributes: object
+) -> onnx.ModelProto:
+    """A model of one quantised operator with an activation zero point other than the middle."""
+    constants = {
+        "x_scale": np.float32(0.02),
+        "x_zero": x.dtype.type(7),
+        "w": weights,
+        "w_scale": np.full(np.shape(zero), 0.01, np.float32),
+        "w_zero": zero,
+        "bias": np.arange(kernels, dtype=np.int32) * 100,
+        "y_scale": np.float32(0.4),
+        "y_zero": x.dtype.type(50),
+    }
+    inputs = {
+        "QLinearConv": "x x_scale x_zero w w_scale w_zero y_scale y_zero bias",
+        "QLinearMatMul": "x x_scale x_zero w w_scale w_zero y_scale y_zero",
+        "QGemm": "x x_scale x_zero w w_scale w_zero bias y_scale y_zero",
+    }[operator]
+    domain = "com.microsoft" if operator == "QGemm" else ""
+    graph = helper.make_graph(
+        [helper.make_node(operator, inputs.split(), ["y"], name="layer", domain=domain, **attributes)],
+        "one operator",
+        [helper.make_tensor_value_info("x", TYPES[x.dtype], x.shape)],
+        [helper.make_tensor_value_info("y", TYPES[x.dtype], None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+def uniform(seed: int, dtype: type[np.integer], shape: tuple[int, ...]) -> np.ndarray:
+    limits = np.iinfo(dtype)
+    return np.random.default_rng(seed).integers(limits.min, limits.max + 1, shape, dtype)
+
+
+@pytest.mark.parametrize("zero", [0, 3, 100, 128, 255])
+@pytest.mark.parametrize("groups", [1, 2, 6])
+def test_convolutions_of_uint8_weights_with_any_zero_point(zero: int, groups: int) -> None:
+    x = uniform(zero, np.uint8, (2, 6, 7, 9))
+    weights = uniform(groups, np.uint8, (12, 6 // groups, 3, 3))
+    weights[0, 0, 0, 0] = 255  # with a zero point of 0, not even two int8 have that sum
+    model = one_operator("QLinearConv", x, weights, np.uint8(zero), 12, group=groups, pads=[1, 0, 2, 1])
+    graph = imported(model, x)
+    assert differences(graph, x) == []
+    (step,) = graph.accelerated
+    assert step.layer.prepared
+    assert (step.repeats is None) == (zero == 128)
+
+
+@pytest.mark.parametrize(("dtype", "zero"), [(np.int8, -100), (np.int8, 127), (np.int8, 5), (np.uint8, 64)])
+def test_a_line_of_weights_with_a_zero_point(dtype: type[np.integer], zero: int) -> None:
+    x = uniform(1, np.int8 if dtype == np.int8 else np.uint8, (1, 4, 20))
+    weights = uniform(2, dtype, (5, 4, 3))
+    graph = imported(one_operator("QLinearConv", x, weights, dtype(zero), 5, strides=[2]), x)
+    assert differences(graph, x) == []
+    assert graph.accelerated[0].repeats is not None
+
+
+@pytest.mark.parametrize("operator", ["QLinearMatMul", "QGemm"])
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_products_of_weights_with_zero_points(operator: str, per_channel: bool) -> None:
+    x, weights = uniform(1, np.uint8, (9, 13)), uniform(2, np.uint8, (13, 5))
+    zero = uniform(3, np.uint8, (5,)) if per_channel else np.uint8(40)
+    graph = imported(one_operator(operator, x, weights, zero, 5), x)
+    assert differences(graph, x) == []
+    assert graph.accelerated[0].repeats is not None
+
+
+def test_only_channels_that_leave_int8_are_repeated() -> None:
+    weights = np.zeros((4, 5, 1, 1), np.int16)
+    weights[:, 3] = np.array([-255, 128, 127, -128])[:, None, None]
+    weights[2, 1] = 254
+    split = SplitWeights.of(weights, 1)
+    assert split.channels == (0, 1, 2, 3, 4, 1, 3)
+    sums = np.zeros_like(weights)
+    for place, channel in enumerate(split.channels):
+        sums[:, channel] += split.weights[:, place]
+    np.testing.assert_array_equal(sums, weights)
+
+
+def test_all_groups_get_as_many_channels() -> None:
+    weights = np.zeros((4, 3, 1, 1), np.int16)
+    weights[0, 2], weights[2, 0], weights[3, 1] = 200, 255, -129
+    split = SplitWeights.of(weights, 2)
+    # The third kernel needs one channel three times; the first group is filled up with weights of zero.
+    assert split.channels == (0, 1, 2, 2, 0, 2, 3, 4, 5, 3, 4, 3)
+    assert split.weights[..., 0, 0].tolist() == [
+        [0, 0, 127, 73, 0, 0],
+        [0, 0, 0, 0, 0, 0],
+        [127, 0, 0, 127, 0, 1],
+        [0, -128, 0, 0, -1, 0],
+    ]
