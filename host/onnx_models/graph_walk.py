@@ -27,7 +27,8 @@ def walk(graph: ImportedGraph, x: npt.NDArray) -> Walk:
     uses.update(graph.outputs)
     for step in graph.steps:
         if isinstance(step, AcceleratedStep):
-            output = yield step, step.layer_input(values[step.source])
+            source = values[step.source] if step.source in values else graph.constants[step.source]
+            output = yield step, step.layer_input(source)
             values[step.target] = step.model_output(output)
         else:
             needed = {name: values[name] for name in step.node.input if name in values}
