@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import onnx
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import extended
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph
@@ -63,7 +63,7 @@ def import_model(
             continue
         try:
             step = read_layer(node, constants, types)
-            Blocking.of(step.layer.shape, config)
+            require_way(step.layer, config)
         except (NotAccelerable, LayerError) as reason:
             steps.append(HostStep(node, str(reason)))
             continue
