@@ -20,6 +20,7 @@ import onnx
 from onnx import version_converter
 
 from wingrid.host.errors import UserError
+from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.inputs import require_room
 from wingrid.host.onnx_models.model_file import checked_model, read_model
 from wingrid.host.onnx_models.operators import require_operators
@@ -53,7 +54,7 @@ def quantised(model: onnx.ModelProto, samples: npt.NDArray, keep: Sequence[str] 
     with tempfile.TemporaryDirectory(prefix="wingrid-") as folder, _quiet():
         source, prepared, target = (Path(folder) / name for name in ("float.onnx", "prepared.onnx", "int8.onnx"))
         try:
-            onnx.save(_modern(model), source)
+            onnx.save(fold_affine(_modern(model), keep)[0], source)
             _quantise(source, prepared, target, value.name, batches, keep)
         except Exception as error:  # the quantiser raises whatever comes up
             raise ModelRefused(f"ONNX Runtime cannot quantise the model: {one_sentence(error)}") from None
