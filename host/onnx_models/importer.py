@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy.typing as npt
 import onnx
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import extended
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
@@ -87,7 +87,7 @@ def _steps(
         try:
             require_static(node, types)
             step = read_layer(node, constants, types)
-            Blocking.of(step.layer.shape, config)
+            require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
             remedy = remedy_for(node, constants, optimised.graph)

@@ -17,6 +17,7 @@ import onnx
 from onnx import version_converter
 
 from wingrid.host.errors import UserError
+from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.archives import read_archive
 from wingrid.host.onnx_models.inputs import Values, model_inputs
 from wingrid.host.onnx_models.model_file import Model, about, checked_model, read_model
@@ -41,7 +42,7 @@ def quantised(model: Model, feeds: Sequence[Values], keep: Sequence[str] = ()) -
     with tempfile.TemporaryDirectory(prefix="wingrid-") as folder, _quiet():
         source, prepared, target = (Path(folder) / name for name in ("float.onnx", "prepared.onnx", "int8.onnx"))
         try:
-            onnx.save(_modern(model.proto), source)
+            onnx.save(fold_affine(_modern(model.proto), keep)[0], source)
             _quantise(source, prepared, target, feeds, keep)
         except Exception as error:  # the quantiser raises whatever comes up
             raise ModelRefused(f"ONNX Runtime cannot quantise the model: {one_sentence(error)}") from None
