@@ -58,7 +58,7 @@ def import_model(
     }
     steps = _steps(optimised, constants, types, config)
     if not int8_kernels and any(isinstance(step, HostStep) and step.reason == IN_FLOAT for step in steps):
-        steps = _hinted(steps, whole)
+        steps = _with_int8_remedy(steps, whole)
     return ImportedGraph(
         whole,
         optimised,
@@ -119,12 +119,12 @@ def _prepared(steps: Sequence[Step]) -> list[Step]:
     ]
 
 
-def _hinted(steps: Sequence[Step], model: onnx.ModelProto) -> list[Step]:
-    """The steps, those in floating point with a hint if ``--int8-kernels`` would bring them to the accelerator."""
+def _with_int8_remedy(steps: Sequence[Step], model: onnx.ModelProto) -> list[Step]:
+    """The steps, those in floating point with that remedy if ``--int8-kernels`` would bring them to the accelerator."""
     optimised = as_it_runs(model, int8_kernels=True)
     integer = {node.name for node in optimised.graph.node if is_quantised_operator(node.op_type)}
     return [
-        dataclasses.replace(step, reason=f"{IN_FLOAT}, in int8 with --int8-kernels", remedy="--int8-kernels")
+        dataclasses.replace(step, remedy="--int8-kernels")
         if isinstance(step, HostStep) and step.reason == IN_FLOAT and step.name in integer
         else step
         for step in steps
