@@ -50,6 +50,12 @@ class AcceleratedStep:
     def name(self) -> str:
         return self.layer.name
 
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of the model's layer: channels that the host repeats count once."""
+        shape = self.layer.shape
+        return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
+
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
         shape, x = self.layer.shape, signed(values)

@@ -12,10 +12,8 @@ import numpy.typing as npt
 import onnx
 from onnx import helper, numpy_helper, shape_inference
 
+from wingrid.host.onnx_models.nodes import all_graphs, all_nodes
 from wingrid.host.onnx_models.tensors import constants_of
-
-CONSTANTS_AMONG_INPUTS = 4
-"""The first IR version in which initialisers need not be inputs of the graph too."""
 
 
 class EditedGraph:
@@ -29,7 +27,6 @@ class EditedGraph:
         self.model.CopyFrom(model)
         self.constants = _constants(self.model)
         self.shapes = _shapes(self.model)
-        self._outputs = {value.name for value in model.graph.output}
         self._index()
         self._read_once = set(self._uses)
 
@@ -48,7 +45,7 @@ class EditedGraph:
 
     def is_read_once(self, tensor: str) -> bool:
         """Whether one node reads the tensor, once, and nobody else wants it."""
-        return self._uses[tensor] == 1 and tensor not in self._outputs
+        return self._uses[tensor] == 1
 
     def replace(self, gone: Iterable[onnx.NodeProto], node: onnx.NodeProto, following: onnx.NodeProto | None) -> None:
         """Remove nodes that ``node``, changed already, has taken over, and put ``following`` behind it."""
@@ -62,11 +59,7 @@ class EditedGraph:
     def add_constant(self, wanted: str, values: npt.NDArray) -> str:
         """A new initialiser; returns its name."""
         name = self.unused(wanted)
-        graph = self.model.graph
-        graph.initializer.append(numpy_helper.from_array(values, name))
-        if self.model.ir_version < CONSTANTS_AMONG_INPUTS:
-            kind = helper.np_dtype_to_tensor_dtype(values.dtype)
-            graph.input.append(helper.make_tensor_value_info(name, kind, values.shape))
+        self.model.graph.initializer.append(numpy_helper.from_array(values, name))
         self.constants[name] = values
         return name
 
@@ -79,9 +72,8 @@ class EditedGraph:
     def drop_what_nobody_reads(self) -> None:
         """Remove constants that have lost their readers, and what is said of tensors that are gone."""
         graph = self.model.graph
-        while stale := (self._read_once & self.constants.keys()) - self._uses.keys() - self._outputs:
+        while stale := (self._read_once & self.constants.keys()) - self._uses.keys():
             _remove(graph.initializer, stale)
-            _remove(graph.input, stale)
             for node in [node for node in graph.node if stale.intersection(node.output)]:
                 graph.node.remove(node)
             self._read_once -= stale
@@ -91,7 +83,7 @@ class EditedGraph:
 
     def _index(self) -> None:
         nodes = self.model.graph.node
-        self._uses = Counter(_read(nodes))
+        self._uses = Counter(_read(self.model))
         self._producers = {name: node for node in nodes for name in node.output}
         self._readers = {name: node for node in nodes for name in node.input}
 
@@ -127,11 +119,9 @@ def _shapes(model: onnx.ModelProto) -> dict[str, tuple[int, ...]]:
     }
 
 
-def _read(nodes: Iterable[onnx.NodeProto]) -> Iterator[str]:
-    """Each tensor once for each time that a node reads it, in graphs within nodes too."""
-    for node in nodes:
+def _read(model: onnx.ModelProto) -> Iterator[str]:
+    """Each tensor as often as nodes read it or graphs give it out, graphs within nodes too."""
+    for node in all_nodes(model):
         yield from node.input
-        for attribute in node.attribute:
-            for graph in (attribute.g, *attribute.graphs):
-                yield from _read(graph.node)
-                yield from (value.name for value in graph.output)
+    for graph in all_graphs(model):
+        yield from (value.name for value in graph.output)

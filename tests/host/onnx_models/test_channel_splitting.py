@@ -20,6 +20,7 @@ def test_convolutions_of_uint8_weights_with_any_zero_point(zero: int, groups: in
     (step,) = graph.accelerated
     assert step.layer.prepared
     assert (step.repeats is None) == (zero == 128)
+    assert step.macs == 2 * 12 * 8 * 8 * (6 // groups) * 9
 
 
 @pytest.mark.parametrize(("dtype", "zero"), [(np.int8, -100), (np.int8, 127), (np.int8, 5), (np.uint8, 64)])
