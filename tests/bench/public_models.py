@@ -129,7 +129,9 @@ def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--folder", type=Path, default=cache_directory() / "public_models")
-    parser.add_argument("--rtl-macs", type=int, default=1_000_000_000, help="multiply-adds up to which the RTL runs too")
+    parser.add_argument(
+        "--rtl-macs", type=int, default=1_000_000_000, help="multiply-adds up to which the RTL runs too"
+    )
     options = parser.parse_args()
     print(HEADER)
     failed = 0
