@@ -148,11 +148,48 @@ def write_whole(path: Path, content: bytes) -> None:
             _write_through(target, io.BytesIO(content))
 
 
+def is_folder(path: Path) -> bool:
+    """Whether an output that may be one is a folder: it is there, or has no suffix that would make it a file."""
+    return path.is_dir() or (not path.suffix and path != STANDARD_OUTPUT and not path.exists())
+
+
 def write_array(path: Path, values: npt.NDArray) -> None:
     """Write a .npy file as ``write_whole`` does."""
+    write_whole(path, _as_npy(values))
+
+
+def write_arrays(path: Path, arrays: Mapping[str, npt.NDArray]) -> None:
+    """Write all arrays, by name, into an .npz file or a folder of .npy files; the first of them into any other file.
+
+    Letters that cannot be in the name of a file become underscores. Raises ``UserError``.
+    """
+    if is_folder(path):
+        write_folder(path, {f"{name}.npy": _as_npy(values) for name, values in _file_names(arrays).items()})
+    elif path.suffix == ".npz":
+        content = io.BytesIO()
+        np.savez(content, **_file_names(arrays))  # type: ignore[arg-type]
+        write_whole(path, content.getvalue())
+    else:
+        write_array(path, next(iter(arrays.values())))
+
+
+def _as_npy(values: npt.NDArray) -> bytes:
     content = io.BytesIO()
     np.save(content, values)
-    write_whole(path, content.getvalue())
+    return content.getvalue()
+
+
+def _file_names(arrays: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:
+    """The arrays by names that files can have, each its own."""
+    named: dict[str, npt.NDArray] = {}
+    for name, values in arrays.items():
+        plain = wanted = re.sub(r"[^\w.-]", "_", name).lstrip(".") or "output"
+        suffix = 1
+        while plain in named:
+            suffix += 1
+            plain = f"{wanted}_{suffix}"
+        named[plain] = values
+    return named
 
 
 def write_folder(directory: Path, contents: Mapping[str, bytes]) -> list[Path]:

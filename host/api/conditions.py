@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, configuration, forced_algorithm
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import MemoryTiming
@@ -14,6 +15,20 @@ Config = AcceleratorConfig | Path | str | None
 
 Setting = int | str
 """A field of the configuration that differs, or ``algorithm``."""
+
+
+Shapes = Sequence[int] | Mapping[str, Sequence[int]] | None
+"""The shape of an ONNX model's input, or the shapes of its inputs by name."""
+
+
+def shapes_by_name(shapes: Shapes) -> dict[str, tuple[int, ...]]:
+    """The shapes by name, which is empty for that of the only input. Raises ``UserError`` for sizes below one."""
+    named = {} if shapes is None else shapes if isinstance(shapes, Mapping) else {"": shapes}
+    found = {name: tuple(int(size) for size in shape) for name, shape in named.items()}
+    for shape in found.values():
+        if not shape or min(shape) < 1:
+            raise UserError(f"shape {list(shape)} must have sizes above 0")
+    return found
 
 
 def setup_for(

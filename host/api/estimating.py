@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
+from wingrid.host.api.conditions import Config, Setting, Shapes, as_texts, setup_for, shapes_by_name
 from wingrid.host.api.outcomes import Estimate, Sweep
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.estimate import estimator
@@ -19,9 +19,11 @@ def estimate(
     config: Config = None,
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
-    batch: int = 1,
+    batch: int | None = None,
+    shape: Shapes = None,
     layers: Sequence[str] | None = None,
     assume_int8: bool = False,
+    int8_kernels: bool = True,
     **settings: Setting,
 ) -> Estimate:
     """What a network takes on one accelerator, by the timing model: cycles, bytes, energy, bounds.
@@ -31,7 +33,9 @@ def estimate(
     ``network`` is a built-in one or the path of an .onnx file; ``layers`` leaves others than these out. ``config`` is
     a configuration, a TOML file or ``None`` for the default one; ``settings`` are fields that differ from it, or
     ``algorithm``. ``memory`` defaults to a latency of 40 cycles and 16 bytes per cycle, or what a narrower bus carries.
-    ``clock`` is in MHz, ``batch`` counts images; ``assume_int8`` takes a float ONNX model as if it were quantised.
+    ``clock`` is in MHz, ``batch`` counts images, 1 if it is left out. Of an ONNX model, ``shape`` is that of its input,
+    by name if it has several; ``assume_int8`` takes a float one as if it were quantised, ``int8_kernels`` is explained
+    at ``run``.
 
     Raises ``UserError`` or ``ConfigError``, one sentence each, for what cannot be.
     """
@@ -43,8 +47,10 @@ def estimate(
         memory=memory,
         clock=clock,
         batch=batch,
+        shape=shape,
         layers=layers,
         assume_int8=assume_int8,
+        int8_kernels=int8_kernels,
         **settings,
     )
     return swept.estimates()[0]
@@ -56,9 +62,11 @@ def sweep(
     config: Config = None,
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
-    batch: int = 1,
+    batch: int | None = None,
+    shape: Shapes = None,
     layers: Sequence[str] | None = None,
     assume_int8: bool = False,
+    int8_kernels: bool = True,
     **settings: Setting | Iterable[Setting],
 ) -> Sweep:
     """What a network takes for every combination of settings, each of which may be a list of values.
@@ -67,9 +75,10 @@ def sweep(
 
     The other arguments and the errors are those of ``estimate``.
     """
-    if batch < 1:
+    if batch is not None and batch < 1:
         raise UserError(f"batch = {batch} must be at least 1")
-    by_model = estimator(network, layers, batch, assume_int8=assume_int8)
+    shapes = shapes_by_name(shape)
+    by_model = estimator(network, layers, batch, shapes=shapes, assume_int8=assume_int8, int8_kernels=int8_kernels)
 
     def describe(fields: list[str]) -> Setup:
         return setup_for("timing", config, memory, clock, fields)

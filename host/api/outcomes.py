@@ -82,6 +82,11 @@ class Run(Outcome):
         return self.result.values
 
     @property
+    def outputs(self) -> dict[str, npt.NDArray]:
+        """All outputs of an ONNX model by name; of anything else the one output, by the name of its last layer."""
+        return self.result.arrays()
+
+    @property
     def failures(self) -> list[str]:
         """A sentence for each check that failed: layers against golden and timing model, ONNX models against ONNX
         Runtime.

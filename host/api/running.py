@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
+from wingrid.host.api.conditions import Config, Setting, Shapes, as_texts, setup_for, shapes_by_name
 from wingrid.host.api.outcomes import Run
 from wingrid.host.errors import UserError
 from wingrid.host.execution.filter_run import run_filter
@@ -18,7 +18,7 @@ from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import require_sizes, run_network
 from wingrid.host.execution.setup import require_values
-from wingrid.host.networks.built_in import find, is_onnx
+from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.filters import find_filter, from_values
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.layer import Operands
@@ -29,16 +29,17 @@ CORES = os.cpu_count() or 1
 
 def run(
     network: str,
-    input: npt.NDArray | str | None = None,
+    input: npt.NDArray | str | Mapping[str, npt.NDArray | str] | None = None,
     *,
     backend: str = "rtl",
     config: Config = None,
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
     batch: int | None = None,
+    shape: Shapes = None,
     layers: Sequence[str] | None = None,
     jobs: int = CORES,
-    int8_kernels: bool = False,
+    int8_kernels: bool = True,
     waves: str | Path | None = None,
     trace: str | Path | None = None,
     listener: Listener | None = None,
@@ -49,11 +50,12 @@ def run(
         run("digits", backend="golden").output
 
     ``network`` is a built-in one or the path of a quantised .onnx file. ``input`` is int8 [images, C, H, W] for a
-    built-in network, what an ONNX model takes for that, or the name of a .npy file or of a picture; ``None`` stands for
-    sample photographs, digits or seeded noise. ``backend`` is rtl or golden (``estimate`` is for the timing model).
-    ``jobs`` layers run side by side; one job runs a whole built-in network in one memory. ``waves`` and ``trace``
-    name files for the waveforms (FST) and the engines' work (Perfetto) of a single layer. ``int8_kernels`` lets
-    ONNX Runtime, the judge, use int8 kernels where it would compute in float32. A ``listener`` hears how work gets on.
+    built-in network, what an ONNX model takes for that (by name if it has several inputs), or the name of a .npy file,
+    of a picture, or of an .npz file with all inputs; ``None`` stands for sample photographs, digits or seeded noise.
+    ``backend`` is rtl or golden (``estimate`` is for the timing model). ``jobs`` layers run side by side; one job runs
+    a whole built-in network in one memory. ``waves`` and ``trace`` name files for the waveforms (FST) and the engines'
+    work (Perfetto) of a single layer. With ``int8_kernels`` ONNX Runtime, the judge, keeps int8 activations in integers
+    where they branch. A ``listener`` hears how work gets on.
     The other arguments are those of ``estimate``.
 
     Raises ``ChecksFailed`` if any bit or any cycle differs, ``UserError`` or ``ConfigError`` for what cannot be.
@@ -65,8 +67,24 @@ def run(
     if is_onnx(network):
         # Imported here: what other networks do without.
         from wingrid.host.onnx_models.model_run import run_model
+        from wingrid.host.onnx_models.sizes import ONLY, Sizes
 
-        return checked(run_model(network, setup, source=input, images=batch, layers=layers, int8_kernels=int8_kernels))
+        sources = {} if input is None else input if isinstance(input, Mapping) else {ONLY: input}
+        sizes = Sizes(shapes_by_name(shape), batch)
+        return checked(
+            run_model(
+                network,
+                setup,
+                sources=sources,
+                sizes=sizes,
+                layers=layers,
+                int8_kernels=int8_kernels,
+                listener=listener,
+            )
+        )
+    if isinstance(input, Mapping):
+        raise UserError(f"{network} has one input without a name")
+    require_no_shapes(network, shapes_by_name(shape))
     chosen = find(network)
     images = batch or (len(input) if isinstance(input, np.ndarray) and input.ndim == 4 else 1)
     require_sizes(chosen, setup, layers, images)
@@ -83,7 +101,7 @@ def run_picture(
     memory: MemoryTiming | None = None,
     clock: float = 200.0,
     jobs: int = CORES,
-    int8_kernels: bool = False,
+    int8_kernels: bool = True,
     listener: Listener | None = None,
     **settings: Setting,
 ) -> Run:

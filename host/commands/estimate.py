@@ -7,13 +7,16 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.named_values import named_shapes
 from wingrid.host.commands.options import (
     BytesPerCycle,
     Clock,
     ConfigFile,
     CsvFile,
+    Int8Kernels,
     JsonFile,
     Latency,
+    Shapes,
     WithDram,
     names_in,
     require_images,
@@ -30,7 +33,9 @@ def estimate(
         str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file.")
     ],
     layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
-    batch: Annotated[int, typer.Option("--batch", metavar="N", help="Images at once.")] = 1,
+    batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Images at once; 1.")] = None,
+    shape: Shapes = None,
+    int8_kernels: Int8Kernels = True,
     assume_int8: Annotated[
         bool, typer.Option("--assume-int8", help="Take a float ONNX model as if it were quantised.")
     ] = False,
@@ -56,9 +61,12 @@ def estimate(
     Settings with several values make a table with a line for each combination.
     """
     names = names_in(layers)
-    require_images(batch)
+    if batch is not None:
+        require_images(batch)
     settings = combinations(set_ or ())
-    by_model = estimator(network, names, batch, assume_int8=assume_int8)
+    by_model = estimator(
+        network, names, batch, shapes=named_shapes(shape), assume_int8=assume_int8, int8_kernels=int8_kernels
+    )
     deliverables = EstimateDeliverables(json, csv, plot, len(settings))
 
     def describe(fields: list[str]) -> Setup:

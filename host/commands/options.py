@@ -30,9 +30,19 @@ Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {'
 Int8Kernels = Annotated[
     bool,
     typer.Option(
-        "--int8-kernels",
-        help="Let ONNX Runtime use int8 kernels where by default it computes int8 branches in float32.",
+        "--int8-kernels/--no-int8-kernels",
+        help="Whether ONNX Runtime keeps int8 activations in integers where they branch, as it does on ARM; on.",
     ),
+]
+Inputs = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input", metavar="[NAME=]FILE", help=".npy, a picture, or an .npz with all inputs; repeatable, by name."
+    ),
+]
+Shapes = Annotated[
+    list[str] | None,
+    typer.Option("--shape", metavar="[NAME=]1,3,H,W", help="The shape of an ONNX model's input; repeatable, by name."),
 ]
 Tile = Annotated[
     int,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.named_values import named_files, named_shapes, only_file
 from wingrid.host.commands.options import (
     CORES,
     Backend,
@@ -14,11 +15,13 @@ from wingrid.host.commands.options import (
     Clock,
     ConfigFile,
     CsvFile,
+    Inputs,
     Int8Kernels,
     Jobs,
     JsonFile,
     Latency,
     Settings,
+    Shapes,
     Tile,
     Trace,
     Waves,
@@ -29,8 +32,8 @@ from wingrid.host.commands.options import (
 from wingrid.host.commands.progress import Bar
 from wingrid.host.execution.network_run import require_sizes, run_network, time_network
 from wingrid.host.execution.setup import Setup, require_one_layer, require_values
-from wingrid.host.files import write_array
-from wingrid.host.networks.built_in import find, is_onnx
+from wingrid.host.files import is_folder, require_folder, write_array
+from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.reports.output import Deliverables
 
@@ -41,13 +44,19 @@ def run(
         typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or a quantised .onnx file."),
     ],
     backend: Backend = "rtl",
-    input: Annotated[str | None, typer.Option("--input", metavar="FILE", help=".npy or a picture.")] = None,
+    input: Inputs = None,
+    shape: Shapes = None,
     output: Annotated[
-        Path | None, typer.Option("--output", metavar="FILE", help="The output; a picture if an ONNX model makes one.")
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="The output (.npy), all outputs (.npz, or a folder), or the picture that an ONNX model makes.",
+        ),
     ] = None,
     layers: Annotated[str | None, typer.Option("--layers", metavar="A,B", help="Only these layers.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", metavar="N", help="Images at once; 1.")] = None,
-    int8_kernels: Int8Kernels = False,
+    int8_kernels: Int8Kernels = True,
     tile: Tile = 64,
     jobs: Jobs = CORES,
     waves: Waves = None,
@@ -81,7 +90,12 @@ def run(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
-    deliverables = Deliverables(json, csv, {"--output": output, "--waves": waves, "--trace": trace})
+    files, shapes = named_files(input), named_shapes(shape)
+    single = output
+    if output is not None and is_onnx(network) and is_folder(output):
+        require_folder(output)
+        single = None
+    deliverables = Deliverables(json, csv, {"--output": single, "--waves": waves, "--trace": trace})
     if is_onnx(network):
         # Imported here: what other commands do without.
         from wingrid.host.commands.run_model import run_command
@@ -90,7 +104,8 @@ def run(
             network,
             setup,
             deliverables,
-            source=input,
+            files=files,
+            shapes=shapes,
             output=output,
             images=batch,
             layers=names,
@@ -98,9 +113,10 @@ def run(
             int8_kernels=int8_kernels,
         )
         return
-    chosen, images = find(network), batch or 1
+    require_no_shapes(network, shapes)
+    chosen, images, source = find(network), batch or 1, only_file(files)
     require_one_layer(setup, chosen.select(names))
-    for option, given in (("--input", input), ("--output", output)):
+    for option, given in (("--input", source), ("--output", output)):
         if given is not None:
             require_values(setup.backend, option)
     with Bar(network) as bar:
@@ -108,7 +124,7 @@ def run(
             result = time_network(chosen, setup, names, images, bar)
         else:
             require_sizes(chosen, setup, names, images)
-            result = run_network(chosen, network_input(chosen, input, images), setup, names, bar)
+            result = run_network(chosen, network_input(chosen, source, images), setup, names, bar)
     if output is not None:
         write_array(output, result.values)
     deliverables.deliver(result)

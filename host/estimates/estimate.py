@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.setup import Setup
-from wingrid.host.networks.built_in import find, is_onnx
+from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 
 
 def estimator(
-    network: str, names: Sequence[str] | None, images: int, *, assume_int8: bool = False
+    network: str,
+    names: Sequence[str] | None,
+    images: int | None,
+    *,
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+    assume_int8: bool = False,
+    int8_kernels: bool = True,
 ) -> Callable[[Setup, Listener | None], NetworkResult]:
     """What estimates a network on one setup after another: a built-in one, or the ONNX model of a file.
 
-    ``assume_int8`` takes a float model too. Raises ``UserError`` for a network that there is not, and for layers that
-    a built-in one does not have.
+    The other arguments are those of ``estimate_model``. Raises ``UserError`` for a network that there is not, for
+    layers that a built-in one does not have, and for what is said of an ONNX model alone.
     """
     if is_onnx(network):
         # Imported here: what other networks do without.
         from wingrid.host.onnx_models.model_estimate import estimate_model
+        from wingrid.host.onnx_models.sizes import Sizes
 
-        return lambda setup, listener: estimate_model(network, setup, names, images, listener, assume_int8=assume_int8)
+        sizes = Sizes(shapes or {}, images)
+        return lambda setup, listener: estimate_model(
+            network, setup, names, sizes, listener, assume_int8=assume_int8, int8_kernels=int8_kernels
+        )
     if assume_int8:
         raise UserError(f"--assume-int8 is for .onnx files, and {network} is in int8 already")
+    require_no_shapes(network, shapes)
     chosen = find(network)
     chosen.select(names)
-    return lambda setup, listener: time_network(chosen, setup, names, images, listener)
+    return lambda setup, listener: time_network(chosen, setup, names, images or 1, listener)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from wingrid.host.estimates.sweep import Variant
-from wingrid.host.reports.remarks import remarks
+from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import compact_table, conditions, host_operations, megabytes
 
@@ -50,6 +50,7 @@ def variant_table(variants: Sequence[Variant]) -> Table:
 def footnotes(report: Report) -> Iterator[str]:
     """Throughput, energy and what bounds the network, in sentences."""
     total = report.as_dict()["total"]
+    yield from share_of_array(report.result)
     energy = total["energy_per_image_uj"]
     if energy is not None:
         parts = ", ".join(
@@ -61,14 +62,17 @@ def footnotes(report: Report) -> Iterator[str]:
             f"{total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic "
             f"and {energy['total'] / 1000:.3g} mJ each ({parts}; 45 nm)."
         )
-    shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
-    yield f"Cycles in layers bound by {', '.join(shares)}."
+    if total["cycles"]:
+        shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
+        yield f"Cycles in layers bound by {', '.join(shares)}."
     yield from host_operations(report)
     yield from remarks(report.result)
     yield "The timing model takes as many cycles as the hardware; energy is a rough guide (see docs/estimates.md)."
 
 
 def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:
+    if entry["cycles"] is None:
+        return [f"{entry['macs'] / 1e6:,.1f}", *["-"] * (len(COLUMNS) + len(ENERGY) - 1)]
     energy = entry["energy_uj"]
     return [
         f"{entry['macs'] / 1e6:,.1f}",
@@ -85,6 +89,9 @@ def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:
 
 def _variant_figures(report: Report) -> list[str]:
     config, total = report.result.setup.config, report.as_dict()["total"]
+    size = [f"{config.multipliers:,}", f"{config.on_chip_bytes / 1024:,.0f}"]
+    if total["cycles"] is None:
+        return [*size, *["-"] * (len(VARIANT) + len(PER_IMAGE) - len(size))]
     bound, cycles = max(total["bound_cycles"].items(), key=lambda entry: entry[1])
     energy = total["energy_per_image_uj"]
     per_image = ["-"] * len(PER_IMAGE)
@@ -92,8 +99,7 @@ def _variant_figures(report: Report) -> list[str]:
         per_image = [f"{total['images_per_second']:,.2f}", megabytes(total["dram_bytes"] // report.result.images, 1)]
         per_image += [f"{energy[name] / 1000:.2f}" for name in ("multiply_add", "buffers", "dram")]
     return [
-        f"{config.multipliers:,}",
-        f"{config.on_chip_bytes / 1024:,.0f}",
+        *size,
         f"{total['cycles']:,}",
         f"{total['macs_per_multiplier_cycle']:.3f}",
         f"{total['utilisation']:.1%}",

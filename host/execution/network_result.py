@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.execution.layer_result import LayerResult
@@ -25,6 +27,41 @@ class HostWork:
     name: str
     operator: str
     reason: str
+    macs: int | None = 0
+    """Multiply-adds; ``None`` where they depend on data."""
+    remedy: str = ""
+    """What would bring it to the accelerator, if anything would."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the work of an imported model is done."""
+
+    macs_array: int
+    """Multiply-adds of its layers on the accelerator."""
+    segments: int
+    """Bursts of the array's work, with the host's work between."""
+    crossing_bytes: int
+    """Bytes of tensors that go from the host to the array or back."""
+    host: Sequence[HostWork] = ()
+    """The nodes that the host computes."""
+    changes: Sequence[str] = ()
+    """A sentence for each thing that was put in order before the model was read."""
+    int8_kernels: bool = False
+    """Whether layers run on int8 activations that ONNX Runtime was allowed to keep in integers."""
+
+    @property
+    def macs_host(self) -> int | None:
+        """Multiply-adds of the host's nodes; ``None`` where they depend on data."""
+        counts = [work.macs for work in self.host]
+        return None if None in counts else sum(count for count in counts if count is not None)
+
+    @property
+    def share(self) -> float | None:
+        """Multiply-adds on the accelerator by all of them; 1 where there are none."""
+        if self.macs_host is None:
+            return None
+        return self.macs_array / (self.macs_array + self.macs_host) if self.macs_array + self.macs_host else 1.0
 
 
 @dataclass(frozen=True)
@@ -65,8 +102,10 @@ class NetworkResult:
     """``SEEDED``, ``GIVEN``, or where the weights of an imported model come from."""
     guesses: Sequence[Sequence[Guess]] | None = None
     """A classifier's likeliest classes for each image, by the host's softmax."""
-    host: Sequence[HostWork] = ()
-    """The nodes of an imported model that the host computes."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """All outputs of an imported model by name, if all its layers ran: arrays, or lists of them."""
+    placement: Placement | None = None
+    """Of an imported model: what ran where."""
     judgement: Judgement | None = None
     """ONNX Runtime's, of an imported model of which all layers ran."""
 
@@ -75,6 +114,21 @@ class NetworkResult:
         """The output, of a backend that computes it."""
         assert self.output is not None, "commands that need values refuse the timing model"
         return self.output
+
+    def arrays(self) -> dict[str, npt.NDArray]:
+        """All outputs of an imported model that are arrays or sequences of them, by name, the first one first.
+
+        If only some of its layers ran: the output of the last of them.
+        """
+        if not self.outputs:
+            return {self.layers[-1].layer.name: self.values}
+        found: dict[str, npt.NDArray] = {}
+        for name, value in self.outputs.items():
+            if isinstance(value, list):
+                found |= {f"{name}_{index}": np.asarray(part) for index, part in enumerate(value)}
+            else:
+                found[name] = value
+        return found
 
     def require_checks(self) -> None:
         """Raise ``ChecksFailed`` if any check failed."""

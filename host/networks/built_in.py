@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from wingrid.host.errors import UserError
 from wingrid.host.networks import alexnet, vgg16
 from wingrid.host.networks.network import Network
@@ -28,3 +30,9 @@ def find(name: str) -> Network:
     if name not in BUILT_IN:
         raise UserError(f"unknown network {name!r}; built in are {', '.join([*BUILT_IN, *ONNX_BUILT_IN])}")
     return BUILT_IN[name]
+
+
+def require_no_shapes(name: str, shapes: Mapping[str, tuple[int, ...]] | None) -> None:
+    """Raise ``UserError`` if a shape is given for a network that has its own."""
+    if shapes:
+        raise UserError(f"--shape is for .onnx files, and {name} has its own input shape")

@@ -40,16 +40,14 @@ def _is_here(name: str) -> bool:
 
 
 def _describe_onnx(name: str) -> dict[str, Any]:
-    from wingrid.host.onnx_models.bundled import TYPICAL_INPUTS
     from wingrid.host.onnx_models.model_estimate import imported_for_estimate
-    from wingrid.host.onnx_models.model_run import model_path
 
-    graph = imported_for_estimate(model_path(name), AcceleratorConfig(), shape=TYPICAL_INPUTS.get(name))
+    graph = imported_for_estimate(name, AcceleratorConfig())
     return {
         "name": name,
         "source": ONNX_BUILT_IN.get(name, "an ONNX model"),
-        "input": list(graph.input_type.shape[1:]),
+        "input": list(next(iter(graph.inputs.values())).shape[1:]),
         "layers": [layer.name for layer in graph.layers],
-        "macs": sum(layer.shape.macs for layer in graph.layers),
+        "macs": sum(step.macs for step in graph.accelerated),
         "weights": sum(layer.shape.weight_bytes for layer in graph.layers),
     }

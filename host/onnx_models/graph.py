@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy.typing as npt
 import onnx
 
 from wingrid.host.networks.layer import Layer, Operands
+from wingrid.host.onnx_models.nodes import taken_by
 from wingrid.host.onnx_models.shapes import TensorType
 
 IMAGES = "images"
@@ -41,20 +43,30 @@ class AcceleratedStep:
     target_type: TensorType
     nodes: tuple[str, ...]
     """Names of the model's nodes that the layer stands for."""
+    repeats: tuple[int, ...] | None = None
+    """The model's channel behind each of the layer's, where the host repeats some (see ``SplitWeights``)."""
 
     @property
     def name(self) -> str:
         return self.layer.name
 
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of the model's layer: channels that the host repeats count once."""
+        shape = self.layer.shape
+        return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
+
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
         shape, x = self.layer.shape, signed(values)
         if self.arrangement == IMAGES:
-            return np.ascontiguousarray(x.reshape(shape.images, shape.channels, shape.height, shape.width))
-        vectors = x.reshape(-1, shape.channels)
-        pixels = np.zeros((shape.height * shape.width, shape.channels), np.int8)
-        pixels[: len(vectors)] = vectors
-        return np.ascontiguousarray(pixels.T).reshape(1, shape.channels, shape.height, shape.width)
+            x = x.reshape(shape.images, x.shape[1], shape.height, shape.width)
+        else:
+            vectors = x.reshape(-1, x.shape[-1])
+            pixels = np.zeros((shape.height * shape.width, x.shape[-1]), np.int8)
+            pixels[: len(vectors)] = vectors
+            x = pixels.T.reshape(1, -1, shape.height, shape.width)
+        return np.ascontiguousarray(x if self.repeats is None else x[:, self.repeats])
 
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
         """What the layer leaves as the model's tensor."""
@@ -72,6 +84,10 @@ class HostStep:
     node: onnx.NodeProto
     reason: str
     """Why it is not the accelerator's."""
+    macs: int | None = 0
+    """Multiply-adds, see ``multiply_adds``."""
+    remedy: str = ""
+    """What would bring it to the accelerator, if anything would."""
 
     @property
     def name(self) -> str:
@@ -82,22 +98,35 @@ class HostStep:
         return self.node.op_type
 
 
+Step = AcceleratedStep | HostStep
+
+
+def inputs_of(step: Step) -> list[str]:
+    """Names of the tensors that a step takes."""
+    return [step.source] if isinstance(step, AcceleratedStep) else list(taken_by(step.node))
+
+
+def outputs_of(step: Step) -> list[str]:
+    """Names of the tensors that a step leaves."""
+    return [step.target] if isinstance(step, AcceleratedStep) else [name for name in step.node.output if name]
+
+
 @dataclass(frozen=True)
 class ImportedGraph:
-    """A model for inputs of one shape."""
+    """A model for inputs of certain shapes."""
 
     model: onnx.ModelProto = field(repr=False)
-    """As ONNX gave it, its input's shape bound: what ONNX Runtime runs to judge the outcome."""
+    """In canonical form, its inputs' shapes bound: what ONNX Runtime runs to judge the outcome."""
     optimised: onnx.ModelProto = field(repr=False)
     constants: dict[str, npt.NDArray] = field(repr=False)
-    input: str
-    input_type: TensorType
-    outputs: tuple[str, ...]
-    output_type: TensorType
-    """Type and shape of the first output."""
-    steps: tuple[AcceleratedStep | HostStep, ...]
-    int8_kernels: bool = False
+    inputs: Mapping[str, TensorType]
+    outputs: Mapping[str, TensorType | None]
+    """``None`` where the shape depends on data."""
+    steps: tuple[Step, ...]
+    int8_kernels: bool = True
     """Whether ONNX Runtime may use its int8 kernels wherever it can, see ``open_session``."""
+    changes: tuple[str, ...] = ()
+    """A sentence for each thing that is not as the file has it."""
 
     @property
     def accelerated(self) -> list[AcceleratedStep]:

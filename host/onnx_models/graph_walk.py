@@ -1,83 +1,106 @@
-"""Walking an imported model: layers go to whoever runs them, everything else to ONNX Runtime node by node."""
+"""Walking an imported model: layers go to whoever runs them, everything else to ONNX Runtime."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
-from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph
-from wingrid.host.onnx_models.session import compute, open_session, run_nodes
+from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
+from wingrid.host.onnx_models.session import Value, compute, open_session, run_nodes
+from wingrid.host.onnx_models.tensors import LINEAR, is_quantised_operator
 
-Values = dict[str, npt.NDArray]
+Values = dict[str, Value]
 Walk = Generator[tuple[AcceleratedStep, npt.NDArray[np.int8]], npt.NDArray[np.int8], Values]
 
 
-def walk(graph: ImportedGraph, x: npt.NDArray) -> Walk:
+def walk(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Walk:
     """Yields each layer of the accelerator with its input, and wants its output sent; returns the model's outputs.
 
     A tensor is kept until the last step that takes it.
     """
-    values: Values = {graph.input: x}
-    uses = Counter(name for step in graph.steps for name in _inputs(step))
-    uses.update(graph.outputs)
-    for step in graph.steps:
-        if isinstance(step, AcceleratedStep):
-            output = yield step, step.layer_input(values[step.source])
-            values[step.target] = step.model_output(output)
+    values: Values = dict(inputs)
+    uses = Counter(name for step in graph.steps for name in inputs_of(step))
+    uses.update(list(graph.outputs))
+    for group in _groups(graph.steps):
+        first = group[0]
+        if isinstance(first, AcceleratedStep):
+            source = values[first.source] if first.source in values else graph.constants[first.source]
+            output = yield first, first.layer_input(source)
+            values[first.target] = first.model_output(output)
         else:
-            needed = {name: values[name] for name in step.node.input if name in values}
-            outputs = [name for name in step.node.output if name]
-            values.update(run_nodes([step.node], needed, graph.constants, outputs, graph.optimised))
-        for name in _inputs(step):
-            uses[name] -= 1
-            if not uses[name]:
-                values.pop(name, None)
+            nodes = [step.node for step in group if isinstance(step, HostStep)]
+            needed = {name: values[name] for step in group for name in inputs_of(step) if name in values}
+            inside = Counter(name for step in group for name in inputs_of(step))
+            left = [name for step in group for name in outputs_of(step) if uses[name] > inside[name]]
+            # An operator whose outputs nobody takes has nothing to compute, but ONNX Runtime wants an output.
+            values.update(run_nodes(nodes, needed, graph.constants, left or outputs_of(first), graph.optimised))
+        for step in group:
+            for name in inputs_of(step):
+                uses[name] -= 1
+                if not uses[name]:
+                    values.pop(name, None)
     return {name: values[name] if name in values else graph.constants[name] for name in graph.outputs}
 
 
-def _inputs(step: AcceleratedStep | HostStep) -> list[str]:
-    return [step.source] if isinstance(step, AcceleratedStep) else list(step.node.input)
+def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
+    """Each layer by itself, each node of the host too, but those in floating point together.
+
+    Within a group ONNX Runtime may lay tensors out for the processor at hand and fuse again, as it does in the whole
+    model. Quantised operators stay alone, so that they are what the optimiser made of them.
+    """
+    for floating, group in groupby(steps, _is_floating):
+        if floating:
+            yield list(group)
+        else:
+            yield from ([step] for step in group)
 
 
-def golden_jobs(graph: ImportedGraph, x: npt.NDArray, selected: Sequence[str]) -> Iterator[Job]:
+def _is_floating(step: Step) -> bool:
+    return isinstance(step, HostStep) and step.operator not in LINEAR and not is_quantised_operator(step.operator)
+
+
+def golden_jobs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], selected: Sequence[str]) -> Iterator[Job]:
     """The selected layers, each with its golden input and output, in order; nothing is walked beyond the last."""
     left = set(selected)
-    steps = walk(graph, x)
-    step, taken = next(steps)
+    steps = walk(graph, inputs)
+    expected: npt.NDArray[np.int8] | None = None
     while left:
+        step, taken = next(steps) if expected is None else steps.send(expected)
         expected = golden(step.layer, step.operands, taken)
         if step.name in left:
             left.remove(step.name)
             yield Job(step.layer, step.operands, taken, expected)
-        if left:
-            step, taken = steps.send(expected)
 
 
-def outputs_from(graph: ImportedGraph, x: npt.NDArray, results: Mapping[str, npt.NDArray[np.int8]]) -> Values:
+def outputs_from(
+    graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], results: Mapping[str, npt.NDArray[np.int8]]
+) -> Values:
     """The model's outputs where the accelerator has left these results, by the name of the layer."""
-    steps = walk(graph, x)
-    step, _ = next(steps)
-    while True:
-        try:
+    steps = walk(graph, inputs)
+    try:
+        step, _ = next(steps)
+        while True:
             step, _ = steps.send(results[step.name])
-        except StopIteration as end:
-            return dict(end.value)
+    except StopIteration as end:
+        return dict(end.value)
 
 
-def onnxruntime_outputs(graph: ImportedGraph, x: npt.NDArray) -> Values:
+def onnxruntime_outputs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Values:
     """What ONNX Runtime computes for the whole model, at its default optimisation level."""
-    return compute(open_session(graph.model, int8_kernels=graph.int8_kernels), {graph.input: x})
+    return compute(open_session(graph.model, int8_kernels=graph.int8_kernels), inputs)
 
 
-def golden_outputs(graph: ImportedGraph, x: npt.NDArray) -> Values:
+def golden_outputs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Values:
     """The model's outputs with the golden model in the accelerator's place."""
-    results = {job.layer.name: _known(job) for job in golden_jobs(graph, x, [step.name for step in graph.accelerated])}
-    return outputs_from(graph, x, results)
+    selected = [step.name for step in graph.accelerated]
+    results = {job.layer.name: _known(job) for job in golden_jobs(graph, inputs, selected)}
+    return outputs_from(graph, inputs, results)
 
 
 def _known(job: Job) -> npt.NDArray[np.int8]:

@@ -5,87 +5,70 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
-from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Operands
 from wingrid.host.networks.network import select_layers
-from wingrid.host.onnx_models.bundled import TYPICAL_INPUTS
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
-from wingrid.host.onnx_models.importer import import_model, require_quantised
-from wingrid.host.onnx_models.inputs import noise, require_room
-from wingrid.host.onnx_models.model_file import read_model
-from wingrid.host.onnx_models.model_run import host_work, model_path, weights_of
-from wingrid.host.onnx_models.operators import require_operators
+from wingrid.host.onnx_models.importer import import_model
+from wingrid.host.onnx_models.inputs import model_inputs
+from wingrid.host.onnx_models.model_file import about, read_model
+from wingrid.host.onnx_models.model_run import images_in, model_path, placement_of, weights_of, with_typical_shape
 from wingrid.host.onnx_models.quantising import quantised
-from wingrid.host.onnx_models.refusal import ModelRefused
-from wingrid.host.onnx_models.shapes import model_input, open_type
-from wingrid.host.onnx_models.tensors import is_quantised
+from wingrid.host.onnx_models.sizes import NOTHING_SAID, Sizes, input_shapes
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.timing import build
 
 
 def imported_for_estimate(
-    path: Path,
+    network: str,
     config: AcceleratorConfig,
+    sizes: Sizes = NOTHING_SAID,
     *,
-    images: int = 1,
-    shape: Sequence[int] | None = None,
     assume_int8: bool = False,
+    int8_kernels: bool = True,
 ) -> ImportedGraph:
-    """A model imported for a batch; ``shape`` is the input's if the model leaves it open.
+    """A bundled network, or the model of a file, imported for inputs of these sizes.
 
     A float model is refused unless ``assume_int8``: then it is quantised on noise, as cycles depend on shapes
     alone. Raises ``UserError``.
     """
+    path = model_path(network)
     model = read_model(path)
-    try:
-        require_operators(model)
-        wanted = open_type(model_input(model))
-        if shape is None:
-            shape = wanted.bound(images)
-        if shape is None:
-            raise UserError(f"the model takes {wanted}, so an estimate needs the input's shape")
-        if assume_int8 and not is_quantised(model):
-            require_room(wanted.dtype, shape, "the model's input")
-            model = quantised(model, noise(wanted.dtype, shape))
-        require_quantised(model)
-        return import_model(model, shape, config)
-    except ModelRefused as refusal:
-        raise type(refusal)(f"{path}: {refusal}") from None
+    with about(path):
+        shapes = input_shapes(model.inputs, with_typical_shape(network, sizes))
+        if assume_int8 and not model.is_quantised:
+            model = quantised(model, [model_inputs(model.inputs, {}, Sizes(shapes))])
+        return import_model(model, shapes, config, int8_kernels=int8_kernels)
 
 
 def estimate_model(
     network: str,
     setup: Setup,
     names: Sequence[str] | None = None,
-    images: int = 1,
+    sizes: Sizes = NOTHING_SAID,
     listener: Listener | None = None,
     *,
     assume_int8: bool = False,
+    int8_kernels: bool = True,
 ) -> NetworkResult:
     """What the accelerator's layers of a model take by the timing model: all, or those of these names.
 
     Raises ``UserError``, also for names that the model does not have, and ``LayerError``.
     """
     hears: Listener = listener or Silence()
-    shape = TYPICAL_INPUTS.get(network) if images == 1 else None
-    graph = imported_for_estimate(
-        model_path(network), setup.config, images=images, shape=shape, assume_int8=assume_int8
-    )
+    graph = imported_for_estimate(network, setup.config, sizes, assume_int8=assume_int8, int8_kernels=int8_kernels)
     selected = select_layers(network, [layer.name for layer in graph.layers], names)
     build.library(hears.building)
     started = time.perf_counter()
     wanted = [(step.layer, partial(_operands, step)) for step in graph.accelerated if step.name in selected]
     layers = time_layers(wanted, setup, hears)
-    whole = len(selected) == len(graph.accelerated)
-    seen = (graph.input_type.shape or (1,))[0] if whole else 0
+    images = images_in(graph) if len(selected) == len(graph.accelerated) else 0
     seconds, weights = time.perf_counter() - started, weights_of(network)
-    return NetworkResult(network, setup, layers, seen, seconds, weights=weights, host=host_work(graph))
+    return NetworkResult(network, setup, layers, images, seconds, weights=weights, placement=placement_of(graph))
 
 
 def _operands(step: AcceleratedStep) -> Operands:

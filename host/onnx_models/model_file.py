@@ -1,7 +1,12 @@
-"""An .onnx file as a model that has been checked, in memory that the file's own size bounds."""
+"""An .onnx file as a model that has been checked and put in order, in memory that the file's own size bounds."""
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import onnx
@@ -9,17 +14,38 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from onnx import checker, external_data_helper
 
+from wingrid.host.onnx_models.canonical_form import put_in_order
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
-from wingrid.host.onnx_models.tensors import require_scales, require_whole, stored_tensors
+from wingrid.host.onnx_models.shapes import OpenType, open_type
+from wingrid.host.onnx_models.tensors import is_quantised, require_scales, require_whole, stored_tensors
+
+NAMES = ("name", "input", "output", "op_type", "domain", "overload", "dim_param")
+"""Fields of ONNX's messages whose text is a name."""
 
 LARGEST_FILE = 2**31 - 1
 """Bytes of a protobuf message; larger models keep their tensors in a second file."""
 
-OLDEST_OPSET = 7
-"""The first whose operators ONNX Runtime still runs."""
+
+@dataclass(frozen=True)
+class Model:
+    """A model that was checked and put in order, as ``put_in_order`` does."""
+
+    proto: onnx.ModelProto = dataclasses.field(repr=False)
+    changes: tuple[str, ...] = ()
+    """A sentence for each thing that is not as the file has it."""
+
+    @cached_property
+    def inputs(self) -> dict[str, OpenType]:
+        """What the model takes, by name. Raises ``ModelRefused`` for an input that cannot be given."""
+        return {value.name: open_type(value) for value in self.proto.graph.input}
+
+    @property
+    def is_quantised(self) -> bool:
+        """Whether some tensor of the model is quantised at all."""
+        return is_quantised(self.proto)
 
 
-def read_model(path: Path) -> onnx.ModelProto:
+def read_model(path: Path) -> Model:
     """The model of a file, its tensors whole and its scales usable.
 
     Raises ``ModelRefused`` (a ``UserError``), one sentence, for what is no model or not a sound one. Tensors in a
@@ -32,32 +58,38 @@ def read_model(path: Path) -> onnx.ModelProto:
         content = path.read_bytes()
     except OSError as error:
         raise ModelRefused(f"cannot read {path}: {error.strerror or error}") from None
-    try:
+    with about(path):
         return checked_model(content, path.parent)
-    except ModelRefused as refusal:
-        raise ModelRefused(f"{path}: {refusal}") from None
 
 
-def checked_model(content: bytes, folder: Path) -> onnx.ModelProto:
-    """The model that these bytes are; ``folder`` is where a second file with tensors would be."""
-    model = onnx.ModelProto()
+@contextlib.contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Puts the path in front of what is refused."""
     try:
-        model.ParseFromString(content)
+        yield
+    except ModelRefused as refusal:
+        raise type(refusal)(f"{path}: {refusal}") from None
+
+
+def checked_model(content: bytes, folder: Path) -> Model:
+    """The model that these bytes are; ``folder`` is where a second file with tensors would be."""
+    proto = onnx.ModelProto()
+    try:
+        proto.ParseFromString(content)
     except (DecodeError, RecursionError):
         raise ModelRefused("the file is no ONNX model, or it is cut short") from None
-    require_text(model)
-    if not model.HasField("graph") or not model.graph.node:
+    require_text(proto)
+    if not proto.HasField("graph") or not proto.graph.node:
         raise ModelRefused("the file is no ONNX model: it has no graph, or a graph without nodes")
-    if not model.graph.output:
+    if not proto.graph.output:
         raise ModelRefused("the model's graph has no output")
-    require_known_form(model)
-    for tensor in stored_tensors(model):
+    for tensor in stored_tensors(proto):
         require_whole(tensor)
-    load_second_file(model, folder)
-    name_nodes(model)
-    require_sound(model)
-    require_scales(model)
-    return model
+    load_second_file(proto, folder)
+    name_nodes(proto)
+    changes = tuple(put_in_order(proto))
+    require_scales(proto)
+    return Model(proto, changes)
 
 
 def require_text(message: Message) -> None:
@@ -74,45 +106,8 @@ def require_text(message: Message) -> None:
                 text = False
             if not text:
                 raise ModelRefused("the file is no ONNX model: it holds names that are no UTF-8")
-
-
-def require_sound(model: onnx.ModelProto) -> None:
-    """Raise ``ModelRefused`` with the ONNX checker's reason.
-
-    It wants a shape for each output; ONNX Runtime does not, and so many models have none.
-    """
-    shapeless = [
-        value.type.tensor_type
-        for value in model.graph.output
-        if value.type.HasField("tensor_type") and not value.type.tensor_type.HasField("shape")
-    ]
-    for tensor in shapeless:
-        tensor.shape.SetInParent()
-    try:
-        checker.check_model(model)
-    except (checker.ValidationError, ValueError, RuntimeError) as error:
-        raise ModelRefused(f"the ONNX checker refuses the model: {one_sentence(error)}") from None
-    finally:
-        for tensor in shapeless:
-            tensor.ClearField("shape")
-
-
-def require_known_form(model: onnx.ModelProto) -> None:
-    """Raise ``ModelRefused`` for versions and parts of ONNX that are not read."""
-    versions = [entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")]
-    newest = onnx.defs.onnx_opset_version()
-    if len(versions) != 1:
-        raise ModelRefused(f"the model must name one version of ONNX's operators, not {len(versions)}")
-    if not OLDEST_OPSET <= versions[0] <= newest:
-        raise ModelRefused(f"opset {versions[0]} is not one of {OLDEST_OPSET} to {newest}, which can be read")
-    if model.ir_version > onnx.IR_VERSION:
-        raise ModelRefused(
-            f"IR version {model.ir_version} is newer than {onnx.IR_VERSION}, the newest that can be read"
-        )
-    if model.functions:
-        raise ModelRefused("models with functions of their own cannot be read; export it with functions inlined")
-    if model.graph.sparse_initializer:
-        raise ModelRefused("models with sparse initialisers cannot be read")
+            if field.name in NAMES and not all(str(entry).isprintable() for entry in entries):
+                raise ModelRefused("the file holds names with line breaks or other characters that cannot be shown")
 
 
 def load_second_file(model: onnx.ModelProto, folder: Path) -> None:

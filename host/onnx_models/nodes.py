@@ -1,9 +1,9 @@
-"""ONNX nodes: attributes, padding, and who takes their outputs."""
+"""ONNX nodes: attributes, padding, graphs inside them, and who takes their outputs."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import onnx
@@ -17,7 +17,7 @@ class Consumers:
         self._outputs = {value.name for value in graph.output}
         self._nodes: dict[str, list[onnx.NodeProto]] = defaultdict(list)
         for node in graph.node:
-            for name in {*node.input}:
+            for name in taken_by(node):
                 self._nodes[name].append(node)
 
     def only(self, tensor: str) -> onnx.NodeProto | None:
@@ -29,6 +29,42 @@ class Consumers:
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
     """Attributes by name, as Python values."""
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
+
+
+def inner_graphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:
+    """The graphs that a node carries, as If, Loop and Scan do."""
+    for attribute in node.attribute:
+        if attribute.type == onnx.AttributeProto.GRAPH:
+            yield attribute.g
+        yield from attribute.graphs
+
+
+def all_graphs(model: onnx.ModelProto) -> Iterator[onnx.GraphProto]:
+    """The model's graph, and all graphs inside its nodes, the outer ones first."""
+    waiting = [model.graph]
+    while waiting:
+        graph = waiting.pop()
+        yield graph
+        waiting += [inner for node in graph.node for inner in inner_graphs(node)]
+
+
+def all_nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    """The nodes of all graphs and of the model's own functions."""
+    for graph in all_graphs(model):
+        yield from graph.node
+    for function in model.functions:
+        yield from function.node
+
+
+def taken_by(node: onnx.NodeProto) -> dict[str, None]:
+    """Names of the tensors that a node takes, in order: its inputs, and what the graphs inside it take from outside."""
+    names = dict.fromkeys(name for name in node.input if name)
+    for graph in inner_graphs(node):
+        made = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+        made |= {name for inner in graph.node for name in inner.output}
+        wanted = [name for inner in graph.node for name in taken_by(inner)] + [value.name for value in graph.output]
+        names |= dict.fromkeys(name for name in wanted if name not in made)
+    return names
 
 
 def padding_of(

@@ -6,6 +6,7 @@ extended at its edges by repeating their pixels.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ import onnx
 
 from wingrid.host.errors import UserError
 from wingrid.host.onnx_models.graph import ImportedGraph
-from wingrid.host.onnx_models.shapes import model_input
+from wingrid.host.onnx_models.model_file import Model
+from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.sizes import listed
 
 COLOURS = 3
 PROBES = (64, 80)
@@ -68,15 +71,19 @@ class Tiling:
         return np.rint(np.clip(whole, 0, 1) * np.float32(255)).astype(np.uint8)
 
 
-def with_open_batch(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model for any number of images at once, even if it names one."""
+def with_open_batch(model: Model) -> Model:
+    """The model for any number of images at once, even if it names one.
+
+    Raises ``ModelRefused`` if it has other inputs than a picture's.
+    """
+    if len(model.inputs) != 1:
+        raise ModelRefused(f"a model that makes pictures of pictures has one input, and not {listed(model.inputs)}")
     opened = onnx.ModelProto()
-    opened.CopyFrom(model)
-    for value in (model_input(opened), *opened.graph.output):
-        if value.type.tensor_type.shape.dim:
-            value.type.tensor_type.shape.dim[0].dim_param = "tiles"
-    del opened.graph.value_info[:]
-    return opened
+    opened.CopyFrom(model.proto)
+    shape = opened.graph.input[0].type.tensor_type.shape
+    if shape.dim:
+        shape.dim[0].dim_param = "tiles"
+    return dataclasses.replace(model, proto=opened)
 
 
 def margin_of(probes: Sequence[ImportedGraph]) -> int:
@@ -84,10 +91,11 @@ def margin_of(probes: Sequence[ImportedGraph]) -> int:
 
     Raises ``UserError`` if it does not make pictures of pictures, pixel by pixel.
     """
-    margins = {_margin(graph.input_type.shape, graph.output_type.shape) for graph in probes}
+    ends = [(next(iter(graph.inputs.values())), next(iter(graph.outputs.values()))) for graph in probes]
+    margins = {_margin(taken.shape, left.shape) if left else None for taken, left in ends}
     margin = margins.pop()
     if margins or margin is None:
-        made = ", ".join(f"{list(graph.output_type.shape)} of {list(graph.input_type.shape)}" for graph in probes)
+        made = ", ".join(f"{list(left.shape) if left else 'any shape'} of {list(taken.shape)}" for taken, left in ends)
         raise UserError(
             f"the model makes {made}: to write a picture it must keep colours and pixels, or drop as many pixels on "
             f"each side whatever the size; write a .npy file"

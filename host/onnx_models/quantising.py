@@ -10,70 +10,77 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
 import onnx
 from onnx import version_converter
 
 from wingrid.host.errors import UserError
-from wingrid.host.onnx_models.inputs import require_room
-from wingrid.host.onnx_models.model_file import checked_model, read_model
-from wingrid.host.onnx_models.operators import require_operators
+from wingrid.host.onnx_models.affine_folding import fold_affine
+from wingrid.host.onnx_models.archives import read_archive
+from wingrid.host.onnx_models.inputs import Values, model_inputs
+from wingrid.host.onnx_models.model_file import Model, about, checked_model, read_model
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
-from wingrid.host.onnx_models.shapes import model_input, open_type, with_input_shape
-from wingrid.host.onnx_models.tensors import is_quantised
+from wingrid.host.onnx_models.shapes import OpenType, bound
+from wingrid.host.onnx_models.sizes import Sizes
 
 LEAST_OPSET = 13
 """The first with a scale for each channel."""
 
 
-def quantised(model: onnx.ModelProto, samples: npt.NDArray, keep: Sequence[str] = ()) -> onnx.ModelProto:
-    """The checked float model, quantised with activations in the range that ``samples`` [N, ...] give rise to.
+def quantised(model: Model, feeds: Sequence[Values], keep: Sequence[str] = ()) -> Model:
+    """The float model, quantised with activations in the range that ``feeds``, inputs by name, give rise to.
 
     The nodes named in ``keep`` stay in floating point.
 
     Raises ``ModelRefused`` for a model that is quantised already or cannot be, ``UserError`` for unfit samples.
     """
-    if is_quantised(model):
+    if model.is_quantised:
         raise ModelRefused("the model is quantised already")
-    require_operators(model)
-    value = model_input(model)
-    wanted = open_type(value)
-    batches = _batches(samples, wanted.shape[0] if wanted.shape and isinstance(wanted.shape[0], int) else 1)
-    first = next(iter(batches))
-    if first.dtype != wanted.dtype or not wanted.admits(first.shape):
-        raise UserError(f"calibration samples must be {wanted}, not {first.dtype} {list(first.shape)}")
-    if not np.isfinite(samples).all():
-        raise UserError("calibration samples must be finite numbers")
-    with_input_shape(model, first.shape)
+    bound(model.proto, {name: value.shape for name, value in feeds[0].items()})
     with tempfile.TemporaryDirectory(prefix="wingrid-") as folder, _quiet():
         source, prepared, target = (Path(folder) / name for name in ("float.onnx", "prepared.onnx", "int8.onnx"))
         try:
-            onnx.save(_modern(model), source)
-            _quantise(source, prepared, target, value.name, batches, keep)
+            onnx.save(fold_affine(_modern(model.proto), keep)[0], source)
+            _quantise(source, prepared, target, feeds, keep)
         except Exception as error:  # the quantiser raises whatever comes up
             raise ModelRefused(f"ONNX Runtime cannot quantise the model: {one_sentence(error)}") from None
         return checked_model(target.read_bytes(), Path(folder))
 
 
-def _quantise(
-    source: Path, prepared: Path, target: Path, name: str, batches: list[npt.NDArray], keep: Sequence[str]
-) -> None:
+def in_batches(samples: Values, inputs: Mapping[str, OpenType]) -> list[Values]:
+    """Samples one below the other, cut into batches as large as the model fixes them, or into single ones.
+
+    Raises ``UserError`` for what the model does not take.
+    """
+    sizes = {name: wanted.shape[0] if wanted.shape else 1 for name, wanted in inputs.items()}
+    batches = {name: size if isinstance(size, int) else 1 for name, size in sizes.items()}
+    count = min(len(samples[name]) // batches[name] if samples[name].ndim else 0 for name in inputs)
+    if not count:
+        least = ", ".join(f"{size} of {name}" for name, size in batches.items())
+        raise UserError(f"calibration needs at least so many samples, one below the other: {least}")
+    return [
+        model_inputs(
+            inputs,
+            {name: samples[name][index * size : (index + 1) * size] for name, size in batches.items()},
+            Sizes(),
+        )
+        for index in range(count)
+    ]
+
+
+def _quantise(source: Path, prepared: Path, target: Path, feeds: Sequence[Values], keep: Sequence[str]) -> None:
     # Imported here: it takes a second.
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     class Reader(CalibrationDataReader):
         def __init__(self) -> None:
-            self._batches = iter(batches)
+            self._feeds = iter(feeds)
 
-        def get_next(self) -> dict[str, npt.NDArray] | None:
-            batch = next(self._batches, None)
-            return None if batch is None else {name: batch}
+        def get_next(self) -> Values | None:
+            return next(self._feeds, None)
 
     quant_pre_process(source, prepared, skip_symbolic_shape=True)
     quantize_static(
@@ -102,20 +109,28 @@ def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
     return changed
 
 
-def _batches(samples: npt.NDArray, size: int) -> list[npt.NDArray]:
-    if samples.ndim < 1 or len(samples) < size:
-        raise UserError(f"calibration needs at least {size} samples, one below the other, not {list(samples.shape)}")
-    return [samples[start : start + size] for start in range(0, len(samples) - size + 1, size)]
-
-
 def quantise_file(path: Path, calibration: Path) -> bytes:
     """The content of an .onnx file, quantised; ``calibration`` is an .npz file of inputs. Raises ``UserError``."""
     model = read_model(path)
-    try:
-        samples = calibration_samples(calibration, model_input(model).name)
-        return quantised(model, samples).SerializeToString()
-    except ModelRefused as refusal:
-        raise type(refusal)(f"{path}: {refusal}") from None
+    with about(path):
+        samples = calibration_samples(calibration, model.inputs)
+        return quantised(model, in_batches(samples, model.inputs)).proto.SerializeToString()
+
+
+def calibration_samples(path: Path, inputs: Mapping[str, OpenType]) -> Values:
+    """The arrays named like the model's inputs, or the only one for the only input, of an .npz file.
+
+    Raises ``UserError`` if there are none.
+    """
+    arrays = read_archive(path)
+    if len(arrays) == len(inputs) == 1:
+        return {next(iter(inputs)): next(iter(arrays.values()))}
+    if missing := [name for name in inputs if name not in arrays]:
+        raise UserError(
+            f"{path} must hold arrays named {', '.join(missing)}, as the model's inputs are, "
+            f"not {', '.join(arrays) or 'none'}"
+        )
+    return {name: arrays[name] for name in inputs}
 
 
 @contextlib.contextmanager
@@ -127,38 +142,3 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logging.disable(before)
-
-
-def _require_room_for(path: Path, name: str) -> None:
-    """Raise ``UserError`` if the array promises more than there could be room for."""
-    readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
-    with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-        if reader := readers.get(np.lib.format.read_magic(member)):
-            shape, _, dtype = reader(member)
-            require_room(dtype, shape, f"{path}: array {name}")
-
-
-def calibration_samples(path: Path, name: str) -> npt.NDArray:
-    """The array named like the model's input, or the only one, of an .npz file; floats become float32.
-
-    Raises ``UserError`` if there is none.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                raise ValueError
-            names = list(file.keys())
-            if name not in names and len(names) != 1:
-                raise UserError(
-                    f"{path} must hold an array named {name}, as the model's input is, not {', '.join(names) or 'none'}"
-                )
-            chosen = name if name in names else names[0]
-            _require_room_for(path, chosen)
-            samples = file[chosen]
-    except UserError:
-        raise
-    except OSError as error:
-        raise UserError(f"cannot read {path}: {error.strerror or error}") from None
-    except Exception:  # zip and number formats fail in many ways
-        raise UserError(f"{path} is no .npz file of arrays") from None
-    return samples.astype(np.float32) if np.issubdtype(samples.dtype, np.floating) else samples

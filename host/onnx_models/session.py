@@ -11,37 +11,51 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
-from onnx import helper, numpy_helper
+from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import GraphOptimizationLevel as Level
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedByOnnxRuntime
 
+from wingrid.host.onnx_models.nodes import taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
+
+Value = Any
+"""What ONNX Runtime takes and leaves: an array, or for its sequences a list of arrays."""
 
 
 def run_nodes(
     nodes: Sequence[onnx.NodeProto],
-    values: Mapping[str, npt.NDArray],
+    values: Mapping[str, Value],
     constants: Mapping[str, npt.NDArray],
     outputs: Sequence[str],
     like: onnx.ModelProto,
-) -> dict[str, npt.NDArray]:
+) -> dict[str, Value]:
     """The outputs named, computed from ``values`` and ``constants`` under the operator versions of ``like``.
 
     Raises ``ModelRefused`` with ONNX Runtime's reason if it fails.
     """
-    used = {name for node in nodes for name in node.input}
+    used = {name for node in nodes for name in taken_by(node)}
     graph = helper.make_graph(
         list(nodes),
         "steps",
-        [
-            helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(value.dtype), value.shape)
-            for name, value in values.items()
-        ],
+        [onnx.ValueInfoProto(name=name, type=_type_of(name, value)) for name, value in values.items()],
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
     )
     model = helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version)
-    return compute(open_session(model), {name: np.ascontiguousarray(value) for name, value in values.items()})
+    model.functions.extend(like.functions)
+    return compute(open_session(model), dict(values))
+
+
+def _type_of(name: str, value: Value) -> onnx.TypeProto:
+    """The ONNX type of a value that ONNX Runtime left."""
+    if isinstance(value, np.ndarray):
+        strings = value.dtype.kind in "OUS"
+        kind = TensorProto.STRING if strings else helper.np_dtype_to_tensor_dtype(value.dtype)
+        return helper.make_tensor_type_proto(kind, value.shape)
+    if isinstance(value, list) and value and isinstance(value[0], np.ndarray):
+        kind = helper.np_dtype_to_tensor_dtype(value[0].dtype)
+        return helper.make_sequence_type_proto(helper.make_tensor_type_proto(kind, None))
+    raise ModelRefused(f"{name} is neither a tensor nor a sequence of tensors, so it cannot go from node to node here")
 
 
 class KernelMissing(ModelRefused):
@@ -49,6 +63,7 @@ class KernelMissing(ModelRefused):
 
 
 _FATAL_ONLY = 4
+onnxruntime.set_default_logger_severity(_FATAL_ONLY)
 _INT8_KERNELS = "session.qdqisint8allowed"
 _PRECISE_KERNELS = "session.x64quantprecision"
 
@@ -73,20 +88,24 @@ def open_session(
 
     Raises ``ModelRefused`` with ONNX Runtime's reason.
     """
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = level
-    options.log_severity_level = _FATAL_ONLY
-    if int8_kernels:
-        options.add_session_config_entry(_INT8_KERNELS, "1")
+    options = _options(level, int8_kernels=int8_kernels)
     if keep is not None:
         options.optimized_model_filepath = str(keep)
         return _session(model, options)
-    options.add_session_config_entry(_PRECISE_KERNELS, "1")
     try:
-        return _session(model, options)
+        return _session(model, _options(level, int8_kernels=int8_kernels, precise=True))
     except KernelMissing:
-        options.add_session_config_entry(_PRECISE_KERNELS, "0")
         return _session(model, options)
+
+
+def _options(level: Level, *, int8_kernels: bool, precise: bool = False) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    options.log_severity_level = _FATAL_ONLY
+    for wanted, entry in ((int8_kernels, _INT8_KERNELS), (precise, _PRECISE_KERNELS)):
+        if wanted:
+            options.add_session_config_entry(entry, "1")
+    return options
 
 
 def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
@@ -97,11 +116,11 @@ def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions) -> onn
         raise kind(f"ONNX Runtime refuses the model: {one_sentence(error)}") from None
 
 
-def compute(session: onnxruntime.InferenceSession, inputs: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:
+def compute(session: onnxruntime.InferenceSession, inputs: Mapping[str, Value]) -> dict[str, Value]:
     """All outputs by name. Raises ``ModelRefused`` with ONNX Runtime's reason."""
     names = [output.name for output in session.get_outputs()]
     try:
-        values: list[Any] = session.run(names, dict(inputs))
+        values: list[Value] = session.run(names, dict(inputs))
     except Exception as error:  # as above
         raise ModelRefused(f"ONNX Runtime cannot run the model: {one_sentence(error)}") from None
     return dict(zip(names, values, strict=True))

@@ -10,9 +10,13 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from wingrid.host.onnx_models.nodes import all_graphs, all_nodes
 from wingrid.host.onnx_models.refusal import ModelRefused
 
 LINEAR = ("QuantizeLinear", "DequantizeLinear")
+
+DYNAMIC = ("DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat")
+"""Operators of models whose scales follow from each input."""
 
 
 def is_quantised_operator(operator: str) -> bool:
@@ -22,7 +26,7 @@ def is_quantised_operator(operator: str) -> bool:
 
 def is_quantised(model: onnx.ModelProto) -> bool:
     """Whether some tensor of the model is quantised at all."""
-    return any(node.op_type in LINEAR or is_quantised_operator(node.op_type) for node in model.graph.node)
+    return any(node.op_type in (*LINEAR, *DYNAMIC) or is_quantised_operator(node.op_type) for node in model.graph.node)
 
 
 def require_scales(model: onnx.ModelProto) -> None:
@@ -55,9 +59,12 @@ _COMPLEX = (TensorProto.COMPLEX64, TensorProto.COMPLEX128)
 
 
 def stored_tensors(model: onnx.ModelProto) -> Iterator[TensorProto]:
-    """Initialisers, and the tensors that nodes carry as attributes."""
-    yield from model.graph.initializer
-    for node in model.graph.node:
+    """Initialisers, and the tensors that nodes carry as attributes, in all graphs and functions."""
+    for graph in all_graphs(model):
+        yield from graph.initializer
+        for sparse in graph.sparse_initializer:
+            yield from (sparse.values, sparse.indices)
+    for node in all_nodes(model):
         for attribute in node.attribute:
             if attribute.type == onnx.AttributeProto.TENSOR:
                 yield attribute.t

@@ -36,6 +36,8 @@ def layer_limits(result: LayerResult, setup: Setup) -> dict[str, Any]:
 
 def total_limits(results: Sequence[LayerResult], setup: Setup, images: int) -> dict[str, Any]:
     """The fields of all layers together; ``bound_cycles`` are the cycles of the layers bound by each resource."""
+    if not results:
+        return dict.fromkeys(_TOTAL)
     config, timing = setup.config, setup.timing
     bounds, energy = {bound.value: 0 for bound in Bound}, Energy(0, 0, 0)
     macs = cycles = busy = moved = 0

@@ -27,6 +27,7 @@ class Report:
     def as_dict(self) -> dict[str, Any]:
         """The report's JSON object."""
         result, setup = self.result, self.result.setup
+        placement = result.placement
         return {
             "wingrid": version(),
             "network": result.network,
@@ -40,7 +41,8 @@ class Report:
             "weights": result.weights,
             "host_operations": self.host_operations(),
             "guesses": self._guesses(),
-            "host": [dataclasses.asdict(work) for work in result.host],
+            "host": [dataclasses.asdict(work) for work in placement.host] if placement else [],
+            "changes": list(placement.changes) if placement else [],
             "onnxruntime_equal": result.judgement.onnxruntime_equal if result.judgement else None,
             "accuracy": result.judgement.accuracy if result.judgement else None,
         }
@@ -52,6 +54,9 @@ class Report:
             if result.unfolded:
                 down, right = result.unfolded
                 operations.append({"operation": f"unfolding {down}x{right} taps", "before": result.layer.name})
+            if result.sections:
+                down, right = result.sections
+                operations.append({"operation": f"cutting into {down}x{right} sections", "before": result.layer.name})
             if result.layer.normalisation:
                 operations.append({"operation": "local response normalisation", "after": result.layer.name})
         if self.result.guesses:
@@ -75,6 +80,7 @@ class Report:
             "pool": str(layer.pool) if layer.pool else None,
             "algorithm": result.algorithm,
             "unfolded": list(result.unfolded) if result.unfolded else None,
+            "sections": list(result.sections) if result.sections else None,
             "macs": layer.shape.macs,
             "cycles": measurement.cycles if measurement else None,
             "macs_per_multiplier_cycle": self._efficiency(layer.shape.macs, measurement.cycles if measurement else 0),
@@ -107,9 +113,10 @@ class Report:
             "rtl_cycles_per_second": None,
             "wall_seconds": round(self.result.wall_seconds, 3),
             **total_limits(self.result.layers, self.result.setup, self.result.images),
+            **self._placement(),
         }
         measurements = [result.measurement for result in self.result.layers if result.measurement]
-        if len(measurements) == len(self.result.layers):
+        if measurements and len(measurements) == len(layers):
             cycles = sum(measurement.cycles for measurement in measurements)
             by_class = _sums([measurement.bytes for measurement in measurements])
             seconds = sum(result.seconds for result in self.result.layers)
@@ -124,6 +131,16 @@ class Report:
                 total["images_per_second"] = round(self.result.images * self.result.setup.clock_mhz * 1e6 / cycles, 3)
             total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
         return total
+
+    def _placement(self) -> dict[str, int | None]:
+        """Where the work of an imported model is done."""
+        placement = self.result.placement
+        return {
+            "macs_array": placement.macs_array if placement else None,
+            "macs_host": placement.macs_host if placement else None,
+            "segments": placement.segments if placement else None,
+            "crossing_bytes": placement.crossing_bytes if placement else None,
+        }
 
     def _guesses(self) -> list[list[dict[str, Any]]] | None:
         if self.result.guesses is None:
@@ -151,7 +168,9 @@ def flat(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same columns under a line with their names."""
+    """Rows of the same columns under a line with their names; nothing at all without rows."""
+    if not rows:
+        return ""
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
     writer.writeheader()

@@ -9,7 +9,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from wingrid.host.execution.network_result import SEEDED
-from wingrid.host.reports.remarks import remarks
+from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
 
 COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
@@ -35,6 +35,7 @@ def footnotes(report: Report) -> Iterator[str]:
     """What the table has no column for: throughput, what the host did, what the network saw."""
     found = report.as_dict()
     total = found["total"]
+    yield from share_of_array(report.result)
     if total["images_per_second"] is not None:
         yield (
             f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz, "

@@ -21,14 +21,12 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from imported_graphs import differences, imported
+from imported_graphs import by_name, differences, imported, quantised_on
 from light_networks import NAMES, light_network
 from random_graphs import judged_case
 
 from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.graph_walk import golden_outputs, onnxruntime_outputs
-from wingrid.host.onnx_models.model_file import checked_model
-from wingrid.host.onnx_models.quantising import quantised
 
 
 def random_cases(count: int, seed: int) -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
@@ -42,13 +40,14 @@ def published_cases() -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]
     """The same for the onnx package's topologies at 224x224."""
     for name in NAMES:
         x = np.random.default_rng(1).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
-        yield name, quantised(checked_model(light_network(name).SerializeToString(), Path()), x), x, False
+        yield name, quantised_on(light_network(name), x).proto, x, False
 
 
 def steps_apart(graph: ImportedGraph, x: np.ndarray) -> np.ndarray:
     """Outputs that ONNX Runtime gives otherwise if it is left to compute int8 that branches in float32; and all."""
-    outputs = golden_outputs(graph, x)
-    by_default = onnxruntime_outputs(dataclasses.replace(graph, int8_kernels=False), x)
+    inputs = by_name(graph.inputs, x)
+    outputs = golden_outputs(graph, inputs)
+    by_default = onnxruntime_outputs(dataclasses.replace(graph, int8_kernels=False), inputs)
     different = [outputs[name] != value for name, value in by_default.items()]
     return np.array([sum(int(wrong.sum()) for wrong in different), sum(wrong.size for wrong in different)])
 

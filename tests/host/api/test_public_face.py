@@ -148,7 +148,7 @@ def test_an_onnx_model_takes_an_array(tmp_path: Path) -> None:
     assert found.result.judgement.onnxruntime_equal
     x = np.zeros((2, 1, 32, 32), np.float32)
     assert run("digits", x, backend="golden").output.shape == (2, 10)
-    with pytest.raises(UserError, match=r"^the input must hold float32"):
+    with pytest.raises(UserError, match=r"^input x must hold float32"):
         run("digits", x.astype(np.int8), backend="golden")
 
 

@@ -49,8 +49,9 @@ def test_an_estimate_has_the_form_of_every_report(capsys: pytest.CaptureFixture[
     layers, total = found["layers"], found["total"]
     assert [layer["name"] for layer in layers] == [layer.name for layer in SMALL_VGG16.layers()]
     unknown = [name for name, value in layers[5].items() if value is None]
-    assert unknown == ["pool", "unfolded", "exact", "timing_equal"]
-    assert [name for name, value in total.items() if value is None] == ["rtl_cycles_per_second"]
+    assert unknown == ["pool", "unfolded", "sections", "exact", "timing_equal"]
+    of_models = ["macs_array", "macs_host", "segments", "crossing_bytes"]
+    assert [name for name, value in total.items() if value is None] == ["rtl_cycles_per_second", *of_models]
     for layer in layers:
         assert layer["cycles"] == layer["busy"] + sum(layer["stalls"].values())
         assert layer["utilisation"] == round(layer["busy"] / layer["cycles"], 4)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from imported_graphs import CONFIG, differences, every_tensor, imported
+from imported_graphs import CONFIG, differences, every_tensor, imported, quantised_on
 from light_networks import light_network
 from onnx import TensorProto, helper, numpy_helper
 from random_graphs import judged_case, quantised_as, random_graph, samples
@@ -17,9 +17,8 @@ from wingrid.host.onnx_models.graph_walk import golden_outputs
 from wingrid.host.onnx_models.importer import import_model
 from wingrid.host.onnx_models.judge import bits, difference
 from wingrid.host.onnx_models.model_estimate import imported_for_estimate
-from wingrid.host.onnx_models.model_file import checked_model, read_model
-from wingrid.host.onnx_models.quantising import quantised
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.model_file import read_model
+from wingrid.host.onnx_models.sizes import ONLY, Sizes
 
 OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 
@@ -27,9 +26,10 @@ OPSETS = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
 @pytest.mark.slow
 def test_all_digits_give_onnxruntimes_logits_and_are_recognised() -> None:
     digits = labelled_digits(None, "golden")
-    graph = import_model(read_model(bundled_model(DIGITS)), digits.images.shape, CONFIG)
-    outputs = golden_outputs(graph, digits.images)
-    assert difference(graph, digits.images, outputs) is None
+    graph = imported(read_model(bundled_model(DIGITS)), digits.images)
+    inputs = {"x": digits.images}
+    outputs = golden_outputs(graph, inputs)
+    assert difference(graph, inputs, outputs) is None
     assert [(layer.operator, layer.pool) for layer in graph.layers] == [
         *[("conv", None), ("conv", Pool(2, 2))] * 3,
         *[("fc", None)] * 2,
@@ -53,26 +53,26 @@ def test_every_tensor_of_a_random_graph_equals_onnxruntimes(seed: int) -> None:
     assert not [step for step in graph.host_steps if "floating point" in step.reason]
 
 
-def test_int8_that_branches_is_onnxruntimes_float_unless_told_otherwise() -> None:
+def test_int8_that_branches_is_onnxruntimes_float_without_its_int8_kernels() -> None:
     model = random_graph(13, residual=True)
     x = samples(model, 2)
-    by_default = imported(quantised_as(model, "qdq-s8s8-channel", x), x)
-    assert differences(by_default, x) == []
-    assert "ONNX Runtime computes it in floating point, in int8 with --int8-kernels" in {
-        step.reason for step in by_default.host_steps
+    without = imported(quantised_as(model, "qdq-s8s8-channel", x), x)
+    assert differences(without, x) == []
+    assert ("ONNX Runtime computes it in floating point", "--int8-kernels") in {
+        (step.reason, step.remedy) for step in without.host_steps
     }
     integers = imported(quantised_as(model, "qdq-s8s8-channel", x), x, int8_kernels=True)
-    assert len(integers.accelerated) > len(by_default.accelerated)
+    assert len(integers.accelerated) > len(without.accelerated)
     assert differences(integers, x) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["squeezenet", "shufflenet"])
 def test_published_topologies_run_all_convolutions_on_the_accelerator(name: str) -> None:
-    model = checked_model(light_network(name).SerializeToString(), Path())
+    model = light_network(name)
     convolutions = sum(node.op_type in ("Conv", "Gemm") for node in model.graph.node)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
-    graph = imported(quantised(model, x), x)
+    graph = imported(quantised_on(model, x), x)
     assert len(graph.accelerated) == convolutions
     assert differences(graph, x) == []
 
@@ -174,8 +174,11 @@ def test_a_relu_before_the_quantiser_is_saturation_if_zero_is_the_least(
     model = quantised_by_hand(zero_point, float_bias=float_bias)
     x = np.random.default_rng(2).normal(0, 1, (1, 3, 8, 8)).astype(np.float32)
     if zero_point == 0 and zero_point.dtype == np.int8:
-        with pytest.raises(ModelRefused, match=r"conv \(FusedConv\): ONNX Runtime computes it in floating point$"):
-            imported(model, x)
+        graph = imported(model, x)
+        assert graph.accelerated == []
+        (step,) = [step for step in graph.host_steps if step.macs]
+        assert (step.operator, step.reason) == ("FusedConv", "ONNX Runtime computes it in floating point")
+        assert step.remedy == "wingrid quantize on the float model"
         return
     graph = imported(model, x)
     assert [step.name for step in graph.accelerated] == ["conv"]
@@ -187,7 +190,7 @@ def test_a_line_is_an_image_of_one_row() -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"], name="conv", pads=[2, 1], strides=[2], dilations=[2])
     model = float_model([node], {"w": random.normal(0, 1, (5, 3, 3))}, [2, 3, 20])
     x = random.normal(0, 1, (2, 3, 20)).astype(np.float32)
-    graph = imported(quantised(checked_model(model.SerializeToString(), Path()), x), x)
+    graph = imported(quantised_on(model, x), x)
     assert differences(graph, x) == []
     assert graph.layers[0].shape.padding == (0, 2, 0, 1)
 
@@ -197,7 +200,7 @@ def test_a_product_of_many_vectors_is_one_layer() -> None:
     node = helper.make_node("MatMul", ["x", "w"], ["y"], name="product")
     model = float_model([node], {"w": random.normal(0, 1, (6, 5))}, [2, 3, 7, 6])
     x = random.normal(0, 1, (2, 3, 7, 6)).astype(np.float32)
-    graph = imported(quantised(checked_model(model.SerializeToString(), Path()), x), x)
+    graph = imported(quantised_on(model, x), x)
     assert differences(graph, x) == []
     assert (graph.layers[0].operator, graph.layers[0].shape.macs) == ("matmul", 2 * 3 * 7 * 6 * 5)
 
@@ -213,7 +216,7 @@ def test_estimates_take_float_models_as_if_they_were_int8(tmp_path: Path) -> Non
     )
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
-    layers = imported_for_estimate(path, CONFIG, shape=(5, 3, 8, 9), assume_int8=True).layers
+    layers = imported_for_estimate(str(path), CONFIG, Sizes({ONLY: (5, 3, 8, 9)}), assume_int8=True).layers
     assert [(layer.shape.images, layer.shape.height, layer.shape.width) for layer in layers] == [(5, 8, 9)]
 
 
@@ -237,7 +240,7 @@ def test_average_pooling_is_onnxruntimes_within_a_step_of_the_exact_mean() -> No
     ]
     model = float_model(nodes, {"w": random.normal(0, 1, (4, 3, 1, 1))}, [2, 3, 21, 21])
     x = random.normal(0, 1, (2, 3, 21, 21)).astype(np.float32)
-    graph = imported(quantised(checked_model(model.SerializeToString(), Path()), x), x)
+    graph = imported(quantised_on(model, x), x)
     assert differences(graph, x) == []
     (step,) = graph.accelerated
     (pool,) = [step for step in graph.host_steps if step.operator == "QLinearAveragePool"]
@@ -253,18 +256,56 @@ def test_average_pooling_is_onnxruntimes_within_a_step_of_the_exact_mean() -> No
 
 def test_the_judge_sees_a_single_bit() -> None:
     digits = labelled_digits(2, "golden")
-    graph = import_model(read_model(bundled_model(DIGITS)), digits.images.shape, CONFIG)
-    outputs = golden_outputs(graph, digits.images)
-    assert difference(graph, digits.images, outputs) is None
+    graph = imported(read_model(bundled_model(DIGITS)), digits.images)
+    inputs = {"x": digits.images}
+    outputs = golden_outputs(graph, inputs)
+    assert difference(graph, inputs, outputs) is None
     changed = outputs["y"].copy()
     bits(changed)[1, 7] ^= 1
-    message = difference(graph, digits.images, {"y": changed})
+    message = difference(graph, inputs, {"y": changed})
     assert message is not None
     assert message.startswith("output y: 1 of 20 elements differ from ONNX Runtime's, the first at [1, 7]: ")
 
 
 def test_layers_that_take_what_the_host_makes_are_prepared_by_it() -> None:
     model = read_model(bundled_model(DIGITS))
-    graph = import_model(model, (2, 1, 32, 32), CONFIG)
+    graph = import_model(model, dict.fromkeys(model.inputs, (2, 1, 32, 32)), CONFIG)
     # The second fully connected layer takes the first one's results; the first one what the host flattens.
     assert [step.layer.prepared for step in graph.accelerated] == [True, *[False] * 5, True, False]
+
+
+def test_a_constant_may_be_a_layers_input_or_an_output_and_so_may_the_input() -> None:
+    random = np.random.default_rng(8)
+    nodes = [
+        helper.make_node("QLinearConv", ["x", "s", "zero", "w", "ws", "wz", "ys", "zero"], ["a"], name="of the input"),
+        helper.make_node("QLinearConv", ["c", "s", "zero", "w", "ws", "wz", "ys", "zero"], ["b"], name="folded away"),
+        helper.make_node("DequantizeLinear", ["c", "s", "zero"], ["cd"], name="constant"),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], name="weights"),
+        helper.make_node("Conv", ["cd", "wd"], ["df"], name="of a constant"),
+        helper.make_node("QuantizeLinear", ["df", "ys", "zero"], ["d"], name="requantise"),
+        helper.make_node("Concat", ["a", "b", "c", "d"], ["y"], name="all", axis=1),
+    ]
+    constants = {
+        "c": random.integers(0, 256, (1, 3, 5, 5), np.uint8),
+        "w": random.integers(-9, 9, (4, 3, 1, 1), np.int8),
+        "s": np.float32(0.1),
+        "ws": np.float32(0.02),
+        "ys": np.float32(0.3),
+        "zero": np.uint8(90),
+        "wz": np.int8(0),
+    }
+    outputs = ["y", "c", "x", "b"]
+    graph = helper.make_graph(
+        nodes,
+        "constants",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 3, 5, 5])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, None) for name in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=8)
+    x = random.integers(0, 256, (1, 3, 5, 5), np.uint8)
+    read = imported(model, x)
+    assert {step.name for step in read.accelerated} == {"of the input", "of a constant"}
+    assert all(step.layer.prepared for step in read.accelerated)
+    assert differences(read, x) == []
+    assert list(golden_outputs(read, {"x": x})) == outputs

@@ -12,9 +12,12 @@ import pytest
 from imported_graphs import CONFIG
 from onnx import TensorProto, helper, numpy_helper
 
+from wingrid.host.onnx_models.graph_walk import golden_outputs
 from wingrid.host.onnx_models.importer import FloatModel, import_model
+from wingrid.host.onnx_models.inputs import model_inputs
 from wingrid.host.onnx_models.model_file import read_model
 from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.sizes import Sizes
 
 Change = Callable[[onnx.ModelProto], None]
 
@@ -51,10 +54,12 @@ def small_model() -> onnx.ModelProto:
     return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
 
 
-def read_and_import(model: onnx.ModelProto | bytes, folder: Path, shape: tuple[int, ...] = (1, 3, 8, 8)) -> None:
+def read_and_run(model: onnx.ModelProto | bytes, folder: Path, shape: tuple[int, ...] = (1, 3, 8, 8)) -> None:
     path = folder / "model.onnx"
     path.write_bytes(model if isinstance(model, bytes) else model.SerializeToString())
-    import_model(read_model(path), shape, CONFIG)
+    known = read_model(path)
+    graph = import_model(known, dict.fromkeys(known.inputs, shape), CONFIG)
+    golden_outputs(graph, model_inputs(known.inputs, {}, Sizes(dict.fromkeys(known.inputs, shape))))
 
 
 def constant(model: onnx.ModelProto, name: str) -> TensorProto:
@@ -132,20 +137,6 @@ def data_type(name: str, kind: int) -> Change:
     return lambda model: setattr(constant(model, name), "data_type", kind)
 
 
-def second_input(model: onnx.ModelProto) -> None:
-    model.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1]))
-
-
-def function(model: onnx.ModelProto) -> None:
-    node = helper.make_node("Relu", ["a"], ["b"])
-    model.functions.append(helper.make_function("mine", "f", ["a"], ["b"], [node], [helper.make_opsetid("", 17)]))
-
-
-def loop(model: onnx.ModelProto) -> None:
-    body = helper.make_graph([helper.make_node("Relu", ["y"], ["z"])], "body", [], [])
-    model.graph.node.append(helper.make_node("If", ["y"], ["z"], name="fork", then_branch=body, else_branch=body))
-
-
 def padded(model: onnx.ModelProto) -> None:
     """More zeros around the output than any memory holds."""
     pads = [0, 0, 0, 0, 0, 0, 1 << 20, 1 << 20]
@@ -155,17 +146,25 @@ def padded(model: onnx.ModelProto) -> None:
 
 
 BROKEN: dict[str, tuple[Change, str]] = {
-    "opset of the future": (opset(9999), "opset 9999 is not one of 7 to "),
-    "opset of the past": (opset(1), "opset 1 is not one of 7 to "),
-    "opset without the operator": (opset(9), "the ONNX checker refuses the model: No Op registered for QuantizeLinear"),
-    "no opset": (lambda model: model.ClearField("opset_import"), "the model must name one version of ONNX's operators"),
-    "newer file format": (lambda model: setattr(model, "ir_version", 999), "IR version 999 is newer than "),
-    "function": (function, "models with functions of their own cannot be read"),
+    "opset of the future": (opset(9999), "Opset 9999 is under development and support for this is limited"),
+    "opset of the past": (opset(1), "No Op registered for QuantizeLinear with domain_version of 1"),
+    "opset without the operator": (opset(9), "No Op registered for QuantizeLinear with domain_version of 9"),
+    "no opset": (
+        lambda model: model.ClearField("opset_import"),
+        "ONNX Runtime refuses the model: Missing opset in the model.",
+    ),
+    "newer file format": (
+        lambda model: setattr(model, "ir_version", 999),
+        "Unsupported model IR version: 999, max supported IR version: ",
+    ),
     "no output": (lambda model: model.graph.ClearField("output"), "the model's graph has no output"),
-    "weights missing": (removing("w"), "the ONNX checker refuses the model: Nodes in a graph must be topologically"),
+    "weights missing": (
+        removing("w"),
+        "Node input 'w' is not a graph input, initializer, or output of a previous node",
+    ),
     "scale missing": (
         removing("y_scale"),
-        "the ONNX checker refuses the model: Nodes in a graph must be topologically",
+        "Node input 'y_scale' is not a graph input, initializer, or output of a previous node",
     ),
     "2 GiB header": (
         shaping("w", [2**31, 1, 1, 1]),
@@ -180,20 +179,20 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "unknown type": (data_type("w", 99), "tensor w has the unknown data type 99"),
     "weights of another type": (
         setting("w", np.ones((4, 3, 3, 3), np.float32)),
-        "the model's shapes disagree: ",
+        "Type 'tensor(float)' of input parameter (w) of operator (QLinearConv) in node (conv) is invalid",
     ),
     "weights of other channels": (
         setting("w", np.ones((4, 5, 3, 3), np.int8)),
-        "conv (QLinearConv): weights of shape [4, 5, 3, 3] do not fit 3 channels",
+        "Input channels C is not equal to kernel channels * group. C: 3 kernel channels: 5 group: 1",
     ),
-    "weights without size": (setting("w", np.ones((0, 3, 3, 3), np.int8)), "the model's shapes disagree: "),
+    "weights without size": (setting("w", np.ones((0, 3, 3, 3), np.int8)), "while running QLinearConv node"),
     "bias of another length": (
         setting("bias", np.ones(7, np.int32)),
-        "conv (QLinearConv): a bias of type int32 and shape [7], not int32 [4]",
+        "bias must be a 1D tensor of size output_channels (4)",
     ),
     "scales of another length": (
         setting("w_scale", np.ones(3, np.float32)),
-        "conv (QLinearConv): scales other than one for each tensor, or for each output channel",
+        "QLinearConv : filter scale shape invalid",
     ),
     "scale of zero": (setting("x_scale", np.float32(0)), "scale x_scale of node quantise holds 0.0: scales must be "),
     "negative scale": (setting("y_scale", np.float32(-1)), "scale y_scale of node conv holds -1.0: scales must be "),
@@ -201,13 +200,10 @@ BROKEN: dict[str, tuple[Change, str]] = {
     "infinite scale": (setting("w_scale", np.full(4, np.inf, np.float32)), "scale w_scale of node conv holds inf: "),
     "input of another rank": (inputs("N", 3, 8), "input x must be float32 [N, 3, 8], not [1, 3, 8, 8]"),
     "input without size": (inputs("N", 0, 8, 8), "input x has a size of zero or less in its shape ['N', 0, 8, 8]"),
-    "input of negative size": (inputs(1, 3, -8, 8), "input x has a size of zero or less in its shape [1, 3, -8, 8]"),
     "input beyond memory": (
         inputs(1, 3, 2**31 - 1, 8),
         "tensor x of shape [1, 3, 2147483647, 8] would take more than ",
     ),
-    "output of another shape": (outputs("N", 4, 9, 9), "the model's shapes disagree: "),
-    "two inputs": (second_input, "a model must have one input to be run here; this one has 2: x, z"),
     "tensor elsewhere": (external("/etc/passwd"), "tensor w must lie in a file beside the model, not in '/etc/passwd'"),
     "tensor above": (external("../secret"), "tensor w must lie in a file beside the model, not in '../secret'"),
     "tensor in no file": (external("weights"), "tensor w cannot be read from weights: "),
@@ -217,22 +213,19 @@ BROKEN: dict[str, tuple[Change, str]] = {
         padded,
         "tensor z of shape [1, 4, 1048584, 1048584] would take more than 2147483648 bytes",
     ),
-    "control flow": (loop, "fork (If): control flow with graphs of its own is not supported"),
-    "operators that nobody can do": (
+    "operators between other types": (
         operators("NonZero", "Relu", "Det"),
-        "2 nodes can run neither on the accelerator nor on the host: myNonZero (NonZero): the operator is not "
-        "supported; myDet (Det): the operator is not supported",
+        "Type 'tensor(int64)' of input parameter (Relu_y) of operator (Det) in node (myDet) is invalid",
     ),
     "operators of another domain": (
         operators("Frobnicate", domain="org.example"),
-        "1 node can run neither on the accelerator nor on the host: myFrobnicate (Frobnicate): operators of the "
-        "domain org.example are not known",
+        "org.example:Frobnicate(-1) is not a registered function/op",
     ),
 }
 
 
 def test_the_model_that_is_broken_below_is_sound(tmp_path: Path) -> None:
-    read_and_import(small_model(), tmp_path)
+    read_and_run(small_model(), tmp_path)
 
 
 @pytest.mark.parametrize("what", BROKEN)
@@ -241,7 +234,7 @@ def test_broken_models_are_refused_in_a_sentence(what: str, tmp_path: Path) -> N
     change, message = BROKEN[what]
     change(model)
     with pytest.raises(ModelRefused) as caught:
-        read_and_import(model, tmp_path)
+        read_and_run(model, tmp_path)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -250,13 +243,20 @@ def test_broken_models_are_refused_in_a_sentence(what: str, tmp_path: Path) -> N
 def test_truncated_files_are_refused(share: float, tmp_path: Path) -> None:
     content = small_model().SerializeToString()
     with pytest.raises(ModelRefused):
-        read_and_import(content[: int(share * len(content))], tmp_path)
+        read_and_run(content[: int(share * len(content))], tmp_path)
 
 
 def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
     content = small_model().SerializeToString().replace(b"conv", b"c\xbcnv")
     with pytest.raises(ModelRefused, match="it holds names that are no UTF-8"):
-        read_and_import(content, tmp_path)
+        read_and_run(content, tmp_path)
+
+
+def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
+    model = small_model()
+    inputs("N", 3, "a\nsize", 8)(model)
+    with pytest.raises(ModelRefused, match="the file holds names with line breaks"):
+        read_and_run(model, tmp_path)
 
 
 def test_shapes_beyond_memory_are_refused(tmp_path: Path) -> None:
@@ -264,7 +264,7 @@ def test_shapes_beyond_memory_are_refused(tmp_path: Path) -> None:
     inputs("N", 3, "H", "W")(model)
     outputs("N", 4, "H", "W")(model)
     with pytest.raises(ModelRefused, match="would take more than 2147483648 bytes"):
-        read_and_import(model, tmp_path, (1, 3, 1 << 20, 1 << 20))
+        read_and_run(model, tmp_path, (1, 3, 1 << 20, 1 << 20))
 
 
 def test_a_float_model_is_told_how_to_become_int8(tmp_path: Path) -> None:
@@ -273,16 +273,7 @@ def test_a_float_model_is_told_how_to_become_int8(tmp_path: Path) -> None:
     model.graph.node.append(helper.make_node("Conv", ["x", "wf"], ["y"], name="conv", pads=[1] * 4))
     model.graph.initializer.append(numpy_helper.from_array(np.ones((4, 3, 3, 3), np.float32), "wf"))
     with pytest.raises(FloatModel, match=r"wingrid quantize MODEL\.onnx --calibration FILE\.npz -o OUT\.onnx"):
-        read_and_import(model, tmp_path)
-
-
-def test_a_model_of_which_the_accelerator_can_do_nothing_is_refused_with_all_reasons(tmp_path: Path) -> None:
-    model = small_model()
-    setting("w", np.full((4, 3, 3, 3), -128, np.int8))(model)
-    setting("w_zero", np.full(4, 127, np.int8))(model)
-    with pytest.raises(ModelRefused, match="no node of the model can run on the accelerator: ") as caught:
-        read_and_import(model, tmp_path)
-    assert "conv (QLinearConv): weights less their zero point leave int8" in str(caught.value)
+        read_and_run(model, tmp_path)
 
 
 def test_a_small_file_with_a_large_header_takes_little_memory(tmp_path: Path) -> None:

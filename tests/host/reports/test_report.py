@@ -13,12 +13,13 @@ from rich.console import Console
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.measurement import Measurement
-from wingrid.host.execution.network_result import GIVEN, HostWork, Judgement, NetworkResult
+from wingrid.host.execution.network_result import GIVEN, HostWork, Judgement, NetworkResult, Placement
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Convolution, Layer, Pool, fully_connected
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
 from wingrid.host.networks.softmax import Guess
 from wingrid.host.networks.vgg16 import VGG16_CONVOLUTIONS
+from wingrid.host.reports.remarks import share_of_array
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import footnotes, table
 from wingrid.host.reports.traffic import lower_bound_bytes
@@ -32,6 +33,7 @@ LAYER_KEYS = [
     "pool",
     "algorithm",
     "unfolded",
+    "sections",
     "macs",
     "cycles",
     "macs_per_multiplier_cycle",
@@ -44,6 +46,7 @@ LAYER_KEYS += ["exact", "timing_equal"]
 TOTAL_KEYS = ["macs", "cycles", "macs_per_multiplier_cycle", "busy", "stalls", "bytes", "dram_bytes"]
 TOTAL_KEYS += ["lower_bound_bytes", "lower_bound_ratio", "images_per_second", "rtl_cycles_per_second", "wall_seconds"]
 TOTAL_KEYS += ["utilisation", "bound_cycles", "macs_per_byte", "macs_per_cycle", "energy_uj", "energy_per_image_uj"]
+TOTAL_KEYS += ["macs_array", "macs_host", "segments", "crossing_bytes"]
 BYTE_CLASSES = ["instructions", "weights", "activations", "parameters", "results"]
 
 
@@ -74,7 +77,7 @@ def test_json_has_the_documented_form() -> None:
     assert list(found) == [
         "wingrid", "network", "backend", "config", "memory", "layers", "total",
         "clock_mhz", "images", "weights", "host_operations", "guesses",
-        "host", "onnxruntime_equal", "accuracy",
+        "host", "changes", "onnxruntime_equal", "accuracy",
     ]  # fmt: skip
     assert (found["clock_mhz"], found["images"]) == (100, 2)
     assert found["config"]["rows"] == 16
@@ -95,25 +98,59 @@ def test_an_imported_network_tells_what_the_host_does_and_what_onnxruntime_says(
     work = [
         HostWork("q", "QuantizeLinear", "no layer"),
         HostWork("r", "Relu", "no layer"),
-        HostWork("c", "Conv", "float"),
+        HostWork("c", "Conv", "float", 250, "a flag"),
+        HostWork("l", "LSTM", "no such operator", 750),
     ]
+    placement = Placement(3000, 2, 1234, work, ["Something was put in order."])
     judgement = Judgement(False, "y", images=8, correct=7)
-    judged = Report(dataclasses.replace(plain.result, weights="from a friend", host=work, judgement=judgement))
+    weights = "from a friend"
+    judged = Report(dataclasses.replace(plain.result, weights=weights, placement=placement, judgement=judgement))
     found = json.loads(judged.as_json())
     assert [found[key] for key in keys] == [
-        "from a friend",
-        [{"name": entry.name, "operator": entry.operator, "reason": entry.reason} for entry in work],
+        weights,
+        [dataclasses.asdict(entry) for entry in work],
         False,
         {"images": 8, "correct": 7},
     ]
-    lines = [
+    assert found["changes"] == ["Something was put in order."]
+    assert [found["total"][name] for name in ("macs_array", "macs_host", "segments", "crossing_bytes")] == [
+        3000,
+        1000,
+        2,
+        1234,
+    ]
+    lines = list(footnotes(judged))
+    assert lines[:3] == [
+        "75.0% of the model's 4,000 multiply-adds on the array.",
+        "On the host: 1 LSTM, 18.8% (no such operator).",
+        "On the host: 1 Conv, 6.2% (float); what would change it: a flag.",
+    ]
+    assert lines[-8:] == [
         "Weights: from a friend.",
+        "Something was put in order.",
         "On the host (no layer): 1 QuantizeLinear, 1 Relu.",
         "On the host (float): 1 Conv.",
+        "On the host (no such operator): 1 LSTM.",
+        "The network leaves the array 2 times; 1,234 bytes cross between host and array.",
         "The outputs are NOT ONNX Runtime's.",
         "Classified as labelled: 7 of 8 images (87.5%).",
     ]
-    assert [line for line in footnotes(judged) if line in lines] == lines
+
+
+@pytest.mark.parametrize(
+    ("array", "host", "shown"),
+    [(0, 5, "0.0%"), (1, 9999, "less than 0.1%"), (9999, 1, "more than 99.9%"), (7, 0, "100.0%"), (0, 0, "100.0%")],
+)
+def test_a_share_is_whole_only_if_it_is(array: int, host: int, shown: str) -> None:
+    placement = Placement(array, 1, 0, [HostWork("c", "Conv", "float", host)])
+    first, *_ = share_of_array(dataclasses.replace(report().result, placement=placement))
+    assert first == f"{shown} of the model's {array + host:,} multiply-adds on the array."
+
+
+def test_a_share_that_depends_on_data_is_not_invented() -> None:
+    placement = Placement(9, 1, 0, [HostWork("c", "Conv", "float", None)])
+    (line,) = share_of_array(dataclasses.replace(report().result, placement=placement))
+    assert line == "9 multiply-adds on the array; those of the host are not known, as shapes depend on data."
 
 
 def test_totals_add_up() -> None:
@@ -145,19 +182,21 @@ def test_traffic_stands_beside_its_lower_bound() -> None:
 def test_what_the_host_does_is_said() -> None:
     setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     layer = Layer("one", "conv", Convolution(1, 1, 1, 4), normalisation=ResponseNormalisation())
-    result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2))
+    result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2), sections=(1, 4))
     found = Report(NetworkResult("net", setup, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]]))
     assert found.as_dict()["layers"][0]["unfolded"] == [3, 2]
     assert next(csv.DictReader(io.StringIO(found.as_csv())))["unfolded"] == "3x2"
+    assert found.as_dict()["layers"][0]["sections"] == [1, 4]
     assert found.as_dict()["host_operations"] == [
         {"operation": "unfolding 3x2 taps", "before": "one"},
+        {"operation": "cutting into 1x4 sections", "before": "one"},
         {"operation": "local response normalisation", "after": "one"},
         {"operation": "softmax", "after": "one"},
     ]
     assert found.as_dict()["guesses"] == [[{"class": 7, "probability": 0.75}, {"class": 2, "probability": 0.125}]]
     assert list(footnotes(found)) == [
-        "On the host, not in these figures: unfolding 3x2 taps before one; local response normalisation after one; "
-        "softmax after one.",
+        "On the host, not in these figures: unfolding 3x2 taps before one; cutting into 1x4 sections before one; "
+        "local response normalisation after one; softmax after one.",
         "Likeliest classes of image 0: 7 (75.00%), 2 (12.50%).",
         "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing.",
     ]
