@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.errors import UserError
-from wingrid.host.networks.layer import Layer, Operands, OperandSource
+from wingrid.host.networks.layer import Layer, LayerError, Operands, OperandSource
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.golden.winograd import any_answers_fit, require_fitting_answers
 
@@ -42,8 +43,41 @@ def usable_tiles(
 
 
 def possible_unfoldings(layer: Layer, config: AcceleratorConfig) -> list[Unfolding]:
-    """Ways to unfold taps into channels: none unless the host prepares the layer's input anyway."""
-    return Unfolding.candidates(layer.shape, config.rows) if layer.prepared else []
+    """Ways to unfold taps into channels: all for a layer whose image or strides are too long as they are.
+
+    Of others, only those with few channels and an input that the host prepares anyway have any.
+    """
+    candidates = Unfolding.candidates(layer.shape)
+    if not _expressible(layer, config):
+        return candidates
+    shape = layer.shape
+    if not layer.prepared or shape.groups > 1 or shape.channels >= config.rows:
+        return []
+    return [unfolding for unfolding in candidates if unfolding.taps != (1, 1)]
+
+
+def _expressible(layer: Layer, config: AcceleratorConfig) -> bool:
+    """Whether instructions express the layer as it is."""
+    try:
+        Blocking.of(layer.shape, config, 0, layer.pool)
+    except LayerError:
+        return False
+    return True
+
+
+def require_way(layer: Layer, config: AcceleratorConfig) -> None:
+    """Raise ``LayerError`` unless instructions express the layer: as it is, unfolded or cut into sections."""
+    refused: LayerError | None = None
+    for shape in (layer.shape, *(unfolding.unfolded for unfolding in possible_unfoldings(layer, config))):
+        try:
+            cutting = Cutting.of(shape, layer.pool)
+            Blocking.of(cutting.cut if cutting else shape, config, 0, layer.pool)
+        except LayerError as error:
+            refused = refused or error
+        else:
+            return
+    assert refused is not None, "the layer as it is was tried"
+    raise refused
 
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:

@@ -21,6 +21,14 @@ def balanced(total: int, parts: int) -> list[tuple[int, int]]:
     return list(itertools.pairwise(edges))
 
 
+def furthest_position(shape: Convolution) -> Pair:
+    """The largest row and column, padding included, that have to be expressed: of the image, or of a kernel over it."""
+    span = [(n - 1) * s for n, s in zip((shape.out_height, shape.out_width), shape.stride, strict=True)]
+    reach = [d * (k - 1) for d, k in zip(shape.dilation, shape.kernel, strict=True)]
+    top, left, _, _ = shape.padding
+    return max(span[0] + reach[0] - top, top, shape.height - 1), max(span[1] + reach[1] - left, left, shape.width - 1)
+
+
 @dataclass(frozen=True)
 class Box:
     """Taps of a kernel: input channel blocks, kernel rows and kernel columns, each from start to stop."""
@@ -118,14 +126,7 @@ class Blocking:
         for axis, stride, outputs in zip("yx", shape.stride, (shape.out_height, shape.out_width), strict=True):
             if stride > LARGEST_STRIDE and outputs > 1:
                 raise LayerError(f"stride {stride} along {axis} is more than the {LARGEST_STRIDE} that hardware steps")
-        span = [(n - 1) * s for n, s in zip((shape.out_height, shape.out_width), shape.stride, strict=True)]
-        reach = [d * (k - 1) for d, k in zip(shape.dilation, shape.kernel, strict=True)]
-        top, left, _, _ = shape.padding
-        furthest = (
-            ("high", max(span[0] + reach[0] - top, top, shape.height - 1)),
-            ("wide", max(span[1] + reach[1] - left, left, shape.width - 1)),
-        )
-        for what, last in furthest:
+        for what, last in zip(("high", "wide"), furthest_position(shape), strict=True):
             if last > LARGEST_POSITION:
                 raise LayerError(
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
@@ -148,6 +149,17 @@ class Blocking:
     def output_size(self) -> Pair:
         """Height and width of what leaves the accelerator, in pixels."""
         return output_size(self.shape, self.pool)
+
+    @property
+    def input_shape(self) -> tuple[int, int, int, int]:
+        """[images, channels, height, width] of what is read."""
+        shape = self.shape
+        return shape.images, shape.channels, shape.height, shape.width
+
+    @property
+    def output_shape(self) -> tuple[int, int, int, int]:
+        """[images, kernels, height, width] of what leaves."""
+        return (self.shape.images, self.shape.kernels, *self.output_size)
 
     @cached_property
     def grid(self) -> Pair:

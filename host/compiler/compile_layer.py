@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import gc
 import math
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
+from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
 from wingrid.host.compiler.native_lowering import least_instructions, lowered, require_short
@@ -39,6 +41,8 @@ class CompiledLayer:
     """The instructions as they lie in memory at ``memory.program``."""
     unfolding: Unfolding | None = None
     """Which of the kernel's taps the program takes for channels, if any."""
+    cutting: Cutting | None = None
+    """Which sections of the image, unfolded or not, the program takes for images of a batch, if any."""
 
     @property
     def memory_bytes(self) -> int:
@@ -65,12 +69,17 @@ class PlannedLayer:
     plan: Plan
     memory: MemoryMap
     unfolding: Unfolding | None
+    cutting: Cutting | None
+
+    def placed(self, place: Place) -> PlannedLayer:
+        """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
+        return dataclasses.replace(self, memory=MemoryMap.of(self.plan.blocking, self.config, place))
 
     def compiled(self) -> CompiledLayer:
         """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
         with _uncollected():
             program = _program(self.layer, self.plan, self.memory)
-        compiled = CompiledLayer(self.layer, self.config, self.plan, self.memory, program, self.unfolding)
+        compiled = CompiledLayer(self.layer, self.config, self.plan, self.memory, program, self.unfolding, self.cutting)
         self.memory.size(compiled.length)
         return compiled
 
@@ -82,15 +91,13 @@ def compile_layer(
     *,
     tiles: tuple[int, ...] = (0,),
     unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
-    place: Place | None = None,
 ) -> CompiledLayer:
     """Compile by ``plan``, or by the best one with the algorithms that ``tiles`` allows (see ``best_plan``).
 
-    ``unfoldings`` may serve in place of the layer as it is, each with the tiles that it allows. ``place`` is
-    where in a memory that it shares with others; without one it has a memory to itself.
+    ``unfoldings`` may serve in place of the layer as it is, each with the tiles that it allows.
     Raises ``LayerError`` for a layer that this accelerator or its address space cannot take.
     """
-    return plan_layer(layer, config, plan, tiles=tiles, unfoldings=unfoldings, place=place).compiled()
+    return plan_layer(layer, config, plan, tiles=tiles, unfoldings=unfoldings).compiled()
 
 
 def plan_layer(
@@ -100,16 +107,15 @@ def plan_layer(
     *,
     tiles: tuple[int, ...] = (0,),
     unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
-    place: Place | None = None,
 ) -> PlannedLayer:
     """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
-    unfolding = None
+    way = _Way(None, None, layer.shape, tiles)
     with _uncollected():
         if plan is None:
-            plan, unfolding = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
-        memory = MemoryMap.of(plan.blocking, config, place)
+            plan, way = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
+        memory = MemoryMap.of(plan.blocking, config)
         require_short(layer, least_instructions(plan))
-    return PlannedLayer(layer, config, plan, memory, unfolding)
+    return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
 
 
 def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
@@ -139,32 +145,48 @@ def _uncollected() -> Iterator[None]:
             gc.enable()
 
 
+@dataclass(frozen=True)
+class _Way:
+    """A way to compute a layer: unfolded or not, cut or not, and then by one of these algorithms."""
+
+    unfolding: Unfolding | None
+    cutting: Cutting | None
+    shape: Convolution
+    tiles: tuple[int, ...]
+
+    @classmethod
+    def of(cls, layer: Layer, unfolding: Unfolding | None, tiles: tuple[int, ...]) -> _Way:
+        """Cut if it has to be. Raises ``LayerError`` if that does not help."""
+        shape = unfolding.unfolded if unfolding else layer.shape
+        cutting = Cutting.of(shape, layer.pool)
+        return cls(unfolding, cutting, cutting.cut if cutting else shape, tiles)
+
+
 def _cheapest(
     layer: Layer, config: AcceleratorConfig, ways: Sequence[tuple[Unfolding | None, tuple[int, ...]]]
-) -> tuple[Plan, Unfolding | None]:
-    """The plan of least cost over all ways to compute the layer; raises ``LayerError`` if it has none as it is."""
-    best: tuple[Plan, Unfolding | None] | None = None
+) -> tuple[Plan, _Way]:
+    """The plan of least cost over all ways to compute the layer; raises the first one's ``LayerError`` if none can."""
+    best: tuple[Plan, _Way] | None = None
     least, refused = math.inf, None
-    bounds: list[tuple[float, Convolution, tuple[int, ...], Unfolding | None]] = []
+    bounds: list[tuple[float, _Way]] = []
     for unfolding, tiles in ways:
-        shape = unfolding.unfolded if unfolding else layer.shape
         try:
-            bounds.append((cost_bound(shape, config, tiles, layer.pool), shape, tiles, unfolding))
-        except LayerError:
-            if unfolding is None:
-                raise
+            way = _Way.of(layer, unfolding, tiles)
+            bounds.append((cost_bound(way.shape, config, tiles, layer.pool), way))
+        except LayerError as error:
+            refused = refused or error
     # The most promising first, so that what the others cost at least often rules them out.
-    for bound, shape, tiles, unfolding in sorted(bounds, key=operator.itemgetter(0)):
+    for bound, way in sorted(bounds, key=operator.itemgetter(0)):
         if bound >= least:
             break
         try:
-            plan = best_plan(shape, config, tiles, layer.pool)
+            plan = best_plan(way.shape, config, way.tiles, layer.pool)
         except LayerError as error:
-            refused = error
+            refused = refused or error
             continue
         cost = plan_cost(plan)
         if cost is not None and cost.cost < least:
-            best, least = (plan, unfolding), cost.cost
+            best, least = (plan, way), cost.cost
     if best is None:
         assert refused is not None, "there is a way, and it was tried"
         raise refused
@@ -176,10 +198,9 @@ def compile_exactly(
     operands: OperandSource,
     config: AcceleratorConfig,
     algorithm: str | None = None,
-    place: Place | None = None,
 ) -> CompiledLayer:
     """Compile for the cheapest algorithm, or the one asked for, that is exact with these weights."""
-    return plan_exactly(layer, operands, config, algorithm, place).compiled()
+    return plan_exactly(layer, operands, config, algorithm).compiled()
 
 
 def plan_exactly(
@@ -187,7 +208,6 @@ def plan_exactly(
     operands: OperandSource,
     config: AcceleratorConfig,
     algorithm: str | None = None,
-    place: Place | None = None,
 ) -> PlannedLayer:
     """Decide what ``compile_exactly`` writes down."""
     operands = functools.cache(operands)
@@ -198,7 +218,7 @@ def plan_exactly(
         )
         for unfolding in possible_unfoldings(layer, config)
     }
-    return plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings, place=place)
+    return plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings)
 
 
 def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:

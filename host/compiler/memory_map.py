@@ -65,13 +65,11 @@ class MemoryMap:
 
         Raises ``LayerError`` if it does not fit into the address space.
         """
-        shape, bus = blocking.shape, config.bus_bytes
+        bus = config.bus_bytes
         sizes = [blocking.first_tile[-1] * config.rows * bus, blocking.output_blocks * PARAMETER_BYTES * bus]
         if place is None:
-            inputs = (shape.images, shape.channels, shape.height, shape.width)
-            outputs = (shape.images, shape.kernels, *blocking.output_size)
-            sizes.append(activation_bytes(inputs, config.rows, config))
-            sizes.append(activation_bytes(outputs, config.cols, config))
+            sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
+            sizes.append(activation_bytes(blocking.output_shape, config.cols, config))
         addresses = [place.rest if place else 0]
         for size in sizes:
             addresses.append(page_after(addresses[-1] + size))

@@ -11,6 +11,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.compiler.framing import framed
 from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair
 
 
@@ -18,9 +19,9 @@ from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair
 class Unfolding:
     """A convolution in which ``taps`` (vertical, horizontal) neighbouring taps of each channel are channels themselves.
 
-    Pixel (y, x) of the unfolded image holds, for its place in the stride's grid, channel (ty, tx, c): the original's
-    pixel under tap (ty, tx) there, padding included. Taps of the remaining, smaller kernel are ``taps`` apart. With
-    ``taps`` equal to the stride this is known as space to depth, with the whole kernel as im2col. Sums are
+    Pixel (y, x) of the unfolded image holds, for its place in the stride's grid, channel (group, ty, tx, c): the
+    original's pixel under tap (ty, tx) there, padding included. Taps of the remaining, smaller kernel are ``taps``
+    apart. With ``taps`` equal to the stride this is known as space to depth, with the whole kernel as im2col. Sums are
     the same, so whatever follows is.
     """
 
@@ -28,15 +29,20 @@ class Unfolding:
     taps: Pair
 
     @staticmethod
-    def candidates(shape: Convolution, rows: int) -> list[Unfolding]:
-        """The unfoldings worth trying with ``rows`` rows: along each axis by single strides or by the whole kernel."""
-        if shape.groups > 1 or shape.channels >= rows:
-            return []
+    def candidates(shape: Convolution) -> list[Unfolding]:
+        """All unfoldings by single strides or by the whole kernel along each axis.
+
+        A single tap along both is among them where it does something: pixels between strides are left out.
+        """
         axes = [
             sorted({taps for taps in (stride, size) if taps == size or (taps < size and taps * step % stride == 0)})
             for size, stride, step in zip(shape.kernel, shape.stride, shape.dilation, strict=True)
         ]
-        return [Unfolding(shape, (down, right)) for down, right in itertools.product(*axes) if (down, right) != (1, 1)]
+        return [
+            Unfolding(shape, (down, right))
+            for down, right in itertools.product(*axes)
+            if (down, right) != (1, 1) or shape.stride != (1, 1)
+        ]
 
     @cached_property
     def kernel(self) -> Pair:
@@ -90,9 +96,7 @@ class Unfolding:
                 (unfolded.height, unfolded.width), shape.stride, self.taps, shape.dilation, strict=True
             )
         ]
-        padded = np.full((*x.shape[:2], *spans), zero_point, np.int8)
-        seen = x[:, :, : spans[0] - top, : spans[1] - left]
-        padded[:, :, top : top + seen.shape[2], left : left + seen.shape[3]] = seen
+        padded = framed(x, top, left, (spans[0], spans[1]), zero_point)
         lanes = []
         for down, right in np.ndindex(self.taps):
             first_row, first_column = down * shape.dilation[0], right * shape.dilation[1]
@@ -100,5 +104,6 @@ class Unfolding:
             last_column = first_column + (unfolded.width - 1) * shape.stride[1]
             rows = slice(first_row, last_row + 1, shape.stride[0])
             columns = slice(first_column, last_column + 1, shape.stride[1])
-            lanes.append(padded[:, :, rows, columns])
-        return np.concatenate(lanes, axis=1)
+            lane = padded[:, :, rows, columns]
+            lanes.append(lane.reshape(len(x), shape.groups, -1, *lane.shape[2:]))
+        return np.concatenate(lanes, axis=2).reshape(len(x), -1, unfolded.height, unfolded.width)

@@ -32,7 +32,12 @@ def require_plot_format(path: Path) -> None:
 
 
 def drawn(report: Report, suffix: str) -> bytes:
-    """The picture of an estimate, in the format of ``FORMATS`` that ``suffix`` names."""
+    """The picture of an estimate, in the format of ``FORMATS`` that ``suffix`` names.
+
+    Raises ``UserError`` for a model of which no layer runs on the accelerator.
+    """
+    if not report.result.layers:
+        raise UserError("there is nothing to draw: no layer of the model runs on the accelerator")
     # Imported here: it takes longer than the estimate.
     import matplotlib
     from matplotlib.figure import Figure

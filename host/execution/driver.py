@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.compiler.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
+from wingrid.host.compiler.memory_map import activation_bytes
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
 from wingrid.hw.config import AcceleratorConfig
@@ -71,20 +72,17 @@ def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.ND
     """Put the input, int8 [images, C, H, W], in its place."""
     zero_point = compiled.layer.x_zero_point
     x = compiled.unfolding.pixels(x, zero_point) if compiled.unfolding else x
+    x = compiled.cutting.pixels(x, zero_point) if compiled.cutting else x
     content = pack_activations(x, compiled.config, zero_point)
     memory[compiled.memory.inputs : compiled.memory.inputs + len(content)] = content
 
 
 def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
     """The layer's output from memory, int8 [images, K, OH, OW]."""
-    images, kernels, height, width = compiled.layer.output_shape
-    pixels = images * compiled.plan.blocking.output_blocks * height * width
+    config, shape = compiled.config, compiled.plan.blocking.output_shape
     start = compiled.memory.outputs
-    return unpack_activations(
-        memory[start : start + pixels * compiled.config.bus_bytes],
-        (images, kernels, height, width),
-        compiled.config,
-    )
+    y = unpack_activations(memory[start : start + activation_bytes(shape, config.cols, config)], shape, config)
+    return compiled.cutting.joined(y) if compiled.cutting else y
 
 
 def check_device(device: RtlSimulator, config: AcceleratorConfig) -> None:

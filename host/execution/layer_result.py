@@ -47,6 +47,8 @@ class LayerResult:
     mismatch: Mismatch | None = None
     unfolded: Pair | None = None
     """Vertical and horizontal taps that the host laid out as channels of the input, if it did."""
+    sections: Pair | None = None
+    """Vertical and horizontal sections that the host cut each image into, if it did."""
     activity: Activity | None = None
     timing_equal: bool | None = None
     timing_difference: str | None = None

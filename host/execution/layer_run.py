@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
-from wingrid.host.compiler.memory_map import Place
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
 from wingrid.host.execution.layer_result import LayerResult, compare
@@ -116,11 +115,11 @@ def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | No
     return _described(compiled, program, counters)
 
 
-def compile_job(job: Job, setup: Setup, place: Place | None = None) -> CompiledLayer:
+def compile_job(job: Job, setup: Setup) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
     if job.compiled is not None:
         return job.compiled
-    return compile_exactly(job.layer, lambda: job.operands, setup.config, setup.algorithm, place)
+    return compile_exactly(job.layer, lambda: job.operands, setup.config, setup.algorithm)
 
 
 def expected_cycles(compiled: CompiledLayer) -> float:
@@ -154,5 +153,6 @@ def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counte
         algorithm=algorithm_name(compiled.plan.blocking.tile),
         measurement=Measurement.from_counters(counters),
         unfolded=compiled.unfolding.taps if compiled.unfolding else None,
+        sections=compiled.cutting.sections if compiled.cutting else None,
         activity=Activity.of(program),
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import TypeVar
@@ -10,17 +9,15 @@ from typing import TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.compiler.algorithms import possible_unfoldings
-from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.compiler.compile_layer import CompiledLayer, plan_exactly
 from wingrid.host.compiler.memory_map import Place, activation_bytes, page_after
 from wingrid.host.execution.driver import load_input, load_program, read_output, run_program
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.layer_run import Job, checked, compile_job, expected_cycles
+from wingrid.host.execution.layer_run import Job, checked, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_jobs import by_image, for_layer
 from wingrid.host.execution.setup import Setup
-from wingrid.host.networks.layer import Layer
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.host.networks.layer import Operands
 from wingrid.sim.rtl import build
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing import build as timing_build
@@ -60,20 +57,20 @@ def run_chain(
 def compile_chain(jobs: Sequence[Job], setup: Setup) -> list[CompiledLayer]:
     """The layers compiled to work on one memory, two regions of which hold inputs and outputs in turn."""
     config = setup.config
-    first, shape = jobs[0], jobs[0].layer.shape
-    inputs = [shape, *(unfolding.unfolded for unfolding in possible_unfoldings(first.layer, config))]
-    taken = ((shape.images, shape.channels, shape.height, shape.width) for shape in inputs)
-    sizes = [max(activation_bytes(size, config.rows, config) for size in taken)]
-    for job, following in itertools.pairwise(jobs):
-        written = activation_bytes(job.layer.output_shape, config.cols, config)
-        sizes.append(max(written, activation_bytes(following.x.shape, config.rows, config)))
-    sizes.append(activation_bytes(jobs[-1].layer.output_shape, config.cols, config))
+    planned = [plan_exactly(job.layer, partial(_operands, job), config, setup.algorithm) for job in jobs]
+    taken = [activation_bytes(layer.plan.blocking.input_shape, config.rows, config) for layer in planned]
+    left = [activation_bytes(layer.plan.blocking.output_shape, config.cols, config) for layer in planned]
+    sizes = [max(pair) for pair in zip([*taken, 0], [0, *left], strict=True)]
     regions = [0, page_after(max(sizes[0::2]))]
     rest = page_after(regions[1] + max(sizes[1::2]))
     return [
-        compile_job(job, setup, Place(regions[position % 2], regions[(position + 1) % 2], rest))
-        for position, job in enumerate(jobs)
+        layer.placed(Place(regions[position % 2], regions[(position + 1) % 2], rest)).compiled()
+        for position, layer in enumerate(planned)
     ]
+
+
+def _operands(job: Job) -> Operands:
+    return job.operands
 
 
 def walk_chain(
@@ -87,7 +84,7 @@ def walk_chain(
     load_input(memory, compiled[0], jobs[0].x)
     last: CompiledLayer | None = None
     for job, layer in zip(jobs, compiled, strict=True):
-        if last and not follows_in_place(last.layer, layer.layer, layer.config):
+        if last and not follows_in_place(last, layer):
             output = by_image(last.layer, last.layer.handed_on(read_output(memory, last)), images)
             load_input(memory, layer, for_layer(layer.layer, output))
         load_program(memory, layer, job.operands)
@@ -95,13 +92,13 @@ def walk_chain(
         last = layer
 
 
-def follows_in_place(layer: Layer, following: Layer, config: AcceleratorConfig) -> bool:
+def follows_in_place(layer: CompiledLayer, following: CompiledLayer) -> bool:
     """Whether what a layer leaves lies in memory as the following one takes it.
 
     Blocks of output channels must be blocks of input channels; the images of a batch, side by side after
     convolutions, must not have to stand below each other for a fully connected layer; and the host must have
     nothing to do in between.
     """
-    shape = following.shape
-    taken = (shape.images, shape.channels, shape.height, shape.width)
-    return config.rows == config.cols and layer.output_shape == taken and layer.normalisation is None
+    config, relaid = layer.config, following.unfolding or following.cutting or layer.cutting
+    alike = layer.plan.blocking.output_shape == following.plan.blocking.input_shape
+    return config.rows == config.cols and alike and layer.layer.normalisation is None and relaid is None

@@ -43,7 +43,7 @@ def _dense(model: onnx.ModelProto) -> str:
             graph.initializer.append(numpy_helper.from_array(_dense_values(sparse), sparse.values.name))
             count += 1
         del graph.sparse_initializer[:]
-    return f"{count} sparse constants were made dense." if count else ""
+    return f"Sparse constants were made dense: {count}." if count else ""
 
 
 def _dense_values(sparse: onnx.SparseTensorProto) -> npt.NDArray:
@@ -54,10 +54,8 @@ def _dense_values(sparse: onnx.SparseTensorProto) -> npt.NDArray:
     dense = np.zeros(shape, values.dtype)
     indices = numpy_helper.to_array(sparse.indices)
     try:
-        if indices.ndim == 1:
-            dense.reshape(-1)[indices] = values
-        else:
-            dense[tuple(indices.T)] = values
+        places = indices if indices.ndim == 1 else np.ravel_multi_index(tuple(indices.T), shape)
+        dense.reshape(-1)[places] = values
     except (IndexError, ValueError):
         raise ModelRefused(f"the indices of the sparse constant {name} do not fit its shape {list(shape)}") from None
     return dense
@@ -97,7 +95,7 @@ def _without_defaults(model: onnx.ModelProto) -> str:
     if count and model.ir_version < _CONSTANTS_ARE_NO_INPUTS:
         model.ir_version = _CONSTANTS_ARE_NO_INPUTS
         return ""  # before that version it was the rule
-    return f"{count} inputs with defaults were taken as constants." if count else ""
+    return f"Inputs with defaults were taken as constants: {count}." if count else ""
 
 
 _CONSTANTS_ARE_NO_INPUTS = 4
@@ -122,7 +120,7 @@ def _seeded(model: onnx.ModelProto) -> str:
         if node.op_type in RANDOM and "seed" not in attributes_of(node):
             node.attribute.append(helper.make_attribute("seed", SEED))
             count += 1
-    return f"{count} nodes that draw random numbers were given a seed." if count else ""
+    return f"Nodes that draw random numbers were given a seed: {count}." if count else ""
 
 
 def _without_stale_shapes(model: onnx.ModelProto) -> str:

@@ -48,6 +48,6 @@ def _describe_onnx(name: str) -> dict[str, Any]:
         "source": ONNX_BUILT_IN.get(name, "an ONNX model"),
         "input": list(next(iter(graph.inputs.values())).shape[1:]),
         "layers": [layer.name for layer in graph.layers],
-        "macs": sum(layer.shape.macs for layer in graph.layers),
+        "macs": sum(step.macs for step in graph.accelerated),
         "weights": sum(layer.shape.weight_bytes for layer in graph.layers),
     }

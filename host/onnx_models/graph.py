@@ -43,20 +43,30 @@ class AcceleratedStep:
     target_type: TensorType
     nodes: tuple[str, ...]
     """Names of the model's nodes that the layer stands for."""
+    repeats: tuple[int, ...] | None = None
+    """The model's channel behind each of the layer's, where the host repeats some (see ``SplitWeights``)."""
 
     @property
     def name(self) -> str:
         return self.layer.name
 
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of the model's layer: channels that the host repeats count once."""
+        shape = self.layer.shape
+        return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
+
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
         shape, x = self.layer.shape, signed(values)
         if self.arrangement == IMAGES:
-            return np.ascontiguousarray(x.reshape(shape.images, shape.channels, shape.height, shape.width))
-        vectors = x.reshape(-1, shape.channels)
-        pixels = np.zeros((shape.height * shape.width, shape.channels), np.int8)
-        pixels[: len(vectors)] = vectors
-        return np.ascontiguousarray(pixels.T).reshape(1, shape.channels, shape.height, shape.width)
+            x = x.reshape(shape.images, x.shape[1], shape.height, shape.width)
+        else:
+            vectors = x.reshape(-1, x.shape[-1])
+            pixels = np.zeros((shape.height * shape.width, x.shape[-1]), np.int8)
+            pixels[: len(vectors)] = vectors
+            x = pixels.T.reshape(1, -1, shape.height, shape.width)
+        return np.ascontiguousarray(x if self.repeats is None else x[:, self.repeats])
 
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
         """What the layer leaves as the model's tensor."""

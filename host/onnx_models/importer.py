@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import numpy.typing as npt
 import onnx
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import extended
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
@@ -58,7 +58,7 @@ def import_model(
     }
     steps = _steps(optimised, constants, types, config)
     if not int8_kernels and any(isinstance(step, HostStep) and step.reason == IN_FLOAT for step in steps):
-        steps = _hinted(steps, whole)
+        steps = _with_int8_remedy(steps, whole)
     return ImportedGraph(
         whole,
         optimised,
@@ -87,7 +87,7 @@ def _steps(
         try:
             require_static(node, types)
             step = read_layer(node, constants, types)
-            Blocking.of(step.layer.shape, config)
+            require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
             remedy = remedy_for(node, constants, optimised.graph)
@@ -119,12 +119,12 @@ def _prepared(steps: Sequence[Step]) -> list[Step]:
     ]
 
 
-def _hinted(steps: Sequence[Step], model: onnx.ModelProto) -> list[Step]:
-    """The steps, those in floating point with a hint if ``--int8-kernels`` would bring them to the accelerator."""
+def _with_int8_remedy(steps: Sequence[Step], model: onnx.ModelProto) -> list[Step]:
+    """The steps, those in floating point with that remedy if ``--int8-kernels`` would bring them to the accelerator."""
     optimised = as_it_runs(model, int8_kernels=True)
     integer = {node.name for node in optimised.graph.node if is_quantised_operator(node.op_type)}
     return [
-        dataclasses.replace(step, reason=f"{IN_FLOAT}, in int8 with --int8-kernels", remedy="--int8-kernels")
+        dataclasses.replace(step, remedy="--int8-kernels")
         if isinstance(step, HostStep) and step.reason == IN_FLOAT and step.name in integer
         else step
         for step in steps

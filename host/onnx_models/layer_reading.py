@@ -6,6 +6,7 @@ float32(x_scale * w_scale) / y_scale, the accelerator's own rule.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
@@ -14,6 +15,7 @@ import onnx
 
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
+from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.shapes import TensorType
@@ -150,27 +152,29 @@ def _step(
     x_scale, w_scale, y_scale = (_constant(constants, name, "a scale").astype(np.float32) for name in scales)
     if x_scale.size != 1 or y_scale.size != 1 or w_scale.size not in (1, shape.kernels):
         raise NotAccelerable("scales other than one for each tensor, or for each output channel of the weights")
-    layer = Layer(node.name, operator, shape, int(signed(x_zero)), int(signed(y_zero)))
+    split = SplitWeights.of(centred_weights(raw, _constant(constants, weight_zero, "a zero point")), shape.groups)
+    repeats = split.channels if len(split.channels) > shape.channels else None
+    shape = dataclasses.replace(shape, channels=len(split.channels))
+    layer = Layer(node.name, operator, shape, int(signed(x_zero)), int(signed(y_zero)), prepared=repeats is not None)
     scale = requantise_scale(x_scale.reshape(()), w_scale.reshape(-1), y_scale.reshape(()))
     operands = Operands(
-        signed_weights(raw, _constant(constants, weight_zero, "a zero point")),
+        np.ascontiguousarray(split.weights),
         _bias(constants, bias, shape.kernels),
         np.ascontiguousarray(np.broadcast_to(scale, (shape.kernels,))),
     )
     check_sums(layer, operands)
-    return AcceleratedStep(layer, operands, arrangement, node.input[0], node.output[0], taken, left, (node.name,))
+    return AcceleratedStep(
+        layer, operands, arrangement, node.input[0], node.output[0], taken, left, (node.name,), repeats
+    )
 
 
-def signed_weights(raw: npt.NDArray, zero_points: npt.NDArray) -> npt.NDArray[np.int8]:
-    """Weights less their zero point, one for all or one for each kernel, as int8. Raises ``NotAccelerable``."""
+def centred_weights(raw: npt.NDArray, zero_points: npt.NDArray) -> npt.NDArray[np.int16]:
+    """Weights less their zero point, one for all or one for each kernel. Raises ``NotAccelerable``."""
     if raw.dtype not in ACTIVATIONS:
         raise NotAccelerable(f"weights of type {raw.dtype}: the accelerator's have 8 bits")
     if zero_points.size not in (1, len(raw)):
         raise NotAccelerable("zero points of weights other than one for all, or one for each output channel")
-    centred = raw.astype(np.int16) - zero_points.astype(np.int16).reshape(-1, *[1] * (raw.ndim - 1))
-    if centred.min() < -128 or centred.max() > 127:
-        raise NotAccelerable("weights less their zero point leave int8: symmetric weights have none, or 128 for uint8")
-    return np.ascontiguousarray(centred.astype(np.int8))
+    return raw.astype(np.int16) - zero_points.astype(np.int16).reshape(-1, *[1] * (raw.ndim - 1))
 
 
 def _bias(constants: Mapping[str, npt.NDArray], name: str, kernels: int) -> npt.NDArray[np.int32]:

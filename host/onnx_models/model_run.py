@@ -104,7 +104,7 @@ def placement_of(graph: ImportedGraph) -> Placement:
     """What a report says of who does what."""
     int8 = any(step.source_type.dtype == np.int8 for step in graph.accelerated)
     return Placement(
-        sum(layer.shape.macs for layer in graph.layers),
+        sum(step.macs for step in graph.accelerated),
         segments(graph.steps),
         crossing_bytes(graph),
         [HostWork(step.name, step.operator, step.reason, step.macs, step.remedy) for step in graph.host_steps],

@@ -57,9 +57,8 @@ def _recurrent(gates: int) -> Callable[[onnx.NodeProto, Types], int]:
 
     def count(node: onnx.NodeProto, types: Types) -> int:
         steps, batch, features = _shape(node.input[0], types)
-        directions, rows, hidden = _shape(node.input[2], types)
-        assert rows == gates * hidden
-        return steps * batch * directions * rows * (features + hidden)
+        directions, hidden = _shape(node.input[2], types)[0], attributes_of(node)["hidden_size"]
+        return steps * batch * directions * gates * hidden * (features + hidden)
 
     return count
 

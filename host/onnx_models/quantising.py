@@ -20,6 +20,7 @@ from onnx import version_converter
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.calibrating import Method, Ranges, calibrated
 from wingrid.host.onnx_models.inputs import Values
 from wingrid.host.onnx_models.model_file import Model, checked_model, name_nodes
@@ -45,7 +46,7 @@ class Quantised:
 
     model: Model
     prepared: onnx.ModelProto
-    """The float model as the quantiser took it: constants folded, opset raised."""
+    """The float model as the quantiser took it: constants and affine nodes folded, opset raised."""
 
 
 def quantised(
@@ -68,10 +69,11 @@ def quantised(
     bound(model.proto, {name: value.shape for name, value in first.items()})
     with tempfile.TemporaryDirectory(prefix="wingrid-") as name, _quiet(), _refusing():
         folder = Path(name)
-        prepared = _prepared(model.proto, folder)
-        if not any(node.op_type in WITH_PRODUCTS for node in prepared.graph.node):
+        folded = _folded(model.proto, folder, keep)
+        if not any(node.op_type in WITH_PRODUCTS for node in folded.graph.node):
             raise ModelRefused("there is nothing to quantise: the model has no convolution and no product of matrices")
-        kept = [*keep, *fit_for_quantiser(prepared)]
+        prepared, defeating = fit_for_quantiser(folded)
+        kept = [*keep, *defeating]
         plain = _copy(prepared)
         names = give_plain_names(plain)
         onnx.save(plain, folder / "plain.onnx")
@@ -98,8 +100,8 @@ def require_float(model: Model) -> None:
         raise ModelRefused("the model is quantised already")
 
 
-def _prepared(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
-    """The model in an opset that the quantiser can use, with constants folded, and shapes as far as they are known."""
+def _folded(model: onnx.ModelProto, folder: Path, keep: Sequence[str]) -> onnx.ModelProto:
+    """The model in an opset that the quantiser can use, with constants folded, and affine nodes into layers."""
     changed = _copy(model)
     for node in changed.graph.node:
         if node.op_type == "Sum" and len(node.input) == 2:
@@ -107,7 +109,7 @@ def _prepared(model: onnx.ModelProto, folder: Path) -> onnx.ModelProto:
     if any(entry.domain in ("", "ai.onnx") and entry.version < LEAST_OPSET for entry in changed.opset_import):
         changed = version_converter.convert_version(changed, LEAST_OPSET)
     path = folder / "folded.onnx"
-    open_session(changed, Level.ORT_ENABLE_BASIC, keep=path)
+    open_session(fold_affine(changed, keep)[0], Level.ORT_ENABLE_BASIC, keep=path)
     folded = onnx.load(path)
     name_nodes(folded)
     return folded

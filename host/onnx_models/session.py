@@ -63,6 +63,7 @@ class KernelMissing(ModelRefused):
 
 
 _FATAL_ONLY = 4
+onnxruntime.set_default_logger_severity(_FATAL_ONLY)
 _INT8_KERNELS = "session.qdqisint8allowed"
 _PRECISE_KERNELS = "session.x64quantprecision"
 

@@ -54,6 +54,9 @@ class Report:
             if result.unfolded:
                 down, right = result.unfolded
                 operations.append({"operation": f"unfolding {down}x{right} taps", "before": result.layer.name})
+            if result.sections:
+                down, right = result.sections
+                operations.append({"operation": f"cutting into {down}x{right} sections", "before": result.layer.name})
             if result.layer.normalisation:
                 operations.append({"operation": "local response normalisation", "after": result.layer.name})
         if self.result.guesses:
@@ -77,6 +80,7 @@ class Report:
             "pool": str(layer.pool) if layer.pool else None,
             "algorithm": result.algorithm,
             "unfolded": list(result.unfolded) if result.unfolded else None,
+            "sections": list(result.sections) if result.sections else None,
             "macs": layer.shape.macs,
             "cycles": measurement.cycles if measurement else None,
             "macs_per_multiplier_cycle": self._efficiency(layer.shape.macs, measurement.cycles if measurement else 0),

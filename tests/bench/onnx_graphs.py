@@ -21,7 +21,7 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from imported_graphs import differences, imported, quantised_on
+from imported_graphs import by_name, differences, imported, quantised_on
 from light_networks import NAMES, light_network
 from random_graphs import judged_case
 
@@ -45,8 +45,9 @@ def published_cases() -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]
 
 def steps_apart(graph: ImportedGraph, x: np.ndarray) -> np.ndarray:
     """Outputs that ONNX Runtime gives otherwise if it is left to compute int8 that branches in float32; and all."""
-    outputs = golden_outputs(graph, x)
-    by_default = onnxruntime_outputs(dataclasses.replace(graph, int8_kernels=False), x)
+    inputs = by_name(graph.inputs, x)
+    outputs = golden_outputs(graph, inputs)
+    by_default = onnxruntime_outputs(dataclasses.replace(graph, int8_kernels=False), inputs)
     different = [outputs[name] != value for name, value in by_default.items()]
     return np.array([sum(int(wrong.sum()) for wrong in different), sum(wrong.size for wrong in different)])
 

@@ -58,14 +58,3 @@ def behind_a_convolution(case: TestCase) -> tuple[onnx.ModelProto, np.ndarray]:
     for output in model.graph.output:
         output.type.tensor_type.ClearField("shape")
     return model, x
-
-
-def with_symmetric_weights(case: TestCase) -> tuple[onnx.ModelProto, np.ndarray]:
-    """The model of a quantised operator, its weights' zero point where symmetric ones have it, and its input."""
-    model, x, _ = with_constants(case)
-    name = model.graph.node[0].input[5]
-    tensor = next(entry for entry in model.graph.initializer if entry.name == name)
-    old = numpy_helper.to_array(tensor)
-    middle = 128 if old.dtype == np.uint8 else 0
-    tensor.CopyFrom(numpy_helper.from_array(np.full_like(old, middle), name))
-    return model, x

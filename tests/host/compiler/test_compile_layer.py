@@ -92,13 +92,14 @@ def _right(compiled: CompiledLayer, operands: Operands, x: np.ndarray, expected:
         return False
 
 
-def test_a_layer_beyond_the_positions_that_hardware_counts_is_refused() -> None:
-    layer = Layer("tall", "conv", Convolution(1, 40000, 2, 1))
-    with pytest.raises(LayerError, match=r"^an image of 40000x2 pixels is too high: positions end at 32767$"):
+def test_a_window_beyond_the_positions_that_hardware_counts_is_refused_unless_unfolded() -> None:
+    layer = Layer("tall", "conv", Convolution(1, 40000, 2, 1, kernel=(2, 1), dilation=(39999, 1)))
+    message = r"^a window of 2x1 taps at dilation 39999x1 spans too many pixels: positions end at 32767$"
+    with pytest.raises(LayerError, match=message):
         compile_layer(layer, SQUARE)
 
 
-def test_a_stride_that_hardware_cannot_step_is_refused() -> None:
+def test_a_stride_that_hardware_cannot_step_is_refused_unless_unfolded() -> None:
     layer = Layer("sparse", "conv", Convolution(1, 2, 1000, 1, stride=(1, 300)))
     with pytest.raises(LayerError, match=r"^stride 300 along x is more than the 255 that hardware steps$"):
         compile_layer(layer, SQUARE)

@@ -26,7 +26,7 @@ def test_an_unfolded_layer_has_the_same_outputs() -> None:
         layer = random_layer(random, random_convolution(random))
         operands, x = random_case(random, layer)
         expected = golden(layer, operands, x)
-        for unfolding in Unfolding.candidates(layer.shape, rows=64):
+        for unfolding in Unfolding.candidates(layer.shape):
             unfolded = unfolding.layer(layer)
             assert unfolded.output_shape == layer.output_shape
             pixels = unfolding.pixels(x, layer.x_zero_point)

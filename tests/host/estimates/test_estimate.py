@@ -49,7 +49,7 @@ def test_an_estimate_has_the_form_of_every_report(capsys: pytest.CaptureFixture[
     layers, total = found["layers"], found["total"]
     assert [layer["name"] for layer in layers] == [layer.name for layer in SMALL_VGG16.layers()]
     unknown = [name for name, value in layers[5].items() if value is None]
-    assert unknown == ["pool", "unfolded", "exact", "timing_equal"]
+    assert unknown == ["pool", "unfolded", "sections", "exact", "timing_equal"]
     of_models = ["macs_array", "macs_host", "segments", "crossing_bytes"]
     assert [name for name, value in total.items() if value is None] == ["rtl_cycles_per_second", *of_models]
     for layer in layers:
@@ -269,6 +269,23 @@ def test_bad_input_is_refused_in_one_sentence(
     assert error.count("\n") == 1
     assert output == ""
     assert list(tmp_path.rglob("*")) == []
+
+
+def test_what_would_take_a_quarter_of_an_hour_is_refused_within_a_minute() -> None:
+    """The smallest accelerator that there can be takes a thousand million instructions for VGG-16."""
+    smallest = {
+        "rows": 2, "cols": 2, "winograd": 0, "input_buffer": 16, "weight_buffer": 16, "accumulators": 4,
+        "parameter_blocks": 2, "output_buffer": 16, "queue_depth": 2, "fetch_ahead": 2, "burst_beats": 1,
+        "reads_in_flight": 1, "writes_in_flight": 1,
+    }  # fmt: skip
+    settings = [f"--set={name}={value}" for name, value in smallest.items()]
+    command = [sys.executable, "-m", "wingrid", "estimate", "vgg16", *settings]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "wingrid: layer conv1_2 takes more than the 16777215 instructions that a program can have; "
+        "larger buffers need fewer\n"
+    )
 
 
 def test_an_estimate_loads_nothing_that_it_does_not_need() -> None:

@@ -98,6 +98,21 @@ def test_layers_hand_their_results_on_in_memory(
     assert inputs == laid_out
 
 
+def test_layers_that_are_cut_are_laid_out_by_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wingrid.host.compiler.cutting.LARGEST_POSITION", 7)
+    jobs = jobs_for(2)
+    compiled = compile_chain(jobs, setup(SQUARE))
+    assert any(layer.cutting for layer in compiled[1:])
+    machine = FunctionalMachine(SQUARE, max(layer.memory_bytes for layer in compiled))
+
+    def run(job: Job, layer: CompiledLayer) -> np.ndarray:
+        machine.run(layer.memory.program, layer.length)
+        return read_output(machine.memory, layer)
+
+    for job, output in zip(jobs, walk_chain(machine.memory, jobs, compiled, 2, run), strict=True):
+        assert np.array_equal(output, job.expected), job.layer.name
+
+
 def test_regions_do_not_overlap() -> None:
     for job, layer in zip(jobs := jobs_for(2), compile_chain(jobs, setup(SQUARE)), strict=True):
         regions = layer.memory

@@ -78,7 +78,7 @@ def test_every_layer_takes_as_long_as_the_model_says(
         assert (result.exact, result.timing_equal) == (True, True)
     for job, result in zip(jobs, apart, strict=True):
         estimated = run_layer(job, dataclasses.replace(setup, backend="timing"))
-        same = ("layer", "algorithm", "measurement", "activity", "unfolded")
+        same = ("layer", "algorithm", "measurement", "activity", "unfolded", "sections")
         assert [getattr(estimated, name) for name in same] == [getattr(result, name) for name in same]
         assert (estimated.output, estimated.exact, estimated.timing_equal) == (None, None, None)
 

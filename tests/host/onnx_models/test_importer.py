@@ -53,16 +53,16 @@ def test_every_tensor_of_a_random_graph_equals_onnxruntimes(seed: int) -> None:
     assert not [step for step in graph.host_steps if "floating point" in step.reason]
 
 
-def test_int8_that_branches_is_onnxruntimes_float_unless_told_otherwise() -> None:
+def test_int8_that_branches_is_onnxruntimes_float_without_its_int8_kernels() -> None:
     model = random_graph(13, residual=True)
     x = samples(model, 2)
-    by_default = imported(quantised_as(model, "qdq-s8s8-channel", x), x)
-    assert differences(by_default, x) == []
-    assert "ONNX Runtime computes it in floating point, in int8 with --int8-kernels" in {
-        step.reason for step in by_default.host_steps
+    without = imported(quantised_as(model, "qdq-s8s8-channel", x), x)
+    assert differences(without, x) == []
+    assert ("ONNX Runtime computes it in floating point", "--int8-kernels") in {
+        (step.reason, step.remedy) for step in without.host_steps
     }
     integers = imported(quantised_as(model, "qdq-s8s8-channel", x), x, int8_kernels=True)
-    assert len(integers.accelerated) > len(by_default.accelerated)
+    assert len(integers.accelerated) > len(without.accelerated)
     assert differences(integers, x) == []
 
 
@@ -272,3 +272,40 @@ def test_layers_that_take_what_the_host_makes_are_prepared_by_it() -> None:
     graph = import_model(model, dict.fromkeys(model.inputs, (2, 1, 32, 32)), CONFIG)
     # The second fully connected layer takes the first one's results; the first one what the host flattens.
     assert [step.layer.prepared for step in graph.accelerated] == [True, *[False] * 5, True, False]
+
+
+def test_a_constant_may_be_a_layers_input_or_an_output_and_so_may_the_input() -> None:
+    random = np.random.default_rng(8)
+    nodes = [
+        helper.make_node("QLinearConv", ["x", "s", "zero", "w", "ws", "wz", "ys", "zero"], ["a"], name="of the input"),
+        helper.make_node("QLinearConv", ["c", "s", "zero", "w", "ws", "wz", "ys", "zero"], ["b"], name="folded away"),
+        helper.make_node("DequantizeLinear", ["c", "s", "zero"], ["cd"], name="constant"),
+        helper.make_node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], name="weights"),
+        helper.make_node("Conv", ["cd", "wd"], ["df"], name="of a constant"),
+        helper.make_node("QuantizeLinear", ["df", "ys", "zero"], ["d"], name="requantise"),
+        helper.make_node("Concat", ["a", "b", "c", "d"], ["y"], name="all", axis=1),
+    ]
+    constants = {
+        "c": random.integers(0, 256, (1, 3, 5, 5), np.uint8),
+        "w": random.integers(-9, 9, (4, 3, 1, 1), np.int8),
+        "s": np.float32(0.1),
+        "ws": np.float32(0.02),
+        "ys": np.float32(0.3),
+        "zero": np.uint8(90),
+        "wz": np.int8(0),
+    }
+    outputs = ["y", "c", "x", "b"]
+    graph = helper.make_graph(
+        nodes,
+        "constants",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [1, 3, 5, 5])],
+        [helper.make_tensor_value_info(name, TensorProto.UINT8, None) for name in outputs],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=OPSETS, ir_version=8)
+    x = random.integers(0, 256, (1, 3, 5, 5), np.uint8)
+    read = imported(model, x)
+    assert {step.name for step in read.accelerated} == {"of the input", "of a constant"}
+    assert all(step.layer.prepared for step in read.accelerated)
+    assert differences(read, x) == []
+    assert list(golden_outputs(read, {"x": x})) == outputs

@@ -33,6 +33,7 @@ LAYER_KEYS = [
     "pool",
     "algorithm",
     "unfolded",
+    "sections",
     "macs",
     "cycles",
     "macs_per_multiplier_cycle",
@@ -181,19 +182,21 @@ def test_traffic_stands_beside_its_lower_bound() -> None:
 def test_what_the_host_does_is_said() -> None:
     setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
     layer = Layer("one", "conv", Convolution(1, 1, 1, 4), normalisation=ResponseNormalisation())
-    result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2))
+    result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2), sections=(1, 4))
     found = Report(NetworkResult("net", setup, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]]))
     assert found.as_dict()["layers"][0]["unfolded"] == [3, 2]
     assert next(csv.DictReader(io.StringIO(found.as_csv())))["unfolded"] == "3x2"
+    assert found.as_dict()["layers"][0]["sections"] == [1, 4]
     assert found.as_dict()["host_operations"] == [
         {"operation": "unfolding 3x2 taps", "before": "one"},
+        {"operation": "cutting into 1x4 sections", "before": "one"},
         {"operation": "local response normalisation", "after": "one"},
         {"operation": "softmax", "after": "one"},
     ]
     assert found.as_dict()["guesses"] == [[{"class": 7, "probability": 0.75}, {"class": 2, "probability": 0.125}]]
     assert list(footnotes(found)) == [
-        "On the host, not in these figures: unfolding 3x2 taps before one; local response normalisation after one; "
-        "softmax after one.",
+        "On the host, not in these figures: unfolding 3x2 taps before one; cutting into 1x4 sections before one; "
+        "local response normalisation after one; softmax after one.",
         "Likeliest classes of image 0: 7 (75.00%), 2 (12.50%).",
         "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing.",
     ]
