@@ -53,9 +53,10 @@ def test_awkward_models_are_quantised_closely_and_run_as_onnx_runtime_runs_them(
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_each_method_calibrates(method: str) -> None:
+def test_each_method_calibrates_without_a_word(method: str, capfd: pytest.CaptureFixture[str]) -> None:
     samples = {"x": values(4, 4, 6, 6)}
     after = quantise(ONE_LAYER, samples, method)
+    assert capfd.readouterr() == ("", "")
     (entry,) = closeness(ONE_LAYER, samples, after).values()
     assert entry.snr_db is not None
     assert entry.snr_db > {"minmax": CLOSE, "percentile": CLOSE, "entropy": 10}[method]
