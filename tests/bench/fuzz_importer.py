@@ -141,7 +141,7 @@ def attempt(content: bytes, folder: Path) -> str:
         if sum(x.nbytes for x in inputs.values()) > 1 << 20:
             return "too large to run"
         if not model.is_quantised:
-            model = quantised(model, [inputs])
+            model = quantised(model, [inputs]).model
         graph = import_model(model, {name: x.shape for name, x in inputs.items()}, AcceleratorConfig())
         outputs = golden_outputs(graph, inputs)
         where = difference(graph, inputs, outputs)

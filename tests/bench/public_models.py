@@ -90,7 +90,7 @@ def quantised_file(path: Path, x: npt.NDArray[np.float32], folder: Path) -> Path
     if model.is_quantised:
         return path
     made = folder / f"{path.stem}.int8.onnx"
-    made.write_bytes(quantised(model, [{next(iter(model.inputs)): x}]).proto.SerializeToString())
+    made.write_bytes(quantised(model, [{next(iter(model.inputs)): x}]).model.proto.SerializeToString())
     return made
 
 
