@@ -115,7 +115,7 @@ def decided_fork(model: onnx.ModelProto) -> None:
     """Two ways that shapes decide on; the one taken carries a dequantised tensor further."""
     left = helper.make_tensor_value_info("way_y", TensorProto.FLOAT, None)
     ways = []
-    for operator in ("Flatten", "Identity"):
+    for operator in ("Transpose", "Identity"):
         ways.append(helper.make_graph([helper.make_node(operator, ["cd"], ["way_y"])], operator, [], [left]))
     model.graph.initializer.append(numpy_helper.from_array(np.array(4, np.int64), "four"))
     model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "one"))
