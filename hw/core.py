@@ -107,8 +107,8 @@ class Core(wiring.Component):
             latencies += [WeightTransform.latency]
         for tile in config.tiles:
             patch = winograd(tile).patch
-            # A transform delivers a result a cycle once it has begun.
-            latencies += [SeparableTransform.latency_for(patch) + patch**2, OutputPath.latency_for(tile) + tile**2]
+            latencies += [SeparableTransform.latency_for(patch) + patch**2]
+            latencies += [OutputPath.latency_for(tile) + OutputPath.span_for(tile)]
         return max(latencies) + 2
 
     @staticmethod

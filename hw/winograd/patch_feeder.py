@@ -11,7 +11,8 @@ from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
 from wingrid.hw.winograd.patch_walk import PatchWalk
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import POINTS, winograd
 
 MOST_POSITIONS = max(winograd(tile).patch ** 2 for tile in POINTS)

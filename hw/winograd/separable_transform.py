@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import pairwise
 
-from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, Value
+from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.shift_add import combination
+from wingrid.hw.winograd.vectors import vector_layout
 
 Matrix = Sequence[Sequence[int]]
-
-
-def vector_layout(bits: int, lanes: int) -> data.StructLayout:
-    """A vector with its valid bit."""
-    return data.StructLayout({"valid": 1, "lanes": data.ArrayLayout(signed(bits), lanes)})
 
 
 class SeparableTransform(wiring.Component):

@@ -15,7 +15,8 @@ from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import winograd
 
 WAITS = frozenset({Semaphore.BANK_RELEASED})

@@ -71,6 +71,7 @@ BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
     "input_transform_latency": lambda _, tile: SeparableTransform.latency_for(winograd(tile).patch) if tile else 0,
     "refill_latency": lambda _, tile: TransformBuffer.refill_latency_for(tile) if tile else 0,
     "output_latency": lambda _, tile: OutputPath.latency_for(tile),
+    "output_span": lambda _, tile: OutputPath.span_for(tile),
     "segment_tiles": lambda config, tile: config.segment_tiles(tile),
 }
 """Each number that depends on an instruction's tile; 0 where direct convolution has none."""

@@ -29,6 +29,8 @@ from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.output_axis import OutputAxis
+from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd_matrices import winograd
 
@@ -143,6 +145,8 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
         Semaphores: {},
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
+        OutputAxis: {"lanes": 2, "bits": 34},
+        OutputTransform: {"tiles": (2, 4), "lanes": 2, "bits": 34},
         ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},
         SeparableTransform: {
             "matrices": [winograd(4).input_matrix],
