@@ -10,8 +10,8 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_walk import PatchWalk
-from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import POINTS, winograd
 
@@ -94,14 +94,7 @@ class PatchFeeder(wiring.Component):
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.walk = walk = PatchWalk(config)
-        middle_bits = 8 + max(sum(map(abs, row)) for t in transforms for row in t.input_matrix).bit_length()
-        m.submodules.transform = transform = SeparableTransform(
-            [t.input_matrix for t in transforms],
-            lanes=config.rows,
-            input_bits=8,
-            middle_bits=middle_bits,
-            output_bits=config.activation_bits,
-        )
+        m.submodules.transform = transform = InputTransform(config.tiles, lanes=config.rows)
         connect(m, flipped(self.instruction), queue.input)
 
         head = queue.output.payload

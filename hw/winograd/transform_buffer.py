@@ -14,8 +14,8 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
-from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import winograd
 
@@ -65,12 +65,12 @@ class TransformBuffer(wiring.Component):
 
     @staticmethod
     def refill_latency_for(tile: int) -> int:
-        """Cycles from a half's release to the next block's first write: n + 5.
+        """Cycles from a half's release to the next block's first write: n + 6.
 
         One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
         and the transform.
         """
-        return 1 + PatchFeeder.read_latency + SeparableTransform.latency_for(winograd(tile).patch)
+        return 1 + PatchFeeder.read_latency + InputTransform.latency_for(tile)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config

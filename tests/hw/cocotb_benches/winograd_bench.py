@@ -20,8 +20,8 @@ from winograd_products import winograd_sums
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.output_transform import OutputTransform
-from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd_matrices import winograd
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
@@ -112,7 +112,7 @@ class Bench:
                 self.patch.append(unpack(word >> 1, 8, CONFIG.rows))
             if len(self.patch) == n * n:
                 v = transform_inputs(np.array(self.patch).T.reshape(-1, n, n), self.tile)
-                start = cycle + SeparableTransform.latency_for(n)
+                start = cycle + InputTransform.latency_for(self.tile)
                 self.transformed.extend((start + k, v[:, k % n, k // n].tolist()) for k in range(n * n))
                 self.patch = []
 

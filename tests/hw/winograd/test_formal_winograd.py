@@ -44,7 +44,7 @@ def combine(row: Sequence[int], values: Sequence[z3.ArithRef]) -> z3.ArithRef:
 
 
 def halfway(matrix: Matrix, x: Grid) -> Grid:
-    """x T^t, as the first half of a separable transform computes it."""
+    """x T^t, as the first half of a transform computes it."""
     return [[combine(row, line) for row in matrix] for line in x]
 
 

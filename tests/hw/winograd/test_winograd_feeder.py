@@ -219,7 +219,10 @@ def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
         trace = run([execute(tile, counts[0], 3), execute(tile, counts[1], 2)])
         assert not gaps(trace)
         # A block is ready when its last patch has been transformed and written.
-        assert trace.taken[0] == trace.reads[0] + (counts[0] + 1) * positions + winograd(tile).patch + 4
+        assert (
+            trace.taken[0]
+            == trace.reads[0] + (counts[0] + 1) * positions + TransformBuffer.refill_latency_for(tile) - 1
+        )
 
 
 @pytest.mark.slow
@@ -281,7 +284,8 @@ def test_each_part_waits_for_its_semaphore_and_says_so() -> None:
     # The bank is there, and nothing to stream.
     assert trace.stalls[1000] == trace.stalls[1400] == Stall.INPUTS
     assert trace.reads[2 * block] == 1402
-    assert trace.taken[2 * block : 4 * block] == list(range(1402 + block + 24, 1402 + 3 * block + 24))
+    first = 1402 + block + 16 + TransformBuffer.refill_latency_for(2) - 1
+    assert trace.taken[2 * block : 4 * block] == list(range(first, first + 2 * block))
     assert trace.released == [trace.reads[2 * block - 1], trace.reads[4 * block - 1]]
     assert trace.stalls[2200] == Stall.ACCUMULATORS
     assert trace.taken[4 * block] == 2303
