@@ -65,9 +65,9 @@ class TransformBuffer(wiring.Component):
 
     @staticmethod
     def refill_latency_for(tile: int) -> int:
-        """Cycles from a half's release to the next block's first write: n + 6.
+        """Cycles from a half's release to the next block's first write: n + 8.
 
-        One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
+        One until the block is accepted and the last pixel of its first patch is read, three until that arrives,
         and the transform.
         """
         return 1 + PatchFeeder.read_latency + InputTransform.latency_for(tile)
