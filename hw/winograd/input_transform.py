@@ -75,7 +75,8 @@ class InputTransform(wiring.Component):
         m.submodules.second = second = InputAxis(lanes=lanes, input_bits=middle_bits, output_bits=self._output_bits)
         m.d.comb += [half.four.eq(four) for half in (first, second)]
 
-        memory = Memory(shape=middle_bits * lanes, depth=48, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
+        depth = 8 * max(winograd(tile).patch for tile in self._tiles)
+        memory = Memory(shape=middle_bits * lanes, depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
         reading, row, complete, read_ends = Signal(), Signal(3), Signal(), Signal()
