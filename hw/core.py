@@ -26,7 +26,7 @@ from wingrid.hw.registers import Counter
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
-from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import winograd
 
@@ -107,8 +107,8 @@ class Core(wiring.Component):
             latencies += [WeightTransform.latency]
         for tile in config.tiles:
             patch = winograd(tile).patch
-            # A transform delivers a result a cycle once it has begun.
-            latencies += [SeparableTransform.latency_for(patch) + patch**2, OutputPath.latency_for(tile) + tile**2]
+            latencies += [InputTransform.latency_for(tile) + patch**2]
+            latencies += [OutputPath.latency_for(tile) + OutputPath.span_for(tile)]
         return max(latencies) + 2
 
     @staticmethod

@@ -8,7 +8,8 @@ with n*n multiplications in place of 9*m*m. The algorithm and its points, 0, 1, 
 added for m = 4, are those of Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks" (CVPR
 2016), whose G holds fractions. Here every row of G is multiplied by its denominator, and every column of A
 by what then makes the scale the same for all, so that nothing is ever rounded and one exact division
-remains. This module is where the numbers come from: it needs nothing but integers, and imports fast.
+remains. Odd factors of A's columns are moved on to G, where numbers are narrow: A holds powers of two. Signs go
+to A. This module is where the numbers come from: it needs nothing but integers, and imports fast.
 
 Activations are int8 as they lie in memory, padding being their zero point: what the zero point adds to a
 sum is known beforehand and part of the bias, so it widens nothing here.
@@ -153,16 +154,16 @@ def winograd(tile: int) -> WinogradTransform:
         # The row of zero begins with a positive coefficient, as Lavin and Gray print it.
         sign = -1 if point == 0 and product[0] < 0 else 1
         inputs.append(tuple(sign * coefficient for coefficient in (*product, 0)))
-        sign *= 1 if denominator > 0 else -1
-        kernels.append(tuple(sign * point**power for power in range(KERNEL)))
-        outputs.append(tuple(axis_scale // abs(denominator) * point**power for power in range(tile)))
+        coefficient = sign * (axis_scale // denominator)
+        odd = _odd_part(coefficient)
+        kernels.append(tuple(odd * point**power for power in range(KERNEL)))
+        outputs.append(tuple(coefficient // odd * point**power for power in range(tile)))
 
-    # Infinity picks the leading coefficient, and its row, too, begins positive; the sign goes into A.
-    product = _product_of_roots(points)
-    sign = 1 if next(filter(None, product)) > 0 else -1
-    inputs.append(tuple(sign * coefficient for coefficient in product))
-    kernels.append((0,) * (KERNEL - 1) + (1,))
-    outputs.append((0,) * (tile - 1) + (sign * axis_scale,))
+    # Infinity picks the leading coefficient.
+    odd = _odd_part(axis_scale)
+    inputs.append(_product_of_roots(points))
+    kernels.append((0,) * (KERNEL - 1) + (odd,))
+    outputs.append((0,) * (tile - 1) + (axis_scale // odd,))
 
     assert len(inputs) == patch
     return WinogradTransform(tile, tuple(inputs), tuple(kernels), transpose(tuple(outputs)), axis_scale)
@@ -204,6 +205,12 @@ def signed_bits(bounds: tuple[int, int]) -> int:
 def transpose(matrix: Matrix) -> Matrix:
     """Rows to columns."""
     return tuple(zip(*matrix, strict=True))
+
+
+def _odd_part(number: int) -> int:
+    """What is left of a number's magnitude without its factors of two."""
+    magnitude = abs(number)
+    return magnitude // (magnitude & -magnitude)
 
 
 def _product_of_roots(roots: tuple[int, ...]) -> tuple[int, ...]:

@@ -11,7 +11,8 @@ from wingrid.hw.isa import PARAMETER_LAYOUT
 from wingrid.hw.store.pooler import Pooler
 from wingrid.hw.store.requantiser import Requantiser, results_layout
 from wingrid.hw.winograd.exact_division import ExactDivision
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.output_transform import OutputTransform
+from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import winograd
 
 
@@ -36,7 +37,7 @@ class OutputPath(wiring.Component):
     minimum : In, signed(8)
     maximum : In, signed(8)
     results : Out, ``results_layout(config)``
-        One per cycle from ``latency_for(tile)`` cycles after the tile's last vector on.
+        From ``latency_for(tile)`` to ``latency_for(tile) + span_for(tile)`` cycles after the tile's last vector.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -57,8 +58,13 @@ class OutputPath(wiring.Component):
     @staticmethod
     def latency_for(tile: int) -> int:
         """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
-        transform = SeparableTransform.latency_for(tile) + ExactDivision.latency if tile else 0
+        transform = OutputTransform.latency_for(tile) + ExactDivision.latency if tile else 0
         return transform + Requantiser.latency + Pooler.latency
+
+    @staticmethod
+    def span_for(tile: int) -> int:
+        """Cycles from a tile's first result to its last."""
+        return OutputTransform.span_for(tile) if tile else 0
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -80,13 +86,7 @@ class OutputPath(wiring.Component):
         if config.tiles:
             transforms = [winograd(tile) for tile in config.tiles]
             bits = config.accumulator_bits
-            m.submodules.transform = transform = SeparableTransform(
-                [t.output_matrix for t in transforms],
-                lanes=config.cols,
-                input_bits=bits,
-                middle_bits=bits,
-                output_bits=bits,
-            )
+            m.submodules.transform = transform = OutputTransform(config.tiles, lanes=config.cols, bits=bits)
             m.submodules.division = division = ExactDivision(transforms, lanes=config.cols, bits=bits)
             m.d.comb += [
                 transform.input.lanes.eq(self.sums.lanes),

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.winograd.separable_transform import vector_layout
+from wingrid.hw.winograd.vectors import register, vector_layout
 from wingrid.hw.winograd_matrices import WinogradTransform
 
 
 class ExactDivision(wiring.Component):
-    """Divide each lane by the scale of the transform that ``select`` picks from ``transforms``.
+    """Divide each lane by what ``OutputTransform`` leaves of the scale of the transform that ``select`` picks.
 
-    A lane is a signed number modulo ``2**bits`` and must be a multiple of scale = 2**shift * odd. Dropping
-    the zero bits and multiplying by the inverse of the odd part, an adder for each of its factors, gives
-    the quotient modulo ``2**(bits - shift)``. One vector per cycle.
+    That is the odd part. A lane is a multiple of it, modulo ``2**transform.answer_bits(bits)``; multiplying by
+    its inverse, an adder for each of the inverse's factors, gives the quotient. One vector per cycle.
 
     Members
     -------
     select : In, range(max(2, len(transforms)))
-        Must hold from a vector's cycle until its quotients leave.
-    input : In, ``vector_layout(bits, lanes)``
+        By place in ``transforms``. Must hold from a vector's cycle until its quotients leave.
+    input : In, ``vector_layout(bits - 2, lanes)``
     output : Out, ``vector_layout(bits, lanes)``
         The quotients, sign-extended, ``latency`` cycles later. Lanes have a meaning only together with ``valid``.
     """
@@ -38,29 +37,37 @@ class ExactDivision(wiring.Component):
         super().__init__(
             {
                 "select": In(range(max(2, len(transforms)))),
-                "input": In(vector_layout(bits, lanes)),
+                "input": In(vector_layout(bits - 2, lanes)),
                 "output": Out(vector_layout(bits, lanes)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        halfway = Signal(vector_layout(self._bits, self._lanes))
-        m.d.sync += [halfway.valid.eq(self.input.valid), self.output.valid.eq(halfway.valid)]
-        for source, target, half in ((self.input, halfway, 0), (halfway, self.output, 1)):
-            with m.If(source.valid), m.Switch(self.select):
-                for choice, transform in enumerate(self._transforms):
-                    with m.Case(choice):
-                        for lane in range(self._lanes):
-                            m.d.sync += target.lanes[lane].eq(self._step(transform, half, source.lanes[lane]))
+        halfway_valid = Signal()
+        m.d.sync += [halfway_valid.eq(self.input.valid), self.output.valid.eq(halfway_valid)]
+        for lane in range(self._lanes):
+            quotients = []
+            for number, transform in enumerate(self._transforms):
+                halfway = register(f"halfway_{number}", transform.answer_bits(self._bits), lane)
+                m.d.sync += halfway.eq(self._step(transform, 0, self.input.lanes[lane]))
+                quotients.append(self._step(transform, 1, halfway))
+            quotient = register("quotient", self._bits, lane)
+            m.d.sync += quotient.eq(Array(quotients)[self.select])
+            m.d.comb += self.output.lanes[lane].eq(quotient)
         return m
 
     def _step(self, transform: WinogradTransform, half: int, value: Value) -> Value:
-        """The first half drops the zero bits and multiplies by half of the factors, the second by the others."""
-        width = transform.answer_bits(self._bits)
+        """The first half multiplies by half of the factors, the second by the others, those of fewest bits first."""
         factors = transform.inverse_factors(self._bits)
         middle = -(-len(factors) // 2)
-        value = value[:width] if half else value[transform.shift :]
-        for sign, places in factors[middle:] if half else factors[:middle]:
-            value = ((value + (value << places)) if sign > 0 else (value - (value << places)))[:width]
+        value = value[: transform.answer_bits(self._bits)]
+        for sign, places in reversed(factors[middle:]) if half else factors[:middle]:
+            value = times(value, sign, places)
         return value.as_signed()
+
+
+def times(value: Value, sign: int, places: int) -> Value:
+    """``value * (1 + sign * 2**places)``, modulo two to its width; the low bits stay."""
+    high, summand = value[places:], value[: len(value) - places]
+    return Cat(value[:places], (high + summand if sign > 0 else high - summand)[: len(summand)])

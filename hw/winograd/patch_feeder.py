@@ -10,8 +10,9 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_walk import PatchWalk
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.vectors import register, vector_layout
 from wingrid.hw.winograd_matrices import POINTS, winograd
 
 MOST_POSITIONS = max(winograd(tile).patch ** 2 for tile in POINTS)
@@ -28,8 +29,9 @@ class PatchFeeder(wiring.Component):
     """Reads patches in the order of ``PatchWalk``, one vector per cycle, and transforms them.
 
     Each block of a group is announced on ``block`` as the last vector of its first patch is read, which waits
-    until there is room for it: up to there, nothing can leave the transform. OPERANDS_RELEASED is signalled with the
-    last vector's read. A change of transform waits until the last one is through.
+    until there is room for it: up to there, nothing can leave the transform. A step of the walk is a read, which
+    reaches the buffer a cycle later. OPERANDS_RELEASED is signalled with the last read. A change of transform waits
+    until the last one is through.
 
     Members
     -------
@@ -62,8 +64,8 @@ class PatchFeeder(wiring.Component):
 
     start_latency = 1
     """Cycles from the start of an instruction to its first read."""
-    read_latency = 1
-    """Cycles from a read to the pixel's arrival at the transform."""
+    read_latency = 3
+    """Cycles from a read to the pixel's arrival at the transform: its address, the buffer's answer, and the pixel."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -93,14 +95,7 @@ class PatchFeeder(wiring.Component):
         m = Module()
         m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
         m.submodules.walk = walk = PatchWalk(config)
-        middle_bits = 8 + max(sum(map(abs, row)) for t in transforms for row in t.input_matrix).bit_length()
-        m.submodules.transform = transform = SeparableTransform(
-            [t.input_matrix for t in transforms],
-            lanes=config.rows,
-            input_bits=8,
-            middle_bits=middle_bits,
-            output_bits=config.activation_bits,
-        )
+        m.submodules.transform = transform = InputTransform(config.tiles, lanes=config.rows)
         connect(m, flipped(self.instruction), queue.input)
 
         head = queue.output.payload
@@ -114,9 +109,9 @@ class PatchFeeder(wiring.Component):
             for number, tile in enumerate(config.tiles):
                 with m.Case(tile):
                     m.d.comb += choice.eq(number)
-        arrived, blocked = Signal(), Signal()
+        arrived, blocked, empty = Signal(), Signal(), Signal()
         m.d.comb += [
-            same_transform.eq((choice == self.select) | (transform.empty & ~arrived & ~active)),
+            same_transform.eq((choice == self.select) | (empty & ~active)),
             self.block.payload.count.eq(count),
             self.block.payload.last_position.eq(Array([t.patch**2 - 1 for t in transforms])[self.select]),
             self.block.valid.eq(active & walk.commits),
@@ -133,9 +128,8 @@ class PatchFeeder(wiring.Component):
             walk.start.eq(start),
             walk.instruction.eq(head),
             walk.step.eq(reading),
-            self.read_enable.eq(reading),
-            self.read_address.eq(walk.address),
-            self.idle.eq(~active & ~queue.output.valid & ~arrived & transform.empty),
+            empty.eq(transform.empty & ~transform.input.valid & ~arrived & ~self.read_enable),
+            self.idle.eq(~active & ~queue.output.valid & empty),
         ]
         with m.If(start):
             m.d.sync += [
@@ -148,12 +142,19 @@ class PatchFeeder(wiring.Component):
         with m.Elif(finishing):
             m.d.sync += active.eq(0)
 
-        m.d.sync += arrived.eq(reading)
-        m.d.comb += [
-            transform.select.eq(self.select),
+        # A register each for address and pixel; the buffer answers in between.
+        inside, padding = Signal(), Signal(signed(8))
+        m.d.sync += [
+            self.read_enable.eq(reading),
+            self.read_address.eq(walk.address),
+            inside.eq(walk.inside),
+            padding.eq(zero_point),
+            arrived.eq(self.read_enable),
             transform.input.valid.eq(arrived),
-            self.transformed.eq(transform.output),
         ]
-        pixel = padded_pixel(m, reading, walk.inside, zero_point, self.read_data)
-        m.d.comb += [transform.input.lanes[lane].eq(value) for lane, value in enumerate(pixel)]
+        m.d.comb += [transform.select.eq(self.select), self.transformed.eq(transform.output)]
+        for lane, value in enumerate(padded_pixel(m, self.read_enable, inside, padding, self.read_data)):
+            pixel = register("pixel", 8, lane)
+            m.d.sync += pixel.eq(value)
+            m.d.comb += transform.input.lanes[lane].eq(pixel)
         return m

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
-from amaranth.lib import wiring
+from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
@@ -15,6 +15,9 @@ class PatchWalk(wiring.Component):
 
     The counterpart of ``RasterWalk`` with the same addresses (see ``Execute``), but all taps of a
     tile before the next tile. From the cycle after ``start`` on the outputs describe a vector.
+
+    Where the next tile and the next block begin is computed while a patch is walked, in a few cycles, so that a step
+    chooses and no more. A patch is at least two vectors wide and high.
 
     Members
     -------
@@ -55,81 +58,124 @@ class PatchWalk(wiring.Component):
 
         taps_x_left, taps_y_left = Signal(8), Signal(8)
         tiles_left, blocks_left = Signal(16), Signal(16)
-        column = Signal(17)
-        line_address, row_address, block_address = Signal(address_shape), Signal(address_shape), Signal(address_shape)
-        x, y, tile_top = Signal(position), Signal(position), Signal(position)
+        ends_line, last_line, last_tile, last_block = Signal(), Signal(), Signal(), Signal()
+        line_address, block_address = Signal(address_shape), Signal(address_shape)
+        x, y = Signal(position), Signal(position)
         first_patch, patch_ends = Signal(), Signal()
         m.d.comb += [
-            patch_ends.eq((taps_x_left == 1) & (taps_y_left == 1)),
+            patch_ends.eq(ends_line & last_line),
             # A negative position is beyond any height or width once its sign counts as a digit.
             self.inside.eq((y.as_unsigned() < current.image_height) & (x.as_unsigned() < current.image_width)),
             self.commits.eq(first_patch & patch_ends),
-            self.final.eq(patch_ends & (tiles_left == 1) & (blocks_left == 1)),
+            self.final.eq(patch_ends & last_tile & last_block),
+        ]
+        tile, next_tile, next_block = (self._tile(name) for name in ("tile", "next_tile", "next_block"))
+        next_block_address = Signal(address_shape)
+        self._look_ahead(m, current, tile, next_tile)
+        m.d.sync += [
+            next_block_address.eq(block_address + current.block_pitch),
+            next_block.row.eq(next_block_address),
+            next_block.column.eq(current.first),
+            next_block.top.eq(current.top),
+            next_block.address.eq(next_block_address + current.first),
+            next_block.x.eq(current.left + current.first),
         ]
 
-        def open_patch(row: Value, column: Value, top: Value) -> list[object]:
+        def open_patch(new: data.View) -> list[object]:
             return [
-                self.address.eq(row + column),
-                line_address.eq(row + column),
-                row_address.eq(row),
-                x.eq(current.left + column),
-                y.eq(top),
-                tile_top.eq(top),
+                tile.eq(new),
+                self.address.eq(new.address),
+                line_address.eq(new.address),
+                x.eq(new.x),
+                y.eq(new.top),
                 taps_x_left.eq(current.kernel_width),
                 taps_y_left.eq(current.kernel_height),
+                ends_line.eq(0),
+                last_line.eq(0),
             ]
 
         with m.If(self.step):
-            with m.If(taps_x_left != 1):
-                m.d.sync += [taps_x_left.eq(taps_x_left - 1), self.address.eq(self.address + current.tap_pitch)]
-                m.d.sync += x.eq(x + current.tap_pitch)
-            with m.Elif(taps_y_left != 1):
+            with m.If(~ends_line):
+                m.d.sync += [
+                    taps_x_left.eq(taps_x_left - 1),
+                    ends_line.eq(taps_x_left == 2),
+                    self.address.eq(self.address + current.tap_pitch),
+                    x.eq(x + current.tap_pitch),
+                ]
+            with m.Elif(~last_line):
                 m.d.sync += [
                     taps_x_left.eq(current.kernel_width),
+                    ends_line.eq(0),
                     taps_y_left.eq(taps_y_left - 1),
+                    last_line.eq(taps_y_left == 2),
                     self.address.eq(line_address + current.tap_row_pitch),
                     line_address.eq(line_address + current.tap_row_pitch),
-                    x.eq(current.left + column),
+                    x.eq(tile.x),
                     y.eq(y + current.dilation_y),
                 ]
-            with m.Elif(tiles_left != 1):
-                m.d.sync += [first_patch.eq(0), tiles_left.eq(tiles_left - 1)]
-                wraps = column == current.last
-                next_column = Signal.like(column)
-                next_row, next_top = Signal.like(row_address), Signal.like(tile_top)
-                m.d.comb += [
-                    next_column.eq(Mux(wraps, 0, column + current.stride_x)),
-                    next_row.eq(Mux(wraps, row_address + current.row_pitch, row_address)),
-                    next_top.eq(Mux(wraps, tile_top + current.stride_y, tile_top)),
+            with m.Elif(~last_tile):
+                m.d.sync += [
+                    first_patch.eq(0),
+                    tiles_left.eq(tiles_left - 1),
+                    last_tile.eq(tiles_left == 2),
+                    *open_patch(next_tile),
                 ]
-                m.d.sync += [column.eq(next_column), *open_patch(next_row, next_column, next_top)]
             with m.Else():
-                next_block = Signal.like(block_address)
-                m.d.comb += next_block.eq(block_address + current.block_pitch)
                 m.d.sync += [
                     first_patch.eq(1),
                     blocks_left.eq(blocks_left - 1),
+                    last_block.eq(blocks_left == 2),
                     tiles_left.eq(current.count),
-                    block_address.eq(next_block),
-                    column.eq(current.first),
-                    *open_patch(next_block, current.first, current.top),
+                    last_tile.eq(current.count == 1),
+                    block_address.eq(next_block.row),
+                    *open_patch(next_block),
                 ]
         with m.If(self.start):
             new = self.instruction
+            address = new.input_base + new.first
             m.d.sync += [
                 current.eq(new),
                 first_patch.eq(1),
                 blocks_left.eq(new.blocks),
+                last_block.eq(new.blocks == 1),
                 tiles_left.eq(new.count),
-                column.eq(new.first),
+                last_tile.eq(new.count == 1),
                 block_address.eq(new.input_base),
-                row_address.eq(new.input_base),
-                line_address.eq(new.input_base + new.first),
-                self.address.eq(new.input_base + new.first),
+                tile.row.eq(new.input_base),
+                tile.column.eq(new.first),
+                tile.top.eq(new.top),
+                tile.address.eq(address),
+                tile.x.eq(new.left + new.first),
+                line_address.eq(address),
+                self.address.eq(address),
                 x.eq(new.left + new.first),
                 y.eq(new.top),
-                tile_top.eq(new.top),
                 taps_x_left.eq(new.kernel_width),
                 taps_y_left.eq(new.kernel_height),
+                ends_line.eq(0),
+                last_line.eq(0),
             ]
         return m
+
+    def _tile(self, name: str) -> data.View:
+        """Where a tile begins: its row's address, its column in there, the address of both, and its image position."""
+        address = range(self._config.input_buffer)
+        position = signed(POSITION_BITS)
+        layout = {"row": address, "column": 17, "address": address, "x": position, "top": position}
+        return Signal(data.StructLayout(layout), name=name)
+
+    def _look_ahead(self, m: Module, current: data.View, tile: data.View, following: data.View) -> None:
+        """``following`` is the tile after ``tile`` of the same block, three cycles after that changed."""
+        wraps = Signal()
+        beside, below, lower = Signal.like(tile.column), Signal.like(tile.row), Signal.like(tile.top)
+        m.d.sync += [
+            wraps.eq(tile.column == current.last),
+            beside.eq(tile.column + current.stride_x),
+            below.eq(tile.row + current.row_pitch),
+            lower.eq(tile.top + current.stride_y),
+            following.column.eq(Mux(wraps, 0, beside)),
+            following.row.eq(Mux(wraps, below, tile.row)),
+            following.top.eq(Mux(wraps, lower, tile.top)),
+            following.address.eq(following.row + following.column),
+            following.x.eq(current.left + following.column),
+        ]

@@ -14,8 +14,9 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd_matrices import winograd
 
 WAITS = frozenset({Semaphore.BANK_RELEASED})
@@ -64,12 +65,12 @@ class TransformBuffer(wiring.Component):
 
     @staticmethod
     def refill_latency_for(tile: int) -> int:
-        """Cycles from a half's release to the next block's first write: n + 5.
+        """Cycles from a half's release to the next block's first write: n + 8.
 
-        One until the block is accepted and the last pixel of its first patch is read, one until that arrives,
+        One until the block is accepted and the last pixel of its first patch is read, three until that arrives,
         and the transform.
         """
-        return 1 + PatchFeeder.read_latency + SeparableTransform.latency_for(winograd(tile).patch)
+        return 1 + PatchFeeder.read_latency + InputTransform.latency_for(tile)
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -123,27 +124,30 @@ class TransformBuffer(wiring.Component):
         block = arriving.output.payload
         half = Signal()
         tile, position = Signal(16), Signal(range(MOST_POSITIONS))
-        address = Signal(range(self._config.accumulators))
-        ends_tile, filled = Signal(), Signal()
+        address, top = Signal.like(write.addr), Signal.like(write.addr)
+        ends_tile, last_tile, filled = Signal(), Signal(), Signal()
+        # A tile takes long enough for this to be told in a cycle of its own.
+        m.d.sync += last_tile.eq(tile == block.count - 1)
         m.d.comb += [
             write.en.eq(self.transformed.valid),
-            write.addr.eq(self._entry(address, half)),
+            write.addr.eq(address),
             write.data.eq(self.transformed.lanes.as_value()),
             ends_tile.eq(position == block.last_position),
-            filled.eq(self.transformed.valid & ends_tile & (tile == block.count - 1)),
+            filled.eq(self.transformed.valid & ends_tile & last_tile),
             arriving.output.ready.eq(filled),
         ]
         with m.If(self.transformed.valid):
             m.d.sync += [position.eq(position + 1), address.eq(address + block.count)]
             with m.If(ends_tile):
-                m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(tile + 1)]
+                m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(top + 1), top.eq(top + 1)]
             with m.If(filled):
-                m.d.sync += [tile.eq(0), address.eq(0), half.eq(~half)]
+                m.d.sync += [tile.eq(0), half.eq(~half)]
+                m.d.sync += [register.eq(self._beginning(~half)) for register in (address, top)]
         return filled
 
-    def _entry(self, address: Value, half: Value) -> Value:
-        """Where an address of one half lies in the memory."""
-        return address + Mux(half, self._config.accumulators, 0)
+    def _beginning(self, half: Value) -> Value:
+        """Where a half begins in the memory."""
+        return Mux(half, self._config.accumulators, 0)
 
     def _stream(self, m: Module, queue: Queue, read: ReadPort, filled: Signal, released: Signal) -> None:
         """Stream full halves, instruction after instruction; ``released`` pulses when one may take another block."""
@@ -155,7 +159,7 @@ class TransformBuffer(wiring.Component):
         tiles_left, blocks_left = Signal(16), Signal(16)
         position, last_position = Signal(range(MOST_POSITIONS)), Signal(range(MOST_POSITIONS))
         release_at = Signal(16)
-        address = Signal(range(config.accumulators))
+        entry, address = Signal.like(read.addr), Signal(range(config.accumulators))
         first_block = Signal()
 
         active, blocked = Signal(), Signal()
@@ -175,18 +179,19 @@ class TransformBuffer(wiring.Component):
             self.ended.eq(step & final),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
             read.en.eq(step),
-            read.addr.eq(self._entry(address, half)),
+            read.addr.eq(entry),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         m.d.sync += full.eq(full + filled - (step & last_vector))
         with m.If(step):
-            m.d.sync += [tiles_left.eq(tiles_left - 1), address.eq(address + 1)]
+            m.d.sync += [tiles_left.eq(tiles_left - 1), address.eq(address + 1), entry.eq(entry + 1)]
             with m.If(tiles_left == 1):
                 m.d.sync += [tiles_left.eq(current.count), position.eq(position + 1)]
             with m.If(last_vector):
                 m.d.sync += [
                     position.eq(0),
                     address.eq(0),
+                    entry.eq(self._beginning(~half)),
                     half.eq(~half),
                     blocks_left.eq(blocks_left - 1),
                     first_block.eq(0),

@@ -11,8 +11,11 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import weights_layout
-from wingrid.hw.shift_add import combination
-from wingrid.hw.winograd_matrices import KERNEL, winograd
+from wingrid.hw.winograd.vectors import register
+from wingrid.hw.winograd_matrices import INT8, KERNEL, signed_bits, span, winograd
+
+LINE = data.StructLayout({"infinity": 1, "tripled": 1, "single": 1, "end": 1, "upper": 1, "negative": 1})
+"""A row of G: the last; the first or last, of F(4x4), of F(2x2), of either; one with twos; one that subtracts."""
 
 
 class WeightTransform(wiring.Component):
@@ -22,6 +25,13 @@ class WeightTransform(wiring.Component):
     kx running fastest, each ``rows`` transfers of ``cols`` int8, last row first. It leaves as n x n tiles of
     transformed weights U[i][j], i running fastest, each ``rows`` transfers, last row first. One row leaves per cycle,
     while the next raw tile comes in.
+
+    G of ``WinogradTransform`` is the same along either axis, for kernel elements g0, g1, g2 of a line:
+
+        F(4x4): 3 g0, (g0 + g2) +- g1, (g0 + 4 g2) +- 2 g1, g2 + 2 g2
+        F(2x2): g0,   (g0 + g2) +- g1,                      g2
+
+    so two adders behind three operands make each element, down the three columns of a kernel and then along.
 
     Members
     -------
@@ -34,8 +44,8 @@ class WeightTransform(wiring.Component):
         No row is held, of a raw tile or of a transformed one.
     """
 
-    stages = 3
-    """A row is read, and passes two adder stages. All of them wait together where a row has to."""
+    stages = 5
+    """A row is read; its operands are chosen and added, twice. All of them wait together where a row has to."""
     latency = 1 + stages
     """Cycles from a raw tile's last transfer to its first transformed row."""
     halves = 2
@@ -56,9 +66,8 @@ class WeightTransform(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        matrices = [transform.kernel_matrix for transform in self._transforms]
         row_bits = (config.rows - 1).bit_length()
-        most = max(len(matrix) for matrix in matrices)
+        most = max(transform.patch for transform in self._transforms)
 
         # Two halves: one fills with a raw tile while the other is transformed.
         held = Signal(range(self.halves + 1))
@@ -83,7 +92,7 @@ class WeightTransform(wiring.Component):
         i, j, row = Signal(range(most)), Signal(range(most)), Signal(range(config.rows))
         advance, walking, used = Signal(), Signal(), Signal()
         m.d.comb += [
-            last.eq(Array([len(matrix) - 1 for matrix in matrices])[self.select]),
+            last.eq(Array([transform.patch - 1 for transform in self._transforms])[self.select]),
             walking.eq(held != 0),
             used.eq(walking & advance & (row == config.rows - 1) & (i == last) & (j == last)),
         ]
@@ -113,57 +122,69 @@ class WeightTransform(wiring.Component):
 
         # Down the columns of the kernel, then along its rows; a stage moves when all of those after it can.
         valid = Signal(self.stages)
-        i_1, j_1, j_2 = Signal(range(most)), Signal(range(most)), Signal(range(most))
-        middle_bits = 8 + max(sum(map(abs, row)) for matrix in matrices for row in matrix).bit_length()
-        middle = [Signal(middle_bits * config.cols, name=f"middle_{kx}") for kx in range(KERNEL)]
+        four = Signal()
+        if 4 in config.tiles:
+            m.d.comb += four.eq(self.select == config.tiles.index(4))
         m.d.comb += [
             advance.eq(~valid[-1] | self.weights.ready),
             self.weights.valid.eq(valid[-1]),
             self.empty.eq((held == 0) & ~valid.any() & (tap == 0) & (fill_row == 0)),
         ]
+        j_read, j_chosen = Signal.like(j), Signal.like(j)
+        down, along = Signal(LINE), Signal(LINE)
         with m.If(advance):
-            m.d.sync += [valid.eq(Cat(walking, valid)), i_1.eq(i), j_1.eq(j), j_2.eq(j_1)]
-            for kx in range(KERNEL):
-                column = [taps[ky * KERNEL + kx] for ky in range(KERNEL)]
-                self._combine(m, matrices, i_1, column, 8, middle[kx], middle_bits)
-            self._combine(m, matrices, j_2, middle, middle_bits, self.weights.payload.as_value(), config.weight_bits)
+            m.d.sync += [valid.eq(Cat(walking, valid)), j_read.eq(j), j_chosen.eq(j_read)]
+            self._choose(m, down, i, last, four)
+            self._choose(m, along, j_chosen, last, four)
+        lines = [line for transform in self._transforms for line in transform.kernel_matrix]
+        middle_bits = max(signed_bits(span(line, INT8)) for line in lines)
+        columns = []
+        for kx in range(KERNEL):
+            column = [taps[ky * KERNEL + kx] for ky in range(KERNEL)]
+            columns.append(self._combine(m, f"column_{kx}", advance, down, column, 8, middle_bits))
+        weights = self._combine(m, "weights", advance, along, columns, middle_bits, config.weight_bits)
+        m.d.comb += self.weights.payload.as_value().eq(weights)
         return m
 
-    def _combine(
-        self,
-        m: Module,
-        matrices: Sequence[Sequence[Sequence[int]]],
-        row: Value,
-        vectors: Sequence[Value],
-        from_bits: int,
-        to: Value,
-        to_bits: int,
-    ) -> None:
-        """``to`` <= the combination of the three vectors by the selected matrix's given row, lane by lane.
+    def _choose(self, m: Module, line: data.View, number: Value, last: Value, four: Value) -> None:
+        """What a row of G, given by its number, asks of the operands."""
+        infinity, end = number == last, (number == last) | (number == 0)
+        m.d.sync += [
+            line.infinity.eq(infinity),
+            line.tripled.eq(end & four),
+            line.single.eq(end & ~four),
+            line.end.eq(end),
+            line.upper.eq((number == 3) | (number == 4)),
+            line.negative.eq(~end & ((number == 2) | (number == 4))),
+        ]
 
-        A row's coefficients are picked before the adders, so that each lane has one pair of them.
-        """
-        rows = [(choice, number, line) for choice, matrix in enumerate(matrices) for number, line in enumerate(matrix)]
-        picks = []
-        for position in range(KERNEL):
-            pick = {}
-            for coefficient in sorted({line[position] for _, _, line in rows} - {0}):
-                wanted = Signal(name="wanted")
-                m.d.comb += wanted.eq(
-                    Cat(
-                        (self.select == choice) & (row == number)
-                        for choice, number, line in rows
-                        if line[position] == coefficient
-                    ).any()
-                )
-                pick[coefficient] = wanted
-            picks.append(pick)
+    def _combine(
+        self, m: Module, name: str, advance: Value, line: data.View, vectors: Sequence[Value], bits: int, to_bits: int
+    ) -> Value:
+        """The element that ``line`` describes of the three vectors' lanes, two stages later."""
+        results = []
+        carry = Signal(name=f"{name}_carry")
+        with m.If(advance):
+            m.d.sync += carry.eq(line.negative)
         for lane in range(self._config.cols):
-            total: Value = Const(0)
-            for vector, pick in zip(vectors, picks, strict=True):
-                value = vector.word_select(lane, from_bits).as_signed()
-                term: Value = Const(0, signed(from_bits + 3))
-                for coefficient, wanted in pick.items():
-                    term = Mux(wanted, combination([coefficient], [value]), term)
-                total = total + term
-            m.d.sync += to.word_select(lane, to_bits).eq(total)
+            g0, g1, g2 = (vector.word_select(lane, bits).as_signed() for vector in vectors)
+            first = register(f"{name}_first", bits, lane)
+            second = register(f"{name}_second", bits + 2, lane)
+            third = register(f"{name}_third", bits + 1, lane)
+            result = register(name, to_bits, lane)
+            chosen = Signal(signed(bits), name=f"{name}_chosen_{lane}")
+            m.d.comb += chosen.eq(Mux(line.infinity, g2, g0))
+            with m.If(advance):
+                m.d.sync += [
+                    first.eq(chosen),
+                    second.eq(Mux(line.tripled, chosen << 1, Mux(line.upper, g2 << 2, g2))),
+                    # The one that makes a complement negative enters as a carry.
+                    third.eq(Mux(line.upper, g1 << 1, g1) ^ line.negative.replicate(bits + 1)),
+                    result.eq((Cat(1, first + second).as_signed() + Cat(carry, third).as_signed()) >> 1),
+                ]
+                with m.If(line.single):
+                    m.d.sync += second.eq(0)
+                with m.If(line.end):
+                    m.d.sync += third.eq(0)
+            results.append(result)
+        return Cat(*results)

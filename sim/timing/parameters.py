@@ -19,8 +19,8 @@ from wingrid.hw.queue import Queue
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
+from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import PatchFeeder
-from wingrid.hw.winograd.separable_transform import SeparableTransform
 from wingrid.hw.winograd.transform_buffer import TransformBuffer
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import POINTS, winograd
@@ -68,9 +68,10 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
 
 BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
     "patch": lambda _, tile: winograd(tile).patch if tile else 0,
-    "input_transform_latency": lambda _, tile: SeparableTransform.latency_for(winograd(tile).patch) if tile else 0,
+    "input_transform_latency": lambda _, tile: InputTransform.latency_for(tile) if tile else 0,
     "refill_latency": lambda _, tile: TransformBuffer.refill_latency_for(tile) if tile else 0,
     "output_latency": lambda _, tile: OutputPath.latency_for(tile),
+    "output_span": lambda _, tile: OutputPath.span_for(tile),
     "segment_tiles": lambda config, tile: config.segment_tiles(tile),
 }
 """Each number that depends on an instruction's tile; 0 where direct convolution has none."""

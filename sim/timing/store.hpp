@@ -70,7 +70,7 @@ private:
         if (!known(accepted)) return false;
         m_drained = m_busy_until = accepted + int64_t{tiles} * axis * axis;
         m_output.add(segment, m_drained + m_parameters.accumulator_read_latency + m_parameters.output_latency[store.tile]
-                                  + (store.tile ? store.tile * store.tile - 1 : 0));
+                                  + m_parameters.output_span[store.tile]);
         m_tiles_left -= tiles;
         m_column += segment.columns;
         if (m_column == store.width) {

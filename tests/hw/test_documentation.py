@@ -29,7 +29,10 @@ from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.winograd.exact_division import ExactDivision
-from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.input_axis import InputAxis
+from wingrid.hw.winograd.input_transform import InputTransform
+from wingrid.hw.winograd.output_axis import OutputAxis
+from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd_matrices import winograd
 
 CONFIG = AcceleratorConfig(rows=3, cols=5, winograd=4)
@@ -143,14 +146,11 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
         Semaphores: {},
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
+        OutputAxis: {"lanes": 2, "bits": 34},
+        OutputTransform: {"tiles": (2, 4), "lanes": 2, "bits": 34},
         ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},
-        SeparableTransform: {
-            "matrices": [winograd(4).input_matrix],
-            "lanes": 2,
-            "input_bits": 8,
-            "middle_bits": 12,
-            "output_bits": 15,
-        },
+        InputAxis: {"lanes": 2, "input_bits": 8, "output_bits": 12},
+        InputTransform: {"tiles": (2, 4), "lanes": 2},
     }
     arguments = special.get(kind, {"config": CONFIG})
     with warnings.catch_warnings():

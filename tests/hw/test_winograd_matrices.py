@@ -35,9 +35,9 @@ def corners(elements: int) -> np.ndarray:
 
 def test_two_by_two_has_the_matrices_of_lavin_and_gray_in_integers() -> None:
     transform = winograd(2)
-    assert transform.input_matrix == ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, 1, 0, -1))
+    assert transform.input_matrix == ((1, 0, -1, 0), (0, 1, 1, 0), (0, -1, 1, 0), (0, -1, 0, 1))
     assert transform.kernel_matrix == ((1, 0, 0), (1, 1, 1), (1, -1, 1), (0, 0, 1))
-    assert transform.output_matrix == ((2, 1, 1, 0), (0, 1, -1, -2))
+    assert transform.output_matrix == ((2, 1, 1, 0), (0, 1, -1, 2))
     assert (transform.scale, transform.shift, transform.odd) == (4, 2, 1)
 
 
@@ -51,12 +51,12 @@ def test_four_by_four_has_the_matrices_of_lavin_and_gray_in_integers() -> None:
         (0, 2, -1, -2, 1, 0),
         (0, 4, 0, -5, 0, 1),
     )
-    assert transform.kernel_matrix == ((1, 0, 0), (-1, -1, -1), (-1, 1, -1), (1, 2, 4), (1, -2, 4), (0, 0, 1))
+    assert transform.kernel_matrix == ((3, 0, 0), (1, 1, 1), (1, -1, 1), (1, 2, 4), (1, -2, 4), (0, 0, 3))
     assert transform.output_matrix == (
-        (6, 4, 4, 1, 1, 0),
-        (0, 4, -4, 2, -2, 0),
-        (0, 4, 4, 4, 4, 0),
-        (0, 4, -4, 8, -8, 24),
+        (2, -4, -4, 1, 1, 0),
+        (0, -4, 4, 2, -2, 0),
+        (0, -4, -4, 4, 4, 0),
+        (0, -4, 4, 8, -8, 8),
     )
     assert (transform.scale, transform.shift, transform.odd) == (576, 6, 9)
 

@@ -1,19 +1,20 @@
 """Amaranth expressions as integer terms of the SMT solver z3.
 
-Amaranth's sums, differences and constant shifts widen as needed and so are those of the integers; slices
-and changes of sign are remainders and quotients of powers of two. So what a circuit computes can be compared
-with what it should compute for all inputs at their full width, where bit-level solvers give up on products.
+Amaranth's sums, differences and constant shifts widen as needed and so are those of the integers; slices, parts
+side by side and changes of sign are remainders and quotients of powers of two. So what a circuit computes can be
+compared with what it should compute for all inputs at their full width, where bit-level solvers give up on products.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
+from itertools import accumulate
 from operator import add
 
 import z3
 from amaranth.hdl import Const, Signal, Value
-from amaranth.hdl._ast import Operator, Slice  # Amaranth has no public way to look into an expression.
+from amaranth.hdl._ast import Concat, Operator, Slice  # Amaranth has no public way to look into an expression.
 
 
 def integer(value: Value, inputs: Mapping[str, z3.ArithRef]) -> z3.ArithRef:
@@ -28,6 +29,10 @@ def integer(value: Value, inputs: Mapping[str, z3.ArithRef]) -> z3.ArithRef:
             return inputs[value.name]
         case Slice():
             return (integer(value.value, inputs) / (1 << value.start)) % (1 << value.stop - value.start)
+        case Concat(parts=parts):
+            places = [0, *accumulate(len(part) for part in parts)]
+            lanes = [integer(part, inputs) % (1 << len(part)) for part in parts]
+            return sum(lane * (1 << place) for lane, place in zip(lanes, places, strict=False))
         case Operator(operator="+" | "-" | "<<" | "s" as operator, operands=operands):
             terms = [integer(operand, inputs) for operand in operands]
             if operator == "+":

@@ -16,10 +16,12 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from signed_numbers import extremes, limits
 from simulation import pack, unpack
+from winograd_products import winograd_sums
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.winograd.exact_division import ExactDivision
-from wingrid.hw.winograd.separable_transform import SeparableTransform
+from wingrid.hw.winograd.input_transform import InputTransform
+from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd_matrices import winograd
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
@@ -59,10 +61,7 @@ class Bench:
 
     async def choose(self, tile: int) -> None:
         """Go over to another tile once all three transforms are empty."""
-        while self.dut.empty.value != 7:
-            await RisingEdge(self.dut.clk)
-        # What left the output transform is still in the division.
-        for _ in range(ExactDivision.latency):
+        while self.dut.empty.value != 3 or self.sums or self.answers:
             await RisingEdge(self.dut.clk)
         self.tile = tile
         self.dut.select.value = CONFIG.tiles.index(tile)
@@ -113,7 +112,7 @@ class Bench:
                 self.patch.append(unpack(word >> 1, 8, CONFIG.rows))
             if len(self.patch) == n * n:
                 v = transform_inputs(np.array(self.patch).T.reshape(-1, n, n), self.tile)
-                start = cycle + SeparableTransform.latency_for(n)
+                start = cycle + InputTransform.latency_for(self.tile)
                 self.transformed.extend((start + k, v[:, k % n, k // n].tolist()) for k in range(n * n))
                 self.patch = []
 
@@ -124,8 +123,9 @@ class Bench:
                 # Positions arrive with the row running fastest.
                 block = np.array(self.sums).T.reshape(-1, n, n).swapaxes(1, 2)
                 y = transform_outputs(block, self.tile, M_BITS).reshape(CONFIG.cols, -1).T
-                start = cycle + SeparableTransform.latency_for(self.tile) + ExactDivision.latency
-                self.answers.extend((start + k, lanes.tolist()) for k, lanes in enumerate(y))
+                start = cycle + OutputTransform.latency_for(self.tile) + ExactDivision.latency
+                when = [start + row * n + column for row in range(self.tile) for column in range(self.tile)]
+                self.answers.extend(zip(when, y.tolist(), strict=True))
                 self.sums = []
 
             row = int(self.dut.weights__payload.value) if self.dut.weights__valid.value == 1 else None
@@ -161,7 +161,8 @@ class Bench:
         """Send that many tiles through each transform; returns how many vectors must leave."""
         n = winograd(self.tile).patch
         patches = fill(self.numbers, 8, (tiles * n * n, CONFIG.rows))
-        sums = fill(self.numbers, M_BITS, (tiles * n * n, CONFIG.cols))
+        sums = winograd_sums(self.numbers, self.tile, tiles * CONFIG.cols, M_BITS).swapaxes(1, 2)
+        sums = sums.reshape(tiles, CONFIG.cols, n * n).swapaxes(1, 2).reshape(-1, CONFIG.cols)
         raw = fill(self.numbers, 8, (tiles * 9 * CONFIG.rows, CONFIG.cols))
         drivers = [
             cocotb.start_soon(self.send("patches", patches.tolist(), 8, paces[0])),
@@ -186,7 +187,7 @@ class Bench:
             await RisingEdge(self.dut.clk)
         surplus = (self.weights, self.transformed, self.answers, self.patch, self.raw, self.sums)
         assert not any(surplus)
-        assert self.dut.empty.value == 7
+        assert self.dut.empty.value == 3
 
 
 def lowest(random: np.random.Generator, bits: int, shape: tuple[int, ...]) -> Array:

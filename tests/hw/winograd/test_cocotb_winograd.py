@@ -15,7 +15,9 @@ from component_bench import run_bench
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import weights_layout
 from wingrid.hw.winograd.exact_division import ExactDivision
-from wingrid.hw.winograd.separable_transform import SeparableTransform, vector_layout
+from wingrid.hw.winograd.input_transform import InputTransform
+from wingrid.hw.winograd.output_transform import OutputTransform
+from wingrid.hw.winograd.vectors import vector_layout
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import winograd
 
@@ -36,7 +38,7 @@ class Transforms(wiring.Component):
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "sums": In(vector_layout(config.accumulator_bits, config.cols)),
                 "answers": Out(vector_layout(config.accumulator_bits, config.cols)),
-                "empty": Out(3),
+                "empty": Out(2),
             }
         )
 
@@ -45,21 +47,9 @@ class Transforms(wiring.Component):
         transforms = [winograd(tile) for tile in config.tiles]
         bits = config.accumulator_bits
         m = Module()
-        m.submodules.inputs = inputs = SeparableTransform(
-            [transform.input_matrix for transform in transforms],
-            lanes=config.rows,
-            input_bits=8,
-            middle_bits=config.activation_bits,
-            output_bits=config.activation_bits,
-        )
+        m.submodules.inputs = inputs = InputTransform(config.tiles, lanes=config.rows)
         m.submodules.kernels = kernels = WeightTransform(config)
-        m.submodules.outputs = outputs = SeparableTransform(
-            [transform.output_matrix for transform in transforms],
-            lanes=config.cols,
-            input_bits=bits,
-            middle_bits=bits,
-            output_bits=bits,
-        )
+        m.submodules.outputs = outputs = OutputTransform(config.tiles, lanes=config.cols, bits=bits)
         m.submodules.division = division = ExactDivision(transforms, lanes=config.cols, bits=bits)
         connect(m, kernels.raw, flipped(self.raw))
         connect(m, kernels.weights, flipped(self.weights))
@@ -70,7 +60,7 @@ class Transforms(wiring.Component):
             outputs.input.eq(self.sums),
             division.input.eq(outputs.output),
             self.answers.eq(division.output),
-            self.empty.eq(Cat(inputs.empty, kernels.empty, outputs.empty)),
+            self.empty.eq(Cat(inputs.empty, kernels.empty)),
         ]
         return m
 

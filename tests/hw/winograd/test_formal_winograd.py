@@ -1,16 +1,16 @@
 """Proofs that the Winograd datapath computes the convolution, for all operands at their full width.
 
-The claims are about the expressions that the gateware is made of (``shift_add.combination`` on the matrices, the
-steps of ``exact_division``), with an SMT solver over the integers as judge. Together, for one tile and
-any number of channels:
+The claims are about the matrices that the gateware is made for and the factors of ``exact_division``, with
+an SMT solver over the integers as judge. Together, for one tile and any number of channels:
 
 1. The transforms of int8 patches and kernels fit their registers: V and U are exact.
 2. A^T (U * V) A is the scale times the direct convolution, as an identity of polynomials in all pixels and taps.
    It holds for each channel, so it does for sums of channels.
 3. Registers that wrap, here and in accumulators, change sums by multiples of two to their width only.
-4. Whatever fits the answer's width comes back from the division of its scaled, wrapped self.
+4. Along one axis A^T leaves multiples of that axis' scale, whose zero bits are dropped right there.
+5. Whatever fits the answer's width comes back from the division of its wrapped multiple.
 
-That the components evaluate these expressions at the right time is what their simulations check.
+That the components evaluate these sums, and when, is what their simulations check.
 """
 
 from __future__ import annotations
@@ -19,11 +19,10 @@ from collections.abc import Sequence
 
 import pytest
 import z3
-from amaranth.hdl import Signal, signed
+from amaranth.hdl import Signal
 from integer_semantics import fits, holds, integer
 
-from wingrid.hw.shift_add import combination
-from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.exact_division import times
 from wingrid.hw.winograd_matrices import KERNEL, WinogradTransform, element_bits, winograd
 
 TILES = pytest.mark.parametrize("transform", [winograd(2), winograd(4)], ids=["F(2x2,3x3)", "F(4x4,3x3)"])
@@ -40,15 +39,12 @@ def int8(*operands: Grid) -> z3.BoolRef:
 
 
 def combine(row: Sequence[int], values: Sequence[z3.ArithRef]) -> z3.ArithRef:
-    """What the gateware's linear combination gives for these numbers."""
-    signals = [Signal(signed(64), name=f"value_{i}") for i in range(len(values))]
-    return integer(
-        combination(row, signals), {signal.name: value for signal, value in zip(signals, values, strict=True)}
-    )
+    """A row of a matrix times a vector."""
+    return z3.Sum([coefficient * value for coefficient, value in zip(row, values, strict=True)])
 
 
 def halfway(matrix: Matrix, x: Grid) -> Grid:
-    """x T^t, as the first half of a separable transform computes it."""
+    """x T^t, as the first half of a transform computes it."""
     return [[combine(row, line) for row in matrix] for line in x]
 
 
@@ -117,17 +113,33 @@ def test_wrapping_registers_leave_sums_right_modulo_their_width(transform: Winog
 
 
 @TILES
+def test_one_axis_leaves_multiples_of_its_scale(transform: WinogradTransform) -> None:
+    d, g = [z3.Int(f"d_{b}") for b in range(transform.patch)], [z3.Int(f"g_{b}") for b in range(KERNEL)]
+    products = [
+        combine(pixels, d) * combine(taps, g)
+        for pixels, taps in zip(transform.input_matrix, transform.kernel_matrix, strict=True)
+    ]
+    for output, row in enumerate(transform.output_matrix):
+        direct = sum(d[output + tap] * g[tap] for tap in range(KERNEL))
+        assert holds(z3.simplify(combine(row, products) - transform.axis_scale * direct, som=True) == 0)
+    # What the halves drop between them is the even part of the scale.
+    assert transform.scale == transform.odd << transform.shift
+    assert transform.axis_scale % (1 << transform.shift // 2) == 0
+
+
+@TILES
 @pytest.mark.parametrize("bits", sorted({element_bits(2)[2], element_bits(4)[2], winograd(2).accumulator_bits}))
 def test_division_brings_back_every_answer(transform: WinogradTransform, bits: int) -> None:
-    division = ExactDivision([transform], lanes=1, bits=bits)
-    division._MustUse__silence = True  # Its expressions are wanted, not its module.
-    x = Signal(signed(bits), name="x")
-    answer, modulus = z3.Int("answer"), 1 << bits
-    scaled = (answer * transform.scale + modulus // 2) % modulus - modulus // 2
-    first = integer(division._step(transform, 0, x), {"x": scaled})
-    second = integer(division._step(transform, 1, x), {"x": first})
-    fitting = fits(answer, transform.answer_bits(bits))
-    # What lies between the two steps is in a register as wide as the input.
-    assert holds(fits(first, bits), fitting)
-    assert holds(second == answer, fitting)
-    assert not holds(second == answer, fits(answer, transform.answer_bits(bits) + 1))
+    width = transform.answer_bits(bits)
+    modulus = 1 << width
+    x, value, product = Signal(width, name="x"), z3.Int("value"), 1
+    for sign, places in transform.inverse_factors(bits):
+        factor = 1 + sign * (1 << places)
+        computed = integer(times(x, sign, places), {"x": value})
+        assert holds((computed - factor * value) % modulus == 0, value >= 0, value < modulus)
+        product *= factor
+    # All factors together undo the odd part, so an answer comes back if it fits, and only then.
+    answer = z3.Int("answer")
+    quotient = (answer * (transform.odd * product % modulus) + modulus // 2) % modulus - modulus // 2
+    assert holds(quotient == answer, fits(answer, width))
+    assert not holds(quotient == answer, fits(answer, width + 1))

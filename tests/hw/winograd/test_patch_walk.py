@@ -36,9 +36,9 @@ def random_instruction(random: np.random.Generator) -> Execute:
     def below(limit: int) -> int:
         return int(random.integers(limit))
 
-    stride_x, columns, taps = 1 + below(4), 1 + below(5), 1 + below(6)
+    stride_x, columns, taps = 1 + below(4), 1 + below(5), 2 + below(5)
     return Execute(
-        kernel_height=taps, kernel_width=1 + below(6), stride_y=1 + below(4),
+        kernel_height=taps, kernel_width=2 + below(5), stride_y=1 + below(4),
         stride_x=stride_x, dilation_y=1 + below(3), tap_pitch=1 + below(3), count=1 + below(10), blocks=1 + below(3),
         first=stride_x * below(columns), last=stride_x * (columns - 1), top=below(12) - 6, left=below(12) - 6,
         image_height=1 + below(9), image_width=1 + below(9), input_base=below(256),

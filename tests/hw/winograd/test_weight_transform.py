@@ -122,11 +122,11 @@ def test_a_row_leaves_in_every_cycle_while_the_next_tile_comes_in(rows: int, til
     trace = stream(config, random_work(1, [tile] * 4, config))
     first = 9 * rows - 1 + LATENCY
     assert trace.taken == list(range(first, first + 4 * winograd(tile).patch ** 2 * rows))
-    # A half is free again three cycles before the last of its rows leaves: read, and two adder stages.
+    # A half is free again as many cycles before the last of its rows leaves as there are stages.
     span = winograd(tile).patch ** 2 * rows
     assert trace.sent[: 18 * rows] == list(range(18 * rows))
-    assert trace.sent[18 * rows] == first + span - 3
-    assert trace.sent[27 * rows] == first + 2 * span - 3
+    assert trace.sent[18 * rows] == first + span - WeightTransform.stages
+    assert trace.sent[27 * rows] == first + 2 * span - WeightTransform.stages
 
 
 @pytest.mark.parametrize("tile", [2, 4])

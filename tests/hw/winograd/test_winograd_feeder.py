@@ -215,11 +215,14 @@ def test_extreme_pixels_reach_the_mesh_with_their_signs(tile: int) -> None:
 def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
     positions = winograd(tile).patch ** 2
     count = TransformBuffer.refill_latency_for(tile) + 1
-    for counts in ((count, count), (14, 13)):
+    for counts in ((count, count), (16, 15)):
         trace = run([execute(tile, counts[0], 3), execute(tile, counts[1], 2)])
         assert not gaps(trace)
         # A block is ready when its last patch has been transformed and written.
-        assert trace.taken[0] == trace.reads[0] + (counts[0] + 1) * positions + winograd(tile).patch + 4
+        assert (
+            trace.taken[0]
+            == trace.reads[0] + (counts[0] + 1) * positions + TransformBuffer.refill_latency_for(tile) - 2
+        )
 
 
 @pytest.mark.slow
@@ -272,17 +275,19 @@ def test_each_part_waits_for_its_semaphore_and_says_so() -> None:
     }
     trace = run(instructions, grant=lambda cycle: grants.get(cycle, {}))
     block = 16 * 12
-    # A semaphore is there in the cycle after its signal; then it takes one to start and one to read.
-    assert trace.reads[0] == 42
+    # A semaphore is there in the cycle after its signal; then it takes one to start, one to read, and one more for the
+    # address to leave.
+    assert trace.reads[0] == 43
     # Both halves are full when the bank comes free.
     assert trace.stalls[450] == trace.stalls[500] == Stall.ACCUMULATORS
     assert trace.taken[: 2 * block] == list(range(503, 503 + 2 * block))
-    assert trace.released[0] == trace.reads[2 * block - 1]
+    assert trace.released[0] == trace.reads[2 * block - 1] - 1
     # The bank is there, and nothing to stream.
     assert trace.stalls[1000] == trace.stalls[1400] == Stall.INPUTS
-    assert trace.reads[2 * block] == 1402
-    assert trace.taken[2 * block : 4 * block] == list(range(1402 + block + 24, 1402 + 3 * block + 24))
-    assert trace.released == [trace.reads[2 * block - 1], trace.reads[4 * block - 1]]
+    assert trace.reads[2 * block] == 1403
+    first = 1402 + block + 16 + TransformBuffer.refill_latency_for(2) - 1
+    assert trace.taken[2 * block : 4 * block] == list(range(first, first + 2 * block))
+    assert trace.released == [trace.reads[2 * block - 1] - 1, trace.reads[4 * block - 1] - 1]
     assert trace.stalls[2200] == Stall.ACCUMULATORS
     assert trace.taken[4 * block] == 2303
     assert trace.stalls[-1] == Stall.NO_INSTRUCTION

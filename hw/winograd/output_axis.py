@@ -1,0 +1,128 @@
+"""Winograd's output transform along one axis, A^T M, a vector in and a vector out per cycle."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.winograd.vectors import register, vector_layout
+
+
+class OutputAxis(wiring.Component):
+    """Transform groups of n vectors m[b] lane by lane into m results y[q], by sums that results share.
+
+    With p, q = m[1] + m[2], m[1] - m[2] and r, s = m[3] + m[4], m[3] - m[4], A^T of ``WinogradTransform`` is
+
+        F(4x4): y0 = 2 m[0] - 4p + r, y1 = 2s - 4q, y2 = 4r - 4p, y3 = 8s - 4q + 8 m[5]
+        F(2x2): y0 = 2 m[0] + p,      y1 = q + 2 m[3]
+
+    Results are what that gives divided by 8 (F(4x4)) and by 2 (F(2x2)), for groups that Winograd products leave: those
+    make multiples. Numbers are modulo powers of two: of F(2x2) all bits of a result are right, of F(4x4) all but
+    the upper two. Four adders a lane. Up to one vector enters per cycle, gaps do no harm, no back-pressure.
+
+    Members
+    -------
+    four : In, 1
+        F(4x4) instead of F(2x2). May only change while no group is inside.
+    input : In, ``vector_layout(bits, lanes)``
+        m[0], m[1], ... of group after group.
+    ends : Out, 1
+        The last one of a group enters.
+    output : Out, ``vector_layout(bits - 1, lanes)``
+        A group's results, one per cycle without gaps, from ``latency`` cycles after its last input on.
+    """
+
+    latency = 3
+    """Cycles from a group's last input to its first result: operands, inner sum, and the end's share."""
+
+    def __init__(self, *, lanes: int, bits: int) -> None:
+        self._lanes = lanes
+        self._bits = bits
+        super().__init__(
+            {
+                "four": In(1),
+                "input": In(vector_layout(bits, lanes)),
+                "ends": Out(1),
+                "output": Out(vector_layout(bits - 1, lanes)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        bits, four, valid = self._bits, self.four, self.input.valid
+        b = Signal(3)
+        with m.If(valid):
+            m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
+        opens, first_pair, second_pair = Signal(), Signal(), Signal()
+        m.d.comb += [
+            opens.eq(valid & (b == 0)),
+            first_pair.eq(valid & (b == 2)),
+            second_pair.eq(valid & (b == 4)),
+            self.ends.eq(valid & (b == Mux(four, 5, 3))),
+        ]
+
+        # The operands of y0 are taken as the last input arrives, those of the others in the cycles that follow.
+        step_1, step_2, step_3 = Signal(), Signal(), Signal()
+        m.d.sync += [step_1.eq(self.ends), step_2.eq(step_1 & four), step_3.eq(step_2)]
+        is_odd, is_upper, takes_last = Signal(), Signal(), Signal()
+        m.d.sync += [
+            is_odd.eq(self.ends | step_2),
+            is_upper.eq((step_1 | step_2) & four),
+            takes_last.eq(Mux(four, step_3, step_1)),
+        ]
+        taken, summed = Signal(), Signal()
+        m.d.sync += [
+            taken.eq(self.ends | step_1 | step_2 | step_3),
+            summed.eq(taken),
+            self.output.valid.eq(summed),
+        ]
+
+        for lane in range(self._lanes):
+            value = self.input.lanes[lane]
+            previous, last = register("previous", bits, lane), register("last", bits, lane)
+            p, q, r, s = (register(name, bits, lane) for name in "pqrs")
+            total, difference = Signal(bits, name=f"total_{lane}"), Signal(bits, name=f"difference_{lane}")
+            m.d.comb += [total.eq(previous + value), difference.eq(previous - value)]
+            # The first one in two registers, either zero in the other transform: that saves a choice.
+            first_of_two, first_of_four = register("first_of_two", bits, lane), register("first_of_four", bits, lane)
+            with m.If(valid):
+                m.d.sync += previous.eq(value)
+            with m.If(first_pair):
+                m.d.sync += [p.eq(total), q.eq(difference)]
+            with m.If(second_pair):
+                m.d.sync += [r.eq(total), s.eq(difference)]
+            with m.If(four):
+                m.d.sync += first_of_two.eq(0)
+            with m.Elif(opens):
+                m.d.sync += first_of_two.eq(value)
+            with m.If(~four):
+                m.d.sync += first_of_four.eq(0)
+            with m.Elif(opens):
+                m.d.sync += first_of_four.eq(value)
+            with m.If(self.ends):
+                m.d.sync += last.eq(value)
+
+            # F(2x2) is computed four times as large, so that the same three bits fall away.
+            small, large = register("small", bits + 2, lane), register("large", bits, lane)
+            inner, end = register("inner", bits + 2, lane), register("end", bits + 2, lane)
+            result = register("result", bits + 2, lane)
+            half = Signal(bits + 1, name=f"half_{lane}")
+            m.d.comb += half.eq(Mux(is_odd, s << 1, r))
+            with m.If(~four):
+                m.d.sync += small.eq(0)
+            with m.Else():
+                m.d.sync += small.eq(Mux(is_upper, half << 2, half))
+            # The one that makes a complement negative enters as a carry.
+            m.d.sync += [
+                large.eq(Mux(is_odd, q, p) ^ four.replicate(bits)),
+                inner.eq(Cat(small[:2], (Cat(1, large) + Cat(four, small[2:]))[1 : bits + 1])),
+                result.eq(inner + end),
+            ]
+            # The inner sums of y1 and y2 are complete two cycles after their operands are taken.
+            with m.If(is_upper):
+                m.d.sync += end.eq(0)
+            with m.Else():
+                m.d.sync += end.eq(Mux(takes_last, last << 3, (first_of_four << 1) | (first_of_two << 3)))
+            m.d.comb += self.output.lanes[lane].eq(result[3:].as_signed())
+        return m

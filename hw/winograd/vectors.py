@@ -1,0 +1,16 @@
+"""Vectors of signed numbers on their way through the transforms."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Signal, signed
+from amaranth.lib import data
+
+
+def vector_layout(bits: int, lanes: int) -> data.StructLayout:
+    """A vector with its valid bit."""
+    return data.StructLayout({"valid": 1, "lanes": data.ArrayLayout(signed(bits), lanes)})
+
+
+def register(name: str, bits: int, lane: int) -> Signal:
+    """A lane's register of that signed width; its valid bit has a reset, so it needs none."""
+    return Signal(signed(bits), name=f"{name}_{lane}", reset_less=True)
