@@ -60,7 +60,7 @@ class Core(wiring.Component):
         No burst is under way.
     counters : Out, len(Counter) x COUNTER_BITS
     events : Out, len(Event)
-        A bit for each ``Event``, high for one cycle.
+        A bit for each ``Event``, high for one cycle, ``EVENT_LATENCY`` after it.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -277,7 +277,7 @@ class Core(wiring.Component):
             Event.STORE_DRAINED: store.drained,
             Event.STORE_ENDED: store.ended,
         }
-        m.d.comb += [
+        m.d.sync += [
             self.events[event].eq(own_events[event] if event in own_events else execute.events[event])
             for event in Event
         ]

@@ -10,6 +10,7 @@ from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
 from wingrid.hw.execute.weight_feeder import WeightFeeder
 from wingrid.hw.load.load_engine import LoadEngine
@@ -55,6 +56,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "patch_read_latency": lambda *_: PatchFeeder.read_latency,
     "transform_buffer_halves": lambda *_: TransformBuffer.halves,
     "commit_latency": lambda config, _: Core.commit_latency_for(config),
+    "stop_latency": lambda *_: Supervisor.stop_latency,
     "settling_latency": lambda config, _: Core.settling_latency_for(config),
     "accumulator_read_latency": lambda *_: Accumulators.read_latency,
     "store_parameter_cycles": lambda *_: StoreEngine.parameter_cycles,
