@@ -9,9 +9,11 @@ from collections.abc import Callable
 from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.fetch_engine import FetchEngine
 from wingrid.hw.control.semaphores import Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
+from wingrid.hw.execute.execute_engine import ExecuteEngine
 from wingrid.hw.execute.weight_feeder import WeightFeeder
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.mesh.accumulators import Accumulators
@@ -45,7 +47,11 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "semaphore_latency": lambda *_: Semaphores.latency,
     "read_request_latency": lambda *_: ReadMaster.request_latency,
     "read_beat_latency": lambda *_: ReadMaster.beat_latency,
+    "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,
+    "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
+    "decode_latency": lambda *_: FetchEngine.decode_latency,
     "load_start_latency": lambda *_: LoadEngine.start_latency,
+    "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
     "weight_read_latency": lambda *_: WeightFeeder.read_latency,
     "weight_transform_stages": lambda *_: WeightTransform.stages,
