@@ -10,7 +10,7 @@ from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import FetchEngine
-from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
 from wingrid.hw.execute.execute_engine import ExecuteEngine
@@ -45,6 +45,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
     "queue_latency": lambda *_: Queue.latency,
     "semaphore_latency": lambda *_: Semaphores.latency,
+    "arming_latency": lambda *_: ARMING_LATENCY,
     "read_request_latency": lambda *_: ReadMaster.request_latency,
     "read_beat_latency": lambda *_: ReadMaster.beat_latency,
     "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,

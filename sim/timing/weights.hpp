@@ -130,13 +130,14 @@ private:
         const ptrdiff_t number = m_progress.weights.count();
         if (number >= m_progress.queued_executes.count()) return false;
         const Execute& execute = m_program.executes[number].fields;
-        Cycle cycle = std::max({m_progress.queued_executes.at(number), m_ended,
-                                m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
+        Cycle has_all = std::max({m_progress.queued_executes.at(number), m_progress.weights.last() + NEXT,
+                                  m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
         if (execute.tile != m_tile && number) {
             if (m_offered || !m_transform.empty()) return false;
-            cycle = std::max({cycle, last_row() + NEXT, m_last_transfer + NEXT});
+            has_all = std::max({has_all, last_row() + NEXT, m_last_transfer + NEXT});
         }
-        if (!known(cycle)) return false;
+        if (!known(std::max(has_all, m_ended))) return false;
+        const Cycle cycle = std::max(has_all + m_parameters.arming_latency, m_ended);
         m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
         m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
