@@ -90,7 +90,8 @@ class FetchEngine(wiring.Component):
         ahead = Signal(range(config.fetch_ahead + 1))
         requested = self.request.valid & self.request.ready
         asking = Signal()
-        dispatch, gone = Signal(), Signal()
+        dispatch = Signal()
+        gone = Signal()
         m.d.comb += [
             self.request.valid.eq(asking & ~self.halt),
             self.request.payload.address.eq(address),

@@ -111,7 +111,8 @@ class ExecuteEngine(wiring.Component):
                 source.vectors.ready.eq(self.vectors.ready),
             ]
         # Whom the instruction is for, who took the last one, and whether that is done.
-        wanted, owner = Signal(range(len(sources))), Signal(range(len(sources)))
+        wanted = Signal(range(len(sources)))
+        owner = Signal(range(len(sources)))
         unowned = Signal()
         given = Signal()
         m.d.comb += given.eq(self.instruction.valid & self.instruction.ready)

@@ -80,11 +80,14 @@ class MatrixUnit(wiring.Component):
         m.submodules.mesh = mesh = Mesh(self._config)
 
         full = Signal()
-        row_waits, row_enters = Signal(), Signal()
-        weights = Signal.like(self.weights.p, reset_less=True)
-        vector = Signal.like(self.vectors.p.lanes, reset_less=True)
-        take, taken = Signal(), Signal()
+        row_waits = Signal()
+        row_enters = Signal()
+        weights = Signal(weights_layout(self._config), reset_less=True)
+        vector = Signal(mesh.vector.shape(), reset_less=True)
+        take = Signal()
+        taken = Signal()
         vector_arrives = Signal()
+        vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
         m.d.comb += [
@@ -95,7 +98,12 @@ class MatrixUnit(wiring.Component):
             vector_arrives.eq(self.vectors.valid & self.vectors.ready),
             take.eq(vector_arrives & self.vectors.p.first),
         ]
-        m.d.sync += [full.eq(self.loaded & ~take), taken.eq(take), vector.eq(self.vectors.p.lanes)]
+        m.d.sync += [
+            full.eq(self.loaded & ~take),
+            taken.eq(take),
+            vector_enters.eq(vector_arrives),
+            vector.eq(self.vectors.p.lanes),
+        ]
         with m.If(self.weights.ready):
             m.d.sync += [row_waits.eq(self.weights.valid), weights.eq(self.weights.p)]
         with m.If(row_enters):
@@ -109,8 +117,8 @@ class MatrixUnit(wiring.Component):
             self.sums.lanes.eq(mesh.sums),
         ]
 
-        valid = Signal(latency)
-        m.d.sync += valid.eq(Cat(vector_arrives, valid))
+        valid = Signal(latency - 1)
+        m.d.sync += valid.eq(Cat(vector_enters, valid))
         m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
         return m
