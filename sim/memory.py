@@ -8,6 +8,14 @@ from dataclasses import dataclass
 
 from wingrid.hw.config import AXI_PAGE_BYTES
 
+MOST = (1 << 31) - 1
+"""Of any number here; the C++ sides take them in 32 bits."""
+
+
+def _require_between(name: str, value: object, low: int) -> None:
+    if type(value) is not int or not low <= value <= MOST:
+        raise ValueError(f"{name} = {value!r} must be a whole number from {low} to {MOST}")
+
 
 @dataclass(frozen=True)
 class Dram:
@@ -28,10 +36,12 @@ class Dram:
     def __post_init__(self) -> None:
         for name, low in (("banks", 1), ("row_miss", 0), ("refresh_interval", 1), ("refresh_cycles", 0)):
             value = getattr(self, name)
-            if type(value) is not int or not low <= value < 1 << 31:
-                raise ValueError(f"DRAM {name} = {value!r} must be a whole number of at least {low}")
-        if type(self.row_bytes) is not int or self.row_bytes < AXI_PAGE_BYTES or self.row_bytes & self.row_bytes - 1:
-            raise ValueError(f"DRAM row_bytes = {self.row_bytes!r} must be a power of two of at least {AXI_PAGE_BYTES}")
+            _require_between(f"DRAM {name}", value, low)
+        rows = self.row_bytes
+        if type(rows) is not int or not AXI_PAGE_BYTES <= rows <= MOST or rows & rows - 1:
+            raise ValueError(
+                f"DRAM row_bytes = {rows!r} must be a power of two from {AXI_PAGE_BYTES} to {(MOST + 1) // 2}"
+            )
         if self.refresh_cycles >= self.refresh_interval:
             raise ValueError(
                 f"DRAM refresh_cycles = {self.refresh_cycles} must be less than refresh_interval = "
@@ -81,8 +91,7 @@ class MemoryTiming:
     def __post_init__(self) -> None:
         for name in ("latency", "bytes_per_cycle"):
             value = getattr(self, name)
-            if type(value) is not int or not 1 <= value < 1 << 31:
-                raise ValueError(f"memory timing {name} = {value!r} must be a whole number of at least 1")
+            _require_between(f"memory timing {name}", value, 1)
 
     @classmethod
     def for_bus(cls, bus_bytes: int, latency: int = 40) -> MemoryTiming:

@@ -59,6 +59,11 @@ def main(arguments: list[str] | None = None) -> None:
         status = complain(error, 1)
     except (ReaderGone, BrokenPipeError):
         status = NOBODY_READS
+    except SystemExit as error:
+        # The parser ends the process by itself, with status 1, where nobody reads its help.
+        if not isinstance(error.__context__, BrokenPipeError):
+            raise
+        status = NOBODY_READS
     except OSError as error:
         status = complain(": ".join(filter(None, [error.filename, error.strerror or str(error)])), 2)
     except MemoryError as error:

@@ -1,4 +1,4 @@
-"""Options that may name an input of the model: ``--input [NAME=]FILE`` and ``--shape [NAME=]1,3,H,W``."""
+"""Options that may name an input of the model: ``--input [NAME=]FILE``, ``--shape [NAME=]1,3,H,W`` and their like."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from wingrid.host.errors import UserError
 Read = TypeVar("Read")
 
 
-def named_files(texts: Sequence[str] | None) -> dict[str, str]:
+def named_files(texts: Sequence[str] | None, option: str = "--input") -> dict[str, str]:
     """Files by the name of the input that they are for, which is empty where the option has none.
 
     Raises ``UserError`` for two of the same input.
     """
-    return _named(texts, "--input", _file)
+    return _named(texts, option, _file)
 
 
 def named_shapes(texts: Sequence[str] | None) -> dict[str, tuple[int, ...]]:

@@ -137,7 +137,8 @@ def require_short(layer: Layer, instructions: int) -> None:
     """Raise ``LayerError`` for more instructions than a program can have."""
     if instructions >= 1 << PC_BITS:
         raise LayerError(
-            f"layer {layer.name} takes more than the {(1 << PC_BITS) - 1} instructions that a program can have"
+            f"layer {layer.name} takes more than the {(1 << PC_BITS) - 1} instructions that a program can have; "
+            "larger buffers need fewer"
         )
 
 

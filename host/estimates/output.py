@@ -41,5 +41,5 @@ class EstimateDeliverables:
             lambda: json.dumps(variants_as_list(variants), indent=2) + "\n",
             lambda: csv_text(layer_rows(variants)),
             lambda: [variant_table(variants)],
-            share_of_array(first.result),
+            share_of_array(first.result.placement),
         )

@@ -50,7 +50,7 @@ def variant_table(variants: Sequence[Variant]) -> Table:
 def footnotes(report: Report) -> Iterator[str]:
     """Throughput, energy and what bounds the network, in sentences."""
     total = report.as_dict()["total"]
-    yield from share_of_array(report.result)
+    yield from share_of_array(report.result.placement)
     energy = total["energy_per_image_uj"]
     if energy is not None:
         parts = ", ".join(

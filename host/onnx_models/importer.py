@@ -25,7 +25,7 @@ from wingrid.host.onnx_models.multiply_adds import multiply_adds
 from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.refusal import ModelRefused
 from wingrid.host.onnx_models.scheduling import scheduled
-from wingrid.host.onnx_models.session import as_it_runs
+from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
 from wingrid.host.onnx_models.tensors import constants_of, is_quantised_operator, require_scales
 from wingrid.hw.config import AcceleratorConfig
@@ -45,7 +45,7 @@ def import_model(
     Raises ``FloatModel`` for one that is not quantised, and ``ModelRefused`` for one that ONNX Runtime refuses.
     """
     require_quantised(model)
-    whole = bound(model.proto, shapes)
+    whole = branches_folded(bound(model.proto, shapes))
     optimised = as_it_runs(whole, int8_kernels=int8_kernels)
     name_nodes(optimised)
     require_scales(optimised)

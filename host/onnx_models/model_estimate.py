@@ -41,7 +41,7 @@ def imported_for_estimate(
     with about(path):
         shapes = input_shapes(model.inputs, with_typical_shape(network, sizes))
         if assume_int8 and not model.is_quantised:
-            model = quantised(model, [model_inputs(model.inputs, {}, Sizes(shapes))])
+            model = quantised(model, [model_inputs(model.inputs, {}, Sizes(shapes))]).model
         return import_model(model, shapes, config, int8_kernels=int8_kernels)
 
 

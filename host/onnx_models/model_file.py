@@ -19,6 +19,9 @@ from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
 from wingrid.host.onnx_models.shapes import OpenType, open_type
 from wingrid.host.onnx_models.tensors import is_quantised, require_scales, require_whole, stored_tensors
 
+NAMES = ("name", "input", "output", "op_type", "domain", "overload", "dim_param")
+"""Fields of ONNX's messages whose text is a name."""
+
 LARGEST_FILE = 2**31 - 1
 """Bytes of a protobuf message; larger models keep their tensors in a second file."""
 
@@ -103,6 +106,8 @@ def require_text(message: Message) -> None:
                 text = False
             if not text:
                 raise ModelRefused("the file is no ONNX model: it holds names that are no UTF-8")
+            if field.name in NAMES and not all(str(entry).isprintable() for entry in entries):
+                raise ModelRefused("the file holds names with line breaks or other characters that cannot be shown")
 
 
 def load_second_file(model: onnx.ModelProto, folder: Path) -> None:

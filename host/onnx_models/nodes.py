@@ -60,11 +60,16 @@ def taken_by(node: onnx.NodeProto) -> dict[str, None]:
     """Names of the tensors that a node takes, in order: its inputs, and what the graphs inside it take from outside."""
     names = dict.fromkeys(name for name in node.input if name)
     for graph in inner_graphs(node):
-        made = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
-        made |= {name for inner in graph.node for name in inner.output}
-        wanted = [name for inner in graph.node for name in taken_by(inner)] + [value.name for value in graph.output]
-        names |= dict.fromkeys(name for name in wanted if name not in made)
+        names |= from_outside(graph)
     return names
+
+
+def from_outside(graph: onnx.GraphProto) -> dict[str, None]:
+    """Names of the tensors that a graph inside a node takes from the one around it, in order."""
+    made = {value.name for value in graph.input} | {tensor.name for tensor in graph.initializer}
+    made |= {name for inner in graph.node for name in inner.output}
+    wanted = [name for inner in graph.node for name in taken_by(inner)] + [value.name for value in graph.output]
+    return dict.fromkeys(name for name in wanted if name not in made)
 
 
 def padding_of(

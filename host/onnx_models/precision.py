@@ -56,7 +56,8 @@ def _types_of_layers(model: onnx.ModelProto) -> Iterator[int]:
     constants = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     for node in model.graph.node:
         if node.op_type == "Constant":
-            constants |= [(node.output[0], entry.t.data_type) for entry in node.attribute if entry.HasField("t")]
+            kinds = [attribute.t.data_type for attribute in node.attribute if attribute.HasField("t")]
+            constants |= zip(node.output, kinds, strict=False)
         elif node.op_type in LAYERS:
             yield from (constants[name] for name in node.input if name in constants)
 

@@ -10,135 +10,159 @@ from __future__ import annotations
 import contextlib
 import logging
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import onnx
 from onnx import version_converter
 
 from wingrid.host.errors import UserError
+from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.onnx_models.affine_folding import fold_affine
-from wingrid.host.onnx_models.archives import read_archive
-from wingrid.host.onnx_models.inputs import Values, model_inputs
-from wingrid.host.onnx_models.model_file import Model, about, checked_model, read_model
+from wingrid.host.onnx_models.calibrating import Method, Ranges, calibrated
+from wingrid.host.onnx_models.inputs import Values
+from wingrid.host.onnx_models.model_file import Model, checked_model, name_nodes
+from wingrid.host.onnx_models.plain_names import give_names_back, give_plain_names
+from wingrid.host.onnx_models.quantiser_form import fit_for_quantiser, nodes_beyond_numbers
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
-from wingrid.host.onnx_models.shapes import OpenType, bound
-from wingrid.host.onnx_models.sizes import Sizes
+from wingrid.host.onnx_models.session import Level, open_session
+from wingrid.host.onnx_models.shapes import bound
+from wingrid.host.onnx_models.tensors import DYNAMIC
 
 LEAST_OPSET = 13
 """The first with a scale for each channel."""
 
+WITH_PRODUCTS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators that are worth it."""
 
-def quantised(model: Model, feeds: Sequence[Values], keep: Sequence[str] = ()) -> Model:
+MIN_MAX = Method()
+
+
+@dataclass(frozen=True)
+class Quantised:
+    """A model before and after, the same tensors under the same names."""
+
+    model: Model
+    prepared: onnx.ModelProto
+    """The float model as the quantiser took it: constants and affine nodes folded, opset raised."""
+
+
+def quantised(
+    model: Model,
+    feeds: Iterable[Values],
+    keep: Sequence[str] = (),
+    *,
+    method: Method = MIN_MAX,
+    listener: Listener | None = None,
+) -> Quantised:
     """The float model, quantised with activations in the range that ``feeds``, inputs by name, give rise to.
 
-    The nodes named in ``keep`` stay in floating point.
+    ``feeds`` are read once or more often. The nodes named in ``keep`` stay in floating point, and so do those that
+    meet infinities, and what ONNX Runtime's quantiser does not know.
 
     Raises ``ModelRefused`` for a model that is quantised already or cannot be, ``UserError`` for unfit samples.
     """
+    require_float(model)
+    first = next(iter(feeds))
+    bound(model.proto, {name: value.shape for name, value in first.items()})
+    with tempfile.TemporaryDirectory(prefix="wingrid-") as name, _quiet(), _refusing():
+        folder = Path(name)
+        folded = _folded(model.proto, folder, keep)
+        if not any(node.op_type in WITH_PRODUCTS for node in folded.graph.node):
+            raise ModelRefused("there is nothing to quantise: the model has no convolution and no product of matrices")
+        prepared, defeating = fit_for_quantiser(folded)
+        kept = [*keep, *defeating]
+        plain = _copy(prepared)
+        names = give_plain_names(plain)
+        onnx.save(plain, folder / "plain.onnx")
+        ranges = calibrated(folder / "plain.onnx", names, feeds, method, listener or Silence())
+        kept += nodes_beyond_numbers(plain, ranges.unbounded)
+        made = _quantise(folder / "plain.onnx", folder, ranges, kept)
+    give_names_back(made, names)
+    result = checked_model(made.SerializeToString(), Path())
+    if not result.is_quantised:
+        raise ModelRefused(
+            "nothing in the model can be quantised: all of it meets infinities or is unknown to ONNX Runtime"
+        )
+    return Quantised(result, prepared)
+
+
+def require_float(model: Model) -> None:
+    """Raise ``ModelRefused`` for a model that is quantised already, saying how if its user might not know."""
+    if any(node.op_type in DYNAMIC for node in model.proto.graph.node):
+        raise ModelRefused(
+            "the model is quantised dynamically already, its scales following from each input; "
+            "quantise the float model that it was made from"
+        )
     if model.is_quantised:
         raise ModelRefused("the model is quantised already")
-    bound(model.proto, {name: value.shape for name, value in feeds[0].items()})
-    with tempfile.TemporaryDirectory(prefix="wingrid-") as folder, _quiet():
-        source, prepared, target = (Path(folder) / name for name in ("float.onnx", "prepared.onnx", "int8.onnx"))
-        try:
-            onnx.save(fold_affine(_modern(model.proto), keep)[0], source)
-            _quantise(source, prepared, target, feeds, keep)
-        except Exception as error:  # the quantiser raises whatever comes up
-            raise ModelRefused(f"ONNX Runtime cannot quantise the model: {one_sentence(error)}") from None
-        return checked_model(target.read_bytes(), Path(folder))
 
 
-def in_batches(samples: Values, inputs: Mapping[str, OpenType]) -> list[Values]:
-    """Samples one below the other, cut into batches as large as the model fixes them, or into single ones.
-
-    Raises ``UserError`` for what the model does not take.
-    """
-    sizes = {name: wanted.shape[0] if wanted.shape else 1 for name, wanted in inputs.items()}
-    batches = {name: size if isinstance(size, int) else 1 for name, size in sizes.items()}
-    count = min(len(samples[name]) // batches[name] if samples[name].ndim else 0 for name in inputs)
-    if not count:
-        least = ", ".join(f"{size} of {name}" for name, size in batches.items())
-        raise UserError(f"calibration needs at least so many samples, one below the other: {least}")
-    return [
-        model_inputs(
-            inputs,
-            {name: samples[name][index * size : (index + 1) * size] for name, size in batches.items()},
-            Sizes(),
-        )
-        for index in range(count)
-    ]
+def _folded(model: onnx.ModelProto, folder: Path, keep: Sequence[str]) -> onnx.ModelProto:
+    """The model in an opset that the quantiser can use, with constants folded, and affine nodes into layers."""
+    changed = _copy(model)
+    for node in changed.graph.node:
+        if node.op_type == "Sum" and len(node.input) == 2:
+            node.op_type = "Add"  # which the quantiser knows
+    if any(entry.domain in ("", "ai.onnx") and entry.version < LEAST_OPSET for entry in changed.opset_import):
+        changed = version_converter.convert_version(changed, LEAST_OPSET)
+    path = folder / "folded.onnx"
+    open_session(fold_affine(changed, keep)[0], Level.ORT_ENABLE_BASIC, keep=path)
+    folded = onnx.load(path)
+    name_nodes(folded)
+    return folded
 
 
-def _quantise(source: Path, prepared: Path, target: Path, feeds: Sequence[Values], keep: Sequence[str]) -> None:
+def _quantise(path: Path, folder: Path, ranges: Ranges, keep: Sequence[str]) -> onnx.ModelProto:
     # Imported here: it takes a second.
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-    from onnxruntime.quantization.shape_inference import quant_pre_process
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static
+    from onnxruntime.quantization.calibrate import save_tensors_data
 
-    class Reader(CalibrationDataReader):
-        def __init__(self) -> None:
-            self._feeds = iter(feeds)
-
-        def get_next(self) -> Values | None:
-            return next(self._feeds, None)
-
-    quant_pre_process(source, prepared, skip_symbolic_shape=True)
+    known, target = folder / "ranges.json", folder / "int8.onnx"
+    save_tensors_data(ranges.tensors, known)
     quantize_static(
-        prepared,
+        path,
         target,
-        Reader(),
+        None,
         quant_format=QuantFormat.QDQ,
         activation_type=QuantType.QUInt8,
         weight_type=QuantType.QInt8,
         per_channel=True,
         nodes_to_exclude=list(keep),
+        calibrate_method=ranges.tensors.calibration_method,
+        calibration_cache_path=known,
         extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
     )
+    return onnx.load(target)
 
 
-def _modern(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The model in an opset that the quantiser can use, and with sums of two as the addition that it knows."""
-    changed = onnx.ModelProto()
-    changed.CopyFrom(model)
-    for node in changed.graph.node:
-        if node.op_type == "Sum" and len(node.input) == 2:
-            node.op_type = "Add"
-    if any(entry.domain in ("", "ai.onnx") and entry.version < LEAST_OPSET for entry in changed.opset_import):
-        # It wants constants among the inputs, as the oldest models have them.
-        changed = version_converter.convert_version(changed, LEAST_OPSET)
-    return changed
+def _copy(model: onnx.ModelProto) -> onnx.ModelProto:
+    copied = onnx.ModelProto()
+    copied.CopyFrom(model)
+    return copied
 
 
-def quantise_file(path: Path, calibration: Path) -> bytes:
-    """The content of an .onnx file, quantised; ``calibration`` is an .npz file of inputs. Raises ``UserError``."""
-    model = read_model(path)
-    with about(path):
-        samples = calibration_samples(calibration, model.inputs)
-        return quantised(model, in_batches(samples, model.inputs)).proto.SerializeToString()
-
-
-def calibration_samples(path: Path, inputs: Mapping[str, OpenType]) -> Values:
-    """The arrays named like the model's inputs, or the only one for the only input, of an .npz file.
-
-    Raises ``UserError`` if there are none.
-    """
-    arrays = read_archive(path)
-    if len(arrays) == len(inputs) == 1:
-        return {next(iter(inputs)): next(iter(arrays.values()))}
-    if missing := [name for name in inputs if name not in arrays]:
-        raise UserError(
-            f"{path} must hold arrays named {', '.join(missing)}, as the model's inputs are, "
-            f"not {', '.join(arrays) or 'none'}"
-        )
-    return {name: arrays[name] for name in inputs}
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """Turns whatever the quantiser raises, which is anything, into ``ModelRefused``."""
+    try:
+        yield
+    except (UserError, MemoryError):
+        raise
+    except Exception as error:
+        raise ModelRefused(f"ONNX Runtime cannot quantise the model: {one_sentence(error)}") from None
 
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the quantiser's remarks, which it makes on the root logger."""
+    """Without the quantiser's remarks, which it makes on the root logger, and numpy's on what it computes."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
         logging.disable(before)

@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnxruntime import GraphOptimizationLevel as Level
 from onnxruntime.capi.onnxruntime_pybind11_state import NotImplemented as NotImplementedByOnnxRuntime
 
-from wingrid.host.onnx_models.nodes import taken_by
+from wingrid.host.onnx_models.nodes import inner_graphs, taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused, one_sentence
 
 Value = Any
@@ -63,6 +63,8 @@ class KernelMissing(ModelRefused):
 
 
 _FATAL_ONLY = 4
+onnxruntime.set_default_logger_severity(_FATAL_ONLY)
+_QDQ_PROPAGATION = "QDQPropagationTransformer"
 _INT8_KERNELS = "session.qdqisint8allowed"
 _PRECISE_KERNELS = "session.x64quantprecision"
 
@@ -107,9 +109,17 @@ def _options(level: Level, *, int8_kernels: bool, precise: bool = False) -> onnx
     return options
 
 
-def _session(model: onnx.ModelProto, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
+def _session(
+    model: onnx.ModelProto, options: onnxruntime.SessionOptions, without: Sequence[str] = ()
+) -> onnxruntime.InferenceSession:
+    """``without`` names passes of the optimiser."""
     try:
-        return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            model.SerializeToString(),
+            options,
+            providers=["CPUExecutionProvider"],
+            disabled_optimizers=list(without) or None,
+        )
     except Exception as error:  # its exceptions have no common base but this one
         kind = KernelMissing if isinstance(error, NotImplementedByOnnxRuntime) else ModelRefused
         raise kind(f"ONNX Runtime refuses the model: {one_sentence(error)}") from None
@@ -123,6 +133,22 @@ def compute(session: onnxruntime.InferenceSession, inputs: Mapping[str, Value]) 
     except Exception as error:  # as above
         raise ModelRefused(f"ONNX Runtime cannot run the model: {one_sentence(error)}") from None
     return dict(zip(names, values, strict=True))
+
+
+def branches_folded(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The model with the branches that constants and shapes decide on in place of the nodes that choose them.
+
+    ONNX Runtime does that itself. But where it carries DequantizeLinear into a branch afterwards, in the same session,
+    its version 1.32 reads beyond the inputs of a node, and aborts.
+    """
+    if not any(True for node in model.graph.node for _ in inner_graphs(node)):
+        return model
+    with tempfile.TemporaryDirectory(prefix="wingrid-") as folder:
+        path = Path(folder) / "folded.onnx"
+        options = _options(Level.ORT_ENABLE_BASIC, int8_kernels=False)
+        options.optimized_model_filepath = str(path)
+        _session(model, options, without=[_QDQ_PROPAGATION])
+        return onnx.load(path)
 
 
 def as_it_runs(model: onnx.ModelProto, *, int8_kernels: bool = False) -> onnx.ModelProto:

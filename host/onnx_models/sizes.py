@@ -58,10 +58,7 @@ def input_shapes(inputs: Mapping[str, OpenType], sizes: Sizes) -> dict[str, Shap
     the same in all others.
     Raises ``UserError`` for shapes that the model does not admit, and where sizes stay open.
     """
-    given = by_name(sizes.shapes, inputs, "--shape")
-    for name, shape in given.items():
-        if not inputs[name].admits(shape):
-            raise UserError(f"--shape: input {name} must be {inputs[name]}, not {list(shape)}")
+    given = admitted(sizes.shapes, inputs)
     told = _told(given, inputs)
     shapes: dict[str, Shape] = {}
     for name, wanted in inputs.items():
@@ -71,6 +68,21 @@ def input_shapes(inputs: Mapping[str, OpenType], sizes: Sizes) -> dict[str, Shap
         shapes[name] = found
     _require_batch(shapes, sizes.images)
     return shapes
+
+
+def admitted(shapes: Mapping[str, Shape], inputs: Mapping[str, OpenType]) -> dict[str, Shape]:
+    """The shapes by the names of inputs. Raises ``UserError`` for those that the model does not admit."""
+    given = by_name(shapes, inputs, "--shape")
+    for name, shape in given.items():
+        if not inputs[name].admits(shape):
+            raise UserError(f"--shape: input {name} must be {inputs[name]}, not {list(shape)}")
+    return given
+
+
+def narrowed(inputs: Mapping[str, OpenType], shapes: Mapping[str, Shape]) -> dict[str, OpenType]:
+    """What the inputs admit once these shapes are given. Raises ``UserError`` as ``admitted`` does."""
+    given = admitted(shapes, inputs)
+    return {name: OpenType(wanted.dtype, given.get(name, wanted.shape)) for name, wanted in inputs.items()}
 
 
 def _told(given: Mapping[str, Shape], inputs: Mapping[str, OpenType]) -> dict[str, int]:

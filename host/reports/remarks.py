@@ -11,12 +11,11 @@ HIGH_SHARE = 0.95
 """Of the multiply-adds on the array, from which on nothing need be said about the others."""
 
 
-def share_of_array(result: NetworkResult) -> Iterator[str]:
+def share_of_array(placement: Placement | None) -> Iterator[str]:
     """How many of an imported model's multiply-adds the array does; if it is not nearly all, why, and what would help.
 
     None for a network that was not imported.
     """
-    placement = result.placement
     if placement is None:
         return
     share = placement.share

@@ -35,7 +35,7 @@ def footnotes(report: Report) -> Iterator[str]:
     """What the table has no column for: throughput, what the host did, what the network saw."""
     found = report.as_dict()
     total = found["total"]
-    yield from share_of_array(report.result)
+    yield from share_of_array(report.result.placement)
     if total["images_per_second"] is not None:
         yield (
             f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz, "

@@ -30,12 +30,16 @@ MEMORY_BYTES = 6 << 30
 SECONDS_A_BATCH = 120
 
 
+CASES = Path(__file__).parents[1] / "host" / "onnx_models" / "cases"
+
+
 def parents() -> list[bytes]:
-    """A chain and a network with branches, in QDQ and QOperator form."""
+    """A chain and a network with branches, in QDQ and QOperator form, and small models with what exporters write."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
     from random_graphs import judged_case
 
-    return [judged_case(seed)[0].SerializeToString() for seed in (0, 2, 4, 6, 10)]
+    made = [judged_case(seed)[0].SerializeToString() for seed in (0, 2, 4, 6, 10)]
+    return made + [path.read_bytes() for path in sorted(CASES.glob("*.onnx"))]
 
 
 def damaged(content: bytes, seed: int) -> bytes:
@@ -127,6 +131,7 @@ def attempt(content: bytes, folder: Path) -> str:
     from wingrid.host.onnx_models.inputs import model_inputs
     from wingrid.host.onnx_models.judge import difference
     from wingrid.host.onnx_models.model_file import checked_model
+    from wingrid.host.onnx_models.quantising import quantised
     from wingrid.host.onnx_models.sizes import Sizes
     from wingrid.hw.config import AcceleratorConfig
 
@@ -135,6 +140,8 @@ def attempt(content: bytes, folder: Path) -> str:
         inputs = model_inputs(model.inputs, {}, Sizes())
         if sum(x.nbytes for x in inputs.values()) > 1 << 20:
             return "too large to run"
+        if not model.is_quantised:
+            model = quantised(model, [inputs]).model
         graph = import_model(model, {name: x.shape for name, x in inputs.items()}, AcceleratorConfig())
         outputs = golden_outputs(graph, inputs)
         where = difference(graph, inputs, outputs)

@@ -42,8 +42,9 @@ def test_a_closed_standard_output_is_told() -> None:
     assert run(*COMMAND, "--json", "-", redirection=">&-")[0] == 2
 
 
-def test_who_reads_no_further_hears_no_complaint() -> None:
-    process = subprocess.Popen([*WINGRID, "networks"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("arguments", [["networks"], ["--help"], ["run", "--help"]])
+def test_who_reads_no_further_hears_no_complaint(arguments: list[str]) -> None:
+    process = subprocess.Popen([*WINGRID, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     process.stdout.close()
     assert (process.wait(), process.stderr.read()) == (141, "")
 

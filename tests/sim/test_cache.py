@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from wingrid.sim import cache
-from wingrid.sim.cache import cache_directory, cached, is_sound
+from wingrid.sim.cache import cache_directory, cached, is_sound, key
 from wingrid.sim.tools import BuildError
 
 CONTENT = b"an entry"
@@ -83,6 +85,40 @@ def test_two_that_need_it_at_once_make_it_once(home: Path) -> None:
     assert is_sound(home / "rtl" / "key.so")
 
 
+def test_who_waited_for_a_build_that_failed_makes_it_alone(home: Path) -> None:
+    """The lock that it waited for is gone, and whoever comes next would make a new one."""
+    make = Maker()
+
+    def fail(folder: Path) -> Path:
+        time.sleep(0.4)
+        raise BuildError("no")
+
+    def slowly(folder: Path) -> Path:
+        time.sleep(0.4)
+        return make(folder)
+
+    def first() -> None:
+        with pytest.raises(BuildError):
+            cached("rtl/key.so", fail)
+
+    threads = [threading.Thread(target=first)]
+    threads += [threading.Thread(target=cached, args=("rtl/key.so", slowly)) for _ in range(2)]
+    threads[0].start()
+    time.sleep(0.2)
+    threads[1].start()
+    threads[0].join()
+    time.sleep(0.2)
+    threads[2].start()
+    for thread in threads[1:]:
+        thread.join()
+    assert make.made == 1
+
+
+def test_a_key_knows_where_its_parts_end() -> None:
+    assert len({key("ab", "c"), key("a", "bc"), key("abc"), key("ab", b"c", "")}) == 4
+    assert key("ab", "c") == key(b"ab", b"c")
+
+
 def _empty(path: Path) -> None:
     path.write_bytes(b"")
 
@@ -113,6 +149,15 @@ def test_a_damaged_entry_is_made_again(home: Path, damage: Callable[[Path], None
     assert cached("rtl/key.so", make).read_bytes() == CONTENT
     assert make.made == 2
     assert is_sound(home / "rtl" / "key.so")
+
+
+def test_who_has_a_damaged_entry_open_is_left_alone(home: Path) -> None:
+    """A library that is loaded must not change."""
+    path = cached("rtl/key.so", Maker())
+    _garbage(path)
+    with open(path, "rb") as opened:
+        assert cached("rtl/key.so", Maker()).read_bytes() == CONTENT
+        assert opened.read() == b"garbage!"
 
 
 def test_a_failed_build_leaves_nothing(home: Path) -> None:
@@ -176,3 +221,15 @@ def test_where_nothing_can_be_kept_it_is_made_for_the_process(
     assert not path.is_relative_to(home)
     (message,) = caplog.messages
     assert message.startswith(f"wingrid: nothing can be kept in {home} (")
+
+
+def test_what_is_made_for_the_process_goes_with_it(tmp_path: Path) -> None:
+    program = (
+        "from wingrid.sim.cache import cached\n"
+        "def make(folder):\n    (folder / 'made').touch()\n    return folder / 'made'\n"
+        "path = cached('rtl/key.so', make)\nassert path.exists()\nprint(path.parents[1])\n"
+    )
+    environment = {**os.environ, "WINGRID_CACHE": "/dev/null", "TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment)
+    assert Path(done.stdout.strip()).parent == tmp_path, done.stderr
+    assert list(tmp_path.iterdir()) == []

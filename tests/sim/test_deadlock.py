@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import single_group
 from layer_cases import SQUARE
-from timing_cases import LIMITS, MEMORY_BYTES, BankConflict, TimingCase, free_case, measure_on, timing_case
+from timing_cases import ALL_CONFIGS, MEMORY_BYTES, BankConflict, TimingCase, free_case, measure_on, timing_case
 
 from wingrid.hw import verilog
 from wingrid.hw.core import Core
@@ -21,7 +21,7 @@ from wingrid.sim.timing.model import simulate
 
 pytestmark = pytest.mark.rtl
 
-BANKS = LIMITS["2x2 of 4096 sums"]
+BANKS = ALL_CONFIGS["2x2 of 4096 sums"]
 TIMING = MemoryTiming(latency=40, bytes_per_cycle=4)
 
 
@@ -63,18 +63,22 @@ def test_a_first_block_may_take_any_time(tile: int, height: int, width: int, cou
 
 
 @functools.cache
-def impatient() -> str:
-    """An accelerator whose watchdog strikes as soon as it may, without any margin."""
+def impatient(name: str) -> str:
+    """An accelerator of ``ALL_CONFIGS`` whose watchdog strikes as soon as it may, without any margin."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Core, "quiet_cycles_for", staticmethod(Core.silence_for))
-        return verilog.generate(SQUARE)
+        return verilog.generate(ALL_CONFIGS[name])
 
 
-def test_even_without_its_margin_the_watchdog_stops_no_program() -> None:
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["4x4", "2x2 of 4096 sums"])
+def test_even_without_its_margin_the_watchdog_stops_no_program(name: str) -> None:
     ran = 0
     for seed in range(40):
-        case: TimingCase = (free_case if seed % 2 else timing_case)(seed, "4x4")
-        with RtlSimulator(SQUARE, memory_bytes=MEMORY_BYTES, timing=case.timing, verilog=impatient()) as device:
+        case: TimingCase = (free_case if seed % 2 else timing_case)(seed, name)
+        with RtlSimulator(
+            case.config, memory_bytes=MEMORY_BYTES, timing=case.timing, verilog=impatient(name)
+        ) as device:
             try:
                 measure_on(device, encode_program(case.instructions))
             except BankConflict:

@@ -10,10 +10,11 @@ from wingrid.sim.memory import Dram, MemoryTiming
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("latency", 0), ("latency", 1.5), ("bytes_per_cycle", 0), ("latency", True)]
+    ("field", "value"),
+    [("latency", 0), ("latency", 1.5), ("latency", 1 << 31), ("bytes_per_cycle", 0), ("latency", True)],
 )
 def test_values_that_cannot_work_are_refused(field: str, value: object) -> None:
-    message = f"memory timing {field} = {value!r} must be a whole number of at least 1"
+    message = f"memory timing {field} = {value!r} must be a whole number from 1 to 2147483647"
     with pytest.raises(ValueError, match=re.escape(message)):
         MemoryTiming(**{field: value})
 
@@ -38,11 +39,12 @@ def test_bus_cycles_round_up_over_the_whole_burst() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"banks": 0}, "DRAM banks = 0 must be a whole number of at least 1"),
-        ({"row_miss": -1}, "DRAM row_miss = -1 must be a whole number of at least 0"),
-        ({"refresh_interval": 1.5}, "DRAM refresh_interval = 1.5 must be a whole number of at least 1"),
-        ({"row_bytes": 2048}, "DRAM row_bytes = 2048 must be a power of two of at least 4096"),
-        ({"row_bytes": 12288}, "DRAM row_bytes = 12288 must be a power of two of at least 4096"),
+        ({"banks": 0}, "DRAM banks = 0 must be a whole number from 1 to 2147483647"),
+        ({"row_miss": -1}, "DRAM row_miss = -1 must be a whole number from 0 to 2147483647"),
+        ({"refresh_interval": 1.5}, "DRAM refresh_interval = 1.5 must be a whole number from 1 to 2147483647"),
+        ({"row_bytes": 2048}, "DRAM row_bytes = 2048 must be a power of two from 4096 to 1073741824"),
+        ({"row_bytes": 1 << 32}, "DRAM row_bytes = 4294967296 must be a power of two from 4096 to 1073741824"),
+        ({"row_bytes": 12288}, "DRAM row_bytes = 12288 must be a power of two from 4096 to 1073741824"),
         (
             {"refresh_interval": 9, "refresh_cycles": 9},
             "DRAM refresh_cycles = 9 must be less than refresh_interval = 9",

@@ -69,7 +69,9 @@ def test_two_builds_at_once_share_one_and_the_third_finds_it(cache: Path, text: 
     assert entries(cache) == [".sha256", ".so"]
 
 
-def test_another_design_is_another_library(cache: Path, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_design_is_another_library(
+    cache: Path, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(build._Build, "run", lambda self, text: _touch(self.folder / "made"))
     paths = {
         build.library(text, BUS_BYTES),
@@ -81,7 +83,12 @@ def test_another_design_is_another_library(cache: Path, text: str, monkeypatch: 
     paths.add(build.library(text, BUS_BYTES))
     monkeypatch.setattr(verilator, "version", lambda: "5.0")
     paths.add(build.library(text, BUS_BYTES))
-    assert len(paths) == 6
+    monkeypatch.setattr(tools, "compiler_identity", lambda: "another compiler, or another processor")
+    paths.add(build.library(text, BUS_BYTES))
+    for content in ("// one harness", "// another"):
+        (tmp_path / "harness.cpp").write_text(content)
+        paths.add(build.library(text, BUS_BYTES, harness=tmp_path / "harness.cpp"))
+    assert len(paths) == 9
 
 
 def _touch(path: Path) -> Path:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import re
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -192,6 +194,20 @@ def test_a_device_that_waits_forever_is_given_up() -> None:
         assert found is not None, str(caught.value)
         assert int(found[1]) == device.cycles
         assert int(found[2]) < began
+
+
+@pytest.mark.parametrize(
+    ("seconds", "heard"), [(1, [10_000, 11_000, 12_000, 13_000]), (0.001, [10_000, 30_000, 70_000])]
+)
+def test_a_simulation_looks_up_ten_times_a_second(
+    seconds: float, heard: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long its cycles take, so that it can be interrupted."""
+    monkeypatch.setattr(time, "perf_counter", functools.partial(next, itertools.count(0, seconds)))
+    cycles: list[int] = []
+    with simulator(patience=heard[-1] + 500) as device, pytest.raises(SimulationStalled):
+        device.run_until_interrupt(cycles.append)
+    assert cycles == heard
 
 
 def test_stall_without_any_activity_says_so() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
@@ -54,6 +56,9 @@ def test_a_failure_shows_the_end_of_what_was_said(tmp_path: Path) -> None:
     with pytest.raises(BuildError) as caught:
         Tools().call(["sh", "-c", "seq 100; exit 3"], "counting", tmp_path)
     assert str(caught.value) == "counting failed with exit status 3:\n" + "\n".join(map(str, range(71, 101)))
+    with pytest.raises(BuildError) as caught:
+        Tools().call(["sh", "-c", "printf 'caf\\351'; exit 3"], "naming", tmp_path)
+    assert str(caught.value) == "naming failed with exit status 3:\ncaf\N{REPLACEMENT CHARACTER}"
 
 
 def test_temporary_files_go_into_the_folder(tmp_path: Path) -> None:
@@ -74,7 +79,7 @@ def test_stopping_ends_children_of_children_too(tmp_path: Path, while_it_runs: b
 
     if not while_it_runs:
         tools.stop()
-    thread = threading.Thread(target=call)
+    thread = threading.Thread(target=call, daemon=True)
     thread.start()
     if while_it_runs:
         while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
@@ -90,6 +95,39 @@ def test_stopping_ends_children_of_children_too(tmp_path: Path, while_it_runs: b
         while _runs(child) and time.monotonic() < deadline:
             time.sleep(0.01)
         assert not _runs(child)
+
+
+def test_who_is_interrupted_ends_what_it_waits_for(tmp_path: Path) -> None:
+    class Interruption(BaseException):
+        pass
+
+    def interrupt(number: int, frame: object) -> None:
+        raise Interruption
+
+    def press() -> None:
+        while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text().strip():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    began = time.monotonic()
+    try:
+        threading.Thread(target=press, daemon=True).start()
+        with pytest.raises(Interruption):
+            Tools().call(["sh", "-c", "echo $$ > child; exec sleep 40"], "waiting", tmp_path)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert time.monotonic() - began < 30, "it was waited for"
+    assert not _runs(int((tmp_path / "child").read_text()))
+
+
+def test_tools_cannot_read_what_is_typed(tmp_path: Path) -> None:
+    program = (
+        "from pathlib import Path\nfrom wingrid.sim.tools import Tools\n"
+        "Tools().call(['sh', '-c', 'cat > read'], 'reading', Path())\n"
+    )
+    subprocess.run([sys.executable, "-c", program], input="typed", text=True, cwd=tmp_path, check=True)
+    assert (tmp_path / "read").read_text() == ""
 
 
 def _runs(number: int) -> bool:

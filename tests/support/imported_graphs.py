@@ -9,13 +9,15 @@ import numpy as np
 import onnx
 
 from wingrid.host.networks.golden import golden
+from wingrid.host.onnx_models.calibration import Calibration
 from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.graph_walk import outputs_from, walk
 from wingrid.host.onnx_models.importer import import_model
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_file import Model, checked_model
-from wingrid.host.onnx_models.quantising import in_batches, quantised
+from wingrid.host.onnx_models.quantising import quantised
 from wingrid.host.onnx_models.session import Level, compute, open_session
+from wingrid.host.onnx_models.sizes import ONLY
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig()
@@ -43,7 +45,7 @@ def by_name(names: Iterable[str], x: np.ndarray | Inputs) -> Inputs:
 def quantised_on(model: onnx.ModelProto | Model, samples: np.ndarray) -> Model:
     """The float model with one input, quantised on these samples."""
     known = model if isinstance(model, Model) else read(model)
-    return quantised(known, in_batches({next(iter(known.inputs)): samples}, known.inputs))
+    return quantised(known, Calibration({ONLY: samples}, known.inputs)).model
 
 
 def every_tensor(graph: ImportedGraph, x: np.ndarray | Inputs, names: Sequence[str]) -> dict[str, np.ndarray]:

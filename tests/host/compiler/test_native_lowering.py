@@ -18,7 +18,7 @@ from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap
 from wingrid.host.compiler.native_lowering import least_instructions, lowered
 from wingrid.host.compiler.plan import Plan
-from wingrid.host.compiler.synchronise import synchronise
+from wingrid.host.compiler.synchronise import MOST_PENDING, synchronise
 from wingrid.host.compiler.tiler import _plans
 from wingrid.host.networks.alexnet import ALEXNET
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool
@@ -90,6 +90,22 @@ def test_layers_of_networks_become_the_same_program(layer: Layer) -> None:
     compare(layer, plan_layer(layer, DEFAULT, tiles=tiles).plan, DEFAULT)
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [
+        # 129 weight tiles stay on chip and are then overwritten: one more than may be announced and not waited for.
+        Convolution(4, 4, 4, 1600, kernel=(1, 1)),
+        # Strides that no instruction can have, and that nothing needs for a single output.
+        Convolution(4, 20, 300, 8, kernel=(1, 1), stride=(1, 300)),
+        Convolution(4, 300, 20, 8, kernel=(1, 1), stride=(300, 1)),
+    ],
+)
+def test_extremes_become_the_same_program(shape: Convolution) -> None:
+    tiny = dataclasses.replace(AcceleratorConfig.load(SHIPPED / "tiny-4x4.toml"), weight_buffer=4 * (MOST_PENDING + 1))
+    layer = Layer("extreme", "conv", shape)
+    compare(layer, plan_layer(layer, tiny).plan, tiny)
+
+
 def test_a_large_layer_on_a_small_accelerator_becomes_the_same_program() -> None:
     tiny = AcceleratorConfig.load(SHIPPED / "tiny-4x4.toml")
     layer = VGG16.layers()[0]
@@ -107,7 +123,11 @@ def test_seven_hundred_thousand_instructions_take_little_memory() -> None:
         tracemalloc.stop()
 
 
-def test_what_is_plainly_too_long_is_refused_at_once() -> None:
+def test_what_is_plainly_too_long_is_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    def written(*arguments: object) -> bytes:
+        raise AssertionError("no program need be written to know that")
+
+    monkeypatch.setattr(compiling, "lowered", written)
     tracemalloc.start()
     try:
         with pytest.raises(LayerError, match=r"^layer conv1_2 takes more than the 16777215 instructions"):

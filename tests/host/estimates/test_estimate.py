@@ -271,6 +271,23 @@ def test_bad_input_is_refused_in_one_sentence(
     assert list(tmp_path.rglob("*")) == []
 
 
+def test_what_would_take_a_quarter_of_an_hour_is_refused_within_a_minute() -> None:
+    """The smallest accelerator that there can be takes a thousand million instructions for VGG-16."""
+    smallest = {
+        "rows": 2, "cols": 2, "winograd": 0, "input_buffer": 16, "weight_buffer": 16, "accumulators": 4,
+        "parameter_blocks": 2, "output_buffer": 16, "queue_depth": 2, "fetch_ahead": 2, "burst_beats": 1,
+        "reads_in_flight": 1, "writes_in_flight": 1,
+    }  # fmt: skip
+    settings = [f"--set={name}={value}" for name, value in smallest.items()]
+    command = [sys.executable, "-m", "wingrid", "estimate", "vgg16", *settings]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == (
+        "wingrid: layer conv1_2 takes more than the 16777215 instructions that a program can have; "
+        "larger buffers need fewer\n"
+    )
+
+
 def test_an_estimate_loads_nothing_that_it_does_not_need() -> None:
     code = "import sys, wingrid.host.commands.app\nprint(*sorted({name.partition('.')[0] for name in sys.modules}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -111,6 +111,26 @@ def fork(model: onnx.ModelProto) -> None:
     )
 
 
+def decided_fork(model: onnx.ModelProto) -> None:
+    """Two ways that shapes decide on; the one taken carries a dequantised tensor further."""
+    left = helper.make_tensor_value_info("way_y", TensorProto.FLOAT, None)
+    ways = []
+    for operator in ("Transpose", "Identity"):
+        ways.append(helper.make_graph([helper.make_node(operator, ["cd"], ["way_y"])], operator, [], [left]))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(4, np.int64), "four"))
+    model.graph.initializer.append(numpy_helper.from_array(np.array(1, np.int64), "one"))
+    del model.graph.node[-1]
+    model.graph.node.extend(
+        [
+            helper.make_node("Shape", ["cd"], ["sizes"], name="sizes"),
+            helper.make_node("Gather", ["sizes", "one"], ["channels"], name="channels"),
+            helper.make_node("Equal", ["channels", "four"], ["which"], name="which"),
+            helper.make_node("If", ["which"], ["taken"], name="fork", then_branch=ways[0], else_branch=ways[1]),
+            helper.make_node("Mul", ["taken", "two"], ["y"], name="double"),
+        ]
+    )
+
+
 def random_numbers(model: onnx.ModelProto) -> None:
     model.graph.node[-1].output[0] = "doubled"
     noise = helper.make_node("RandomNormalLike", ["doubled"], ["noise"], name="noise")
@@ -147,6 +167,7 @@ UNTIDY: dict[str, tuple[Callable[[onnx.ModelProto], None], tuple[str, ...]]] = {
     "sparse": (sparse, ("Sparse constants were made dense: 1.",)),
     "function": (function, ()),
     "fork": (fork, ()),
+    "decided fork": (decided_fork, ()),
     "random numbers": (random_numbers, ("Nodes that draw random numbers were given a seed: 1.",)),
     "sequence": (sequence, ()),
     "data dependent": (data_dependent, ()),

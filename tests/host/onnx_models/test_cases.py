@@ -30,7 +30,7 @@ def case(name: str):  # noqa: ANN201
     model = read_model(CASES / f"{name}.onnx")
     sizes = Sizes({ONLY: SHAPES[name]}) if name in SHAPES else NOTHING_SAID
     inputs = model_inputs(model.inputs, {}, sizes)
-    return model if model.is_quantised else quantised(model, [inputs]), inputs
+    return model if model.is_quantised else quantised(model, [inputs]).model, inputs
 
 
 def test_all_cases_are_known() -> None:

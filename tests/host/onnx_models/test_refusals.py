@@ -252,6 +252,13 @@ def test_names_that_are_no_text_are_refused(tmp_path: Path) -> None:
         read_and_run(content, tmp_path)
 
 
+def test_names_that_cannot_be_shown_are_refused(tmp_path: Path) -> None:
+    model = small_model()
+    inputs("N", 3, "a\nsize", 8)(model)
+    with pytest.raises(ModelRefused, match="the file holds names with line breaks"):
+        read_and_run(model, tmp_path)
+
+
 def test_shapes_beyond_memory_are_refused(tmp_path: Path) -> None:
     model = small_model()
     inputs("N", 3, "H", "W")(model)

@@ -143,13 +143,13 @@ def test_an_imported_network_tells_what_the_host_does_and_what_onnxruntime_says(
 )
 def test_a_share_is_whole_only_if_it_is(array: int, host: int, shown: str) -> None:
     placement = Placement(array, 1, 0, [HostWork("c", "Conv", "float", host)])
-    first, *_ = share_of_array(dataclasses.replace(report().result, placement=placement))
+    first, *_ = share_of_array(placement)
     assert first == f"{shown} of the model's {array + host:,} multiply-adds on the array."
 
 
 def test_a_share_that_depends_on_data_is_not_invented() -> None:
     placement = Placement(9, 1, 0, [HostWork("c", "Conv", "float", None)])
-    (line,) = share_of_array(dataclasses.replace(report().result, placement=placement))
+    (line,) = share_of_array(placement)
     assert line == "9 multiply-adds on the array; those of the host are not known, as shapes depend on data."
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
-from benches import CoreBench
+from benches.core import CoreBench
 from prove import search
 
 

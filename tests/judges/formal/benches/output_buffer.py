@@ -1,0 +1,78 @@
+"""What is proved about the output buffer."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from amaranth.hdl import Module, Mux, Signal
+from request_rules import REQUESTS, request_rules
+from rules import Bench
+from small_configurations import NARROW_BUS
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
+
+
+class OutputBufferBench(Bench):
+    """The output buffer, with any segments that the store engine may give it."""
+
+    rules: ClassVar = {
+        **REQUESTS,
+        "room": "never more beats are reserved than the buffer holds",
+    }
+    witnesses: ClassVar = {"second request": "two requests of one segment were made"}
+
+    def __init__(self, config: AcceleratorConfig = NARROW_BUS) -> None:
+        self.config = config
+        super().__init__(
+            {
+                "segment_valid": 1, "segment": SEGMENT.size, "result_valid": 1, "request_ready": 1,
+                "next_beat": 1, "released": 1, "released_beats": 9,
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        config = self.config
+        m = Module()
+        self.begin(m)
+        m.submodules.device = device = OutputBuffer(config)
+        segment, request = device.segment, device.request
+        fields = segment.payload
+        m.d.comb += [
+            segment.valid.eq(self.segment_valid),
+            fields.as_value().eq(self.segment),
+            device.results.valid.eq(self.result_valid),
+            request.ready.eq(self.request_ready),
+            device.next_beat.eq(self.next_beat),
+            device.released.eq(self.released),
+            device.released_beats.eq(self.released_beats),
+        ]
+        alignment = (config.bus_bytes - 1).bit_length()
+        lines = sum(Mux(fields.lines[bit], fields.columns << bit, 0) for bit in range(len(fields.lines)))
+        self.assume(
+            ~segment.valid
+            | (
+                (fields.address[:alignment] == 0)
+                & (fields.row_pitch[:alignment] == 0)
+                & (fields.columns != 0)
+                & (fields.columns <= config.output_buffer)
+                & (fields.tiles != 0)
+                & (fields.beats == lines)
+                & (fields.lines <= 4)
+            )
+        )
+        self.assume(~self.result_valid | ~device.placed)
+        reserved = Signal(16)
+        accepted = segment.valid & segment.ready
+        m.d.sync += reserved.eq(reserved + Mux(accepted, fields.beats, 0) - Mux(self.released, self.released_beats, 0))
+        self.assume(~self.released | (self.released_beats <= reserved))
+        request_rules(self, m, config, request.valid, request.payload.address, request.payload.beats)
+        self.rule(m, "room", reserved <= config.output_buffer)
+        asked, segments = Signal(2), Signal(2)
+        with m.If(request.valid & request.ready & (asked != 3)):
+            m.d.sync += asked.eq(asked + 1)
+        with m.If(accepted & (segments != 3)):
+            m.d.sync += segments.eq(segments + 1)
+        self.witness(m, "second request", (asked == 2) & (segments == 1))
+        self.conclude(m)
+        return m

@@ -1,0 +1,26 @@
+"""What the masters may be asked for."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Value
+from rules import Bench
+
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
+
+REQUESTS = {
+    "aligned": "the address of a request is a multiple of the bus width",
+    "length": "a request is for one beat or more, and no longer than configured",
+    "page": "A3.4.1: a request stays within 4 KiB",
+}
+"""Together: what the masters may be asked for."""
+
+
+def request_rules(
+    bench: Bench, m: Module, config: AcceleratorConfig, valid: Value, address: Value, beats: Value
+) -> None:
+    """All of ``REQUESTS``."""
+    alignment = (config.bus_bytes - 1).bit_length()
+    first = address[alignment : (AXI_PAGE_BYTES - 1).bit_length()]
+    bench.rule(m, "aligned", ~valid | (address[:alignment] == 0))
+    bench.rule(m, "length", ~valid | ((beats != 0) & (beats <= config.burst_beats)))
+    bench.rule(m, "page", ~valid | (first + beats <= AXI_PAGE_BYTES // config.bus_bytes))
