@@ -233,17 +233,17 @@ def weight_tile_lanes(source: dict[str, Any]) -> dict[str, Any]:
         return {"name": source["captions"][name], "wave": wave([str(value) for value in seen], seen)}
 
     signal: list[Any] = [
-        lane("weights", "weights__payload[0]", weights, "weights__valid", "weights__ready"),
-        bit("full"),
-        bit("take"),
-        lane("vectors", "vectors__payload.lanes[0]", vectors, "vectors__valid", "vectors__ready"),
+        lane("weights", "mesh.weights[0]", weights, "row_enters"),
+        bit("loaded"),
+        bit("taken"),
+        lane("vectors", "mesh.vector[0]", vectors, "vector_enters"),
     ]
     for row in range(rows):
         element = f"mesh.element_{row}_0"
         known = {"shadow": weights, "active": weights, "activation": vectors}
         signal += [{}, [f"row {row}", *(lane(name, f"{element}.{name}", known[name]) for name in known)]]
     signal += [{}, lane("sums", "sums.lanes[0]", sums, "sums.valid")]
-    taken = ",".join(str(number) for number, cycle in enumerate(trace) if cycle["take"])
+    taken = ",".join(str(number) for number, cycle in enumerate(trace) if cycle["taken"])
     return {"signal": signal, "head": {"tock": 0}, "shade": [f"{taken} * {source['shade']}"]}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ResetInserter, Signal
+from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
@@ -14,7 +14,11 @@ from wingrid.hw.events import Event
 
 
 class Accelerator(wiring.Component):
-    """Registers in front of a core, in one clock domain with a synchronous reset.
+    """Registers in front of a core, on one clock with a synchronous reset.
+
+    The core has a reset of its own, from a register, so that nothing in it hangs on an input: it acts a cycle after
+    ``rst``, and after a soft reset's end. One cycle of ``rst`` is enough to begin with; the core is silent on the bus
+    from the second cycle on, so hold it for two where anybody listens. The host may come as soon as it is over.
 
     A soft reset (``Control.RESET``) holds the core until its last bus transaction is over, then
     resets all of it; registers that the host has written keep their values. Where memory never answers, it waits
@@ -29,8 +33,8 @@ class Accelerator(wiring.Component):
     interrupt : Out, 1
         Level: the machine has stopped and the interrupt is enabled.
     events : Out, len(Event)
-        A bit for each ``Event``, high for one cycle when an engine does that to an instruction. For measuring and logic
-        analysers; may be left open.
+        A bit for each ``Event``, high for one cycle, the one after an engine did that to an instruction. For measuring
+        and logic analysers; may be left open.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -49,8 +53,9 @@ class Accelerator(wiring.Component):
         m = Module()
         core = Core(self.config)
         resetting = Signal()
-        reset_core = Signal()
-        m.submodules.core = ResetInserter(reset_core)(core)
+        reset_core = Signal(init=1)
+        m.domains.core = ClockDomain("core", local=True)
+        m.submodules.core = DomainRenamer("core")(core)
         m.submodules.registers = registers = RegisterFile(self.config)
         axi.connect_flat(m, self, "m_axi", core.read_bus, axi.read_channels(self.config))
         axi.connect_flat(m, self, "m_axi", core.write_bus, axi.write_channels(self.config))
@@ -69,8 +74,10 @@ class Accelerator(wiring.Component):
             registers.resetting.eq(resetting),
             self.interrupt.eq(registers.interrupt),
             self.events.eq(core.events),
-            reset_core.eq(resetting & core.bus_quiet),
+            ClockSignal("core").eq(ClockSignal()),
+            ResetSignal("core").eq(reset_core),
         ]
+        m.d.sync += reset_core.eq(resetting & core.bus_quiet & ~reset_core)
         with m.If(registers.reset):
             m.d.sync += resetting.eq(1)
         with m.Elif(reset_core):

@@ -12,7 +12,7 @@ from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.control.counters import COUNTER_BITS, Counters
 from wingrid.hw.control.fetch_engine import FetchEngine, dispatched
-from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.execute.execute_engine import ExecuteEngine
@@ -60,7 +60,7 @@ class Core(wiring.Component):
         No burst is under way.
     counters : Out, len(Counter) x COUNTER_BITS
     events : Out, len(Event)
-        A bit for each ``Event``, high for one cycle.
+        A bit for each ``Event``, high for one cycle, ``EVENT_LATENCY`` after it.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -99,7 +99,7 @@ class Core(wiring.Component):
 
         It watches all that may wait: the bus, every start and end of an instruction, semaphores, reads of buffers, and
         vectors that enter and leave the arithmetic. Between those lie pipelines in which nothing waits, each of them at
-        most this long, and a cycle or two for what they deliver to be taken.
+        most this long, and a few cycles for what they deliver to be taken.
         """
         latencies = [Core.settling_latency_for(config), OutputPath.latency_for(0)]
         latencies += [StoreEngine.parameter_cycles + StoreEngine.measure_cycles]
@@ -107,9 +107,10 @@ class Core(wiring.Component):
             latencies += [WeightTransform.latency]
         for tile in config.tiles:
             patch = winograd(tile).patch
+            # A transform delivers a result a cycle once it has begun.
             latencies += [InputTransform.latency_for(tile) + patch**2]
             latencies += [OutputPath.latency_for(tile) + OutputPath.span_for(tile)]
-        return max(latencies) + 2
+        return max(latencies) + Semaphores.latency + ARMING_LATENCY + 1
 
     @staticmethod
     def quiet_cycles_for(config: AcceleratorConfig) -> int:
@@ -277,7 +278,7 @@ class Core(wiring.Component):
             Event.STORE_DRAINED: store.drained,
             Event.STORE_ENDED: store.ended,
         }
-        m.d.comb += [
+        m.d.sync += [
             self.events[event].eq(own_events[event] if event in own_events else execute.events[event])
             for event in Event
         ]

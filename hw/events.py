@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import enum
 
+EVENT_LATENCY = 1
+"""Cycles from an event to its bit of the ``events`` port, which comes from registers."""
+
 
 class Event(enum.IntEnum):
-    """Bits of the ``events`` port; each is high for one cycle when the event happens to an instruction.
+    """Bits of the ``events`` port; each is high for one cycle, ``EVENT_LATENCY`` after it happened to an instruction.
 
     An engine takes its instructions in order, so the n-th pulse of a bit belongs to the n-th instruction that has
     the event: every instruction is dispatched, every LOAD has the LOAD events, and so on.

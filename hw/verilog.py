@@ -64,7 +64,7 @@ def version() -> str:
 def generate(config: AcceleratorConfig) -> str:
     """The accelerator's Verilog: module ``wingrid``, ports as in the manifest, one clock ``clk``.
 
-    ``rst`` is synchronous and active high; hold it for at least one cycle before use.
+    ``rst`` is synchronous and active high; hold it for at least one cycle before use, two while memory listens.
     """
     lines = [f"Wingrid {version()}: a CNN accelerator. Generated, do not edit.", ""]
     lines += [f"{name} = {value}" for name, value in config.as_dict().items()]

@@ -29,7 +29,8 @@ class Counters(wiring.Component):
     """Counts while ``running``.
 
     Each running cycle counts as exactly one of BUSY and the STALL_*: busy when a vector enters the
-    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``.
+    mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``. What is to count
+    rests in a register for a cycle: it comes at the end of the longest chains.
 
     Members
     -------
@@ -52,7 +53,7 @@ class Counters(wiring.Component):
     written : In, 1
         Memory takes a beat of results.
     values : Out, len(Counter) x COUNTER_BITS
-        The counters, without what happens in this cycle.
+        The counters, without what happens in this cycle and in the one before.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -76,25 +77,28 @@ class Counters(wiring.Component):
         m = Module()
         bus_bytes = self._config.bus_bytes
         pulse = {counter: Signal(name=f"pulse_{counter.name.lower()}") for counter in Counter}
+        clear = Signal()
+        m.d.sync += clear.eq(self.clear)
+        m.d.sync += [signal.eq(0) for signal in pulse.values()]
         with m.If(self.running):
-            m.d.comb += pulse[Counter.CYCLES].eq(1)
+            m.d.sync += pulse[Counter.CYCLES].eq(1)
             with m.If(self.vector_valid & self.vector_ready):
-                m.d.comb += pulse[Counter.BUSY].eq(1)
+                m.d.sync += pulse[Counter.BUSY].eq(1)
             with m.Elif(self.vector_valid):
-                m.d.comb += pulse[Counter.STALL_WEIGHTS].eq(1)
+                m.d.sync += pulse[Counter.STALL_WEIGHTS].eq(1)
             with m.Elif(self.stall == Stall.INPUTS):
-                m.d.comb += pulse[Counter.STALL_INPUTS].eq(1)
+                m.d.sync += pulse[Counter.STALL_INPUTS].eq(1)
             with m.Elif(self.stall == Stall.ACCUMULATORS):
-                m.d.comb += pulse[Counter.STALL_ACCUMULATORS].eq(1)
+                m.d.sync += pulse[Counter.STALL_ACCUMULATORS].eq(1)
             with m.Elif(self.stall == Stall.TRANSFORM):
-                m.d.comb += pulse[Counter.STALL_TRANSFORM].eq(1)
+                m.d.sync += pulse[Counter.STALL_TRANSFORM].eq(1)
             with m.Elif(self.stall == Stall.PIPELINE):
-                m.d.comb += pulse[Counter.STALL_PIPELINE].eq(1)
+                m.d.sync += pulse[Counter.STALL_PIPELINE].eq(1)
             with m.Elif(self.all_dispatched):
-                m.d.comb += pulse[Counter.STALL_DRAIN].eq(1)
+                m.d.sync += pulse[Counter.STALL_DRAIN].eq(1)
             with m.Else():
-                m.d.comb += pulse[Counter.STALL_INSTRUCTIONS].eq(1)
-        m.d.comb += [
+                m.d.sync += pulse[Counter.STALL_INSTRUCTIONS].eq(1)
+        m.d.sync += [
             pulse[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
             pulse[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
             pulse[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value]),
@@ -103,7 +107,7 @@ class Counters(wiring.Component):
         ]
         for counter in Counter:
             step = bus_bytes if counter.name.startswith("BYTES_") else 1
-            with m.If(self.clear):
+            with m.If(clear):
                 m.d.sync += self.values[counter].eq(0)
             with m.Elif(pulse[counter]):
                 m.d.sync += self.values[counter].eq(self.values[counter] + step)

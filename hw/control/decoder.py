@@ -1,11 +1,11 @@
-"""Combinational checks that an instruction must pass before an engine sees it."""
+"""The checks that an instruction must pass before an engine sees it."""
 
 from __future__ import annotations
 
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Const, Module, Value, ValueLike
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -14,127 +14,161 @@ from wingrid.hw.isa import INSTRUCTIONS, OPCODE_BITS, WORD_BITS, Buffer, Execute
 from wingrid.hw.shift_add import combination
 from wingrid.hw.winograd_matrices import winograd
 
+Checks = tuple[list[Value], list[Value]]
+"""What makes an instruction illegal, and what puts it outside of a buffer."""
+
 
 class Decoder(wiring.Component):
-    """Says whether a word is an instruction this accelerator can carry out. Purely combinational.
+    """Says whether a word is an instruction this accelerator can carry out, and who carries it out.
+
+    A register behind each comparison of a field, one behind what they amount to for each kind of instruction, and one
+    behind the verdict: a verdict ``latency`` cycles after its word, one per cycle.
+
+    ``registered`` is False where a proof wants the verdict in the cycle of the word.
 
     Members
     -------
     word : In, WORD_BITS
         An instruction as it lies in memory.
+    error : In, 1
+        The word was not read properly.
+    kind : Out, len(INSTRUCTIONS)
+        The bit of its place in ``INSTRUCTIONS``, for an instruction without fault.
     fault : Out, Fault
-        NONE, ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of instruction may not touch, an operand
-        that must not be zero, an unknown buffer or bank, an address that is not a multiple of the bus width) or
-        ADDRESS_OUT_OF_BUFFER.
+        NONE, READ_ERROR (whatever the word is), ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of
+        instruction may not touch, an operand that must not be zero, an unknown buffer or bank, an address that is not
+        a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
     """
 
-    def __init__(self, config: AcceleratorConfig) -> None:
+    latency = 3
+    """Cycles from a word to its verdict."""
+
+    def __init__(self, config: AcceleratorConfig, *, registered: bool = True) -> None:
         self._config = config
-        super().__init__({"word": In(WORD_BITS), "fault": Out(Fault)})
+        self._registered = registered
+        super().__init__({"word": In(WORD_BITS), "error": In(1), "kind": Out(len(INSTRUCTIONS)), "fault": Out(Fault)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         checks = {Load: self._load, Execute: self._execute, Store: self._store}
-        m.d.comb += self.fault.eq(Fault.ILLEGAL_INSTRUCTION)
-        with m.Switch(self.word[:OPCODE_BITS]):
-            for kind in INSTRUCTIONS:
-                with m.Case(kind.opcode.value):
-                    view = data.View(kind.layout(), self.word[: kind.layout().size])
-                    illegal, outside = checks[kind](view)
-                    with m.If(_foreign_semaphores(kind, view) | illegal):
-                        m.d.comb += self.fault.eq(Fault.ILLEGAL_INSTRUCTION)
-                    with m.Elif(outside):
-                        m.d.comb += self.fault.eq(Fault.ADDRESS_OUT_OF_BUFFER)
-                    with m.Else():
-                        m.d.comb += self.fault.eq(Fault.NONE)
+        sound, outside = [], []
+        for kind in INSTRUCTIONS:
+            view = data.View(kind.layout(), self.word[: kind.layout().size])
+            illegal, beyond = checks[kind](m, view)
+            illegal += self._compared(m, self.word[:OPCODE_BITS] != kind.opcode.value, *_foreign_semaphores(kind, view))
+            bad, out = self._compared(m, Cat(illegal).any(), Cat(beyond).any())
+            sound.append(~bad & ~out)
+            outside.append(~bad & out)
+        (error,) = self._compared(m, self.error)
+        (error,) = self._compared(m, error)
+        fault = Mux(
+            error,
+            Fault.READ_ERROR,
+            Mux(
+                Cat(sound).any(),
+                Fault.NONE,
+                Mux(Cat(outside).any(), Fault.ADDRESS_OUT_OF_BUFFER, Fault.ILLEGAL_INSTRUCTION),
+            ),
+        )
+        domain = m.d.sync if self._registered else m.d.comb
+        domain += [self.kind.eq(Mux(error, 0, Cat(sound))), self.fault.eq(fault)]
         return m
 
-    def _load(self, load: data.View) -> tuple[Value, Value]:
+    def _compared(self, m: Module, *values: Value) -> list[Value]:
+        """A register behind each of them."""
+        if not self._registered:
+            return list(values)
+        terms = [Signal(value.shape(), name="term", reset_less=True) for value in values]
+        m.d.sync += [term.eq(value) for term, value in zip(terms, values, strict=True)]
+        return list(terms)
+
+    def _load(self, m: Module, load: data.View) -> Checks:
         config = self._config
         depths = {
             Buffer.INPUTS: config.input_buffer,
             Buffer.WEIGHTS: config.weight_buffer,
             Buffer.PARAMETERS: config.parameter_entries,
         }
-        illegal = _any(
+        illegal = self._compared(
+            m,
             load.buffer >= len(Buffer),
             load.run_beats == 0,
             load.runs == 0,
             load.row_beats == 0,
             load.rows == 0,
-            self._unaligned(load.source),
-            self._unaligned(load.run_pitch),
+            self._unaligned(load.source, load.run_pitch),
         )
-        outside = _any(
-            *((load.buffer == buffer.value) & (load.destination >= depth) for buffer, depth in depths.items())
-        )
+        outside = []
+        for buffer, depth in depths.items():
+            here, beyond = self._compared(m, load.buffer == buffer.value, load.destination >= depth)
+            outside.append(here & beyond)
         return illegal, outside
 
-    def _execute(self, execute: data.View) -> tuple[Value, Value]:
+    def _execute(self, m: Module, execute: data.View) -> Checks:
         config = self._config
-        illegal = _any(
-            execute.bank > 1,
-            execute.accumulate > 1,
-            execute.kernel_height == 0,
-            execute.kernel_width == 0,
+        at = self._tiles(m, execute.tile)
+        illegal = self._compared(
+            m,
+            (execute.bank > 1) | (execute.accumulate > 1),
+            (execute.kernel_height == 0) | (execute.kernel_width == 0),
             execute.count == 0,
             execute.blocks == 0,
-            self._unknown_tile(execute.tile),
-            *(
-                (execute.tile == tile)
-                & ((execute.kernel_height != winograd(tile).patch) | (execute.kernel_width != winograd(tile).patch))
-                for tile in config.tiles
-            ),
         )
-        outside = _any(
-            execute.input_base >= config.input_buffer,
-            execute.weight_base >= config.weight_buffer,
-            self._sums_outside(execute),
+        illegal.append(~_any(*at.values()))
+        for tile in config.tiles:
+            patch = winograd(tile).patch
+            (other,) = self._compared(m, (execute.kernel_height != patch) | (execute.kernel_width != patch))
+            illegal.append(at[tile] & other)
+        outside = self._compared(
+            m, execute.input_base >= config.input_buffer, execute.weight_base >= config.weight_buffer
         )
-        return illegal, outside
+        return illegal, [*outside, self._sums_outside(m, execute, at)]
 
-    def _store(self, store: data.View) -> tuple[Value, Value]:
+    def _store(self, m: Module, store: data.View) -> Checks:
         config = self._config
-        illegal = _any(
-            store.bank > 1,
+        at = self._tiles(m, store.tile)
+        illegal = self._compared(
+            m,
+            (store.bank > 1) | (store.pool == 1),
             store.count == 0,
             store.width == 0,
             store.first >= store.width,
             store.lines == 0,
-            self._unknown_tile(store.tile),
-            store.pool == 1,
-            (store.tile == 0) & (store.pool != 0) & (store.first != 0),
-            (store.tile != 0) & (store.pool != 0) & ((store.pool != 2) | (store.pool_stride != 2)),
-            self._unaligned(store.destination),
-            self._unaligned(store.row_pitch),
+            self._unaligned(store.destination, store.row_pitch),
         )
-        outside = _any(
-            store.parameter_block >= config.parameter_blocks,
-            self._sums_outside(store),
+        pools, begins_late, odd = self._compared(
+            m, store.pool != 0, store.first != 0, (store.pool != 2) | (store.pool_stride != 2)
         )
-        return illegal, outside
+        illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd]
+        outside = self._compared(m, store.parameter_block >= config.parameter_blocks)
+        return illegal, [*outside, self._sums_outside(m, store, at)]
 
-    def _unknown_tile(self, tile: Value) -> Value:
-        return ~_any(*(tile == known for known in (0, *self._config.tiles)))
+    def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:
+        """For each tile that there is, and 0, whether it is the instruction's."""
+        known = (0, *self._config.tiles)
+        return dict(zip(known, self._compared(m, *(tile == one for one in known)), strict=True))
 
-    def _sums_outside(self, view: data.View) -> Value:
+    def _sums_outside(self, m: Module, view: data.View, at: dict[int, Value]) -> Value:
         """Whether the accumulators of ``count`` vectors, or tiles, go past the end of a bank."""
-        config = self._config
-        outside = (view.tile == 0) & (view.accumulator_base + view.count > config.accumulators)
-        for tile in config.tiles:
-            sums = combination([winograd(tile).patch ** 2], [view.count])
-            outside = outside | (view.tile == tile) & (view.accumulator_base + sums > config.accumulators)
-        return outside
+        positions = {tile: winograd(tile).patch ** 2 if tile else 1 for tile in at}
+        room, *sums = self._compared(
+            m,
+            self._config.accumulators - view.accumulator_base,
+            *(combination([number], [view.count]) for number in positions.values()),
+        )
+        wanted = reduce(or_, (Mux(here, number, 0) for here, number in zip(at.values(), sums, strict=True)))
+        return wanted > room
 
-    def _unaligned(self, address: Value) -> Value:
-        return address[: (self._config.bus_bytes - 1).bit_length()].any()
-
-
-def _foreign_semaphores(kind: type[Instruction], view: data.View) -> Value:
-    foreign_waits = [view.wait[bit] for bit in range(8) if bit not in set(map(int, kind.waits))]
-    foreign_signals = [view.signal[bit] for bit in range(8) if bit not in set(map(int, kind.signals))]
-    return _any(*foreign_waits, *foreign_signals)
+    def _unaligned(self, *addresses: Value) -> Value:
+        bits = (self._config.bus_bytes - 1).bit_length()
+        return Cat(address[:bits] for address in addresses).any()
 
 
-def _any(*conditions: ValueLike) -> Value:
-    return reduce(or_, conditions, Const(0, 1)).bool()
+def _foreign_semaphores(kind: type[Instruction], view: data.View) -> tuple[Value, Value]:
+    waits = Cat(view.wait[bit] for bit in range(8) if bit not in set(map(int, kind.waits)))
+    signals = Cat(view.signal[bit] for bit in range(8) if bit not in set(map(int, kind.signals)))
+    return waits.any(), signals.any()
+
+
+def _any(*conditions: Value) -> Value:
+    return reduce(or_, conditions, Const(0, 1))

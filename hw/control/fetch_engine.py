@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
 from wingrid.hw.config import ADDRESS_BITS, INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.control.decoder import Decoder
-from wingrid.hw.isa import OPCODE_BITS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
+from wingrid.hw.isa import INSTRUCTIONS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
 from wingrid.hw.queue import Queue
 
 
@@ -21,8 +21,10 @@ def dispatched(kind: type[Instruction]) -> data.StructLayout:
 class FetchEngine(wiring.Component):
     """Reads a program and hands it out in order.
 
-    Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions before it is dispatched. At most
-    one is dispatched per cycle; an instruction whose engine's queue is full holds up those behind it.
+    Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions before it is dispatched. The
+    oldest one that has come stands at the head, where it is decoded. Its verdict rests in registers, so that whether it
+    goes depends on them and on its engine's queue alone. An instruction whose engine's queue is full holds up those
+    behind it.
 
     Members
     -------
@@ -48,6 +50,13 @@ class FetchEngine(wiring.Component):
     pc : Out, PC_BITS
         Index of the instruction at the head.
     """
+
+    decode_latency = Decoder.latency
+    """Cycles from an instruction's arrival at the head, which is one after the last one's dispatch, to its own."""
+    request_cycles = 2
+    """Cycles from the start, or from a request, to the next request."""
+    refill_latency = 3
+    """Cycles from a dispatch to the request that it makes room for."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -80,16 +89,22 @@ class FetchEngine(wiring.Component):
         to_dispatch = Signal(PC_BITS)
         ahead = Signal(range(config.fetch_ahead + 1))
         requested = self.request.valid & self.request.ready
-        dispatch = fetched.output.valid & fetched.output.ready
+        asking = Signal()
+        dispatch = Signal()
+        gone = Signal()
         m.d.comb += [
-            self.request.valid.eq((to_request != 0) & (ahead != config.fetch_ahead) & ~self.halt),
+            self.request.valid.eq(asking & ~self.halt),
             self.request.payload.address.eq(address),
             self.request.payload.beats_less_one.eq(INSTRUCTION_BYTES // config.bus_bytes - 1),
             self.request.payload.final.eq(1),
             self.finished.eq(to_dispatch == 0),
             self.dispatched.eq(dispatch),
         ]
-        m.d.sync += ahead.eq(ahead + requested - dispatch)
+        m.d.sync += [
+            gone.eq(dispatch),
+            ahead.eq(ahead + requested - gone),
+            asking.eq(Mux(asking, ~requested, (to_request != 0) & (ahead != config.fetch_ahead))),
+        ]
         with m.If(self.start):
             m.d.sync += [
                 address.eq(self.program),
@@ -115,20 +130,27 @@ class FetchEngine(wiring.Component):
         with m.If(self.beat.valid):
             m.d.sync += [assembled.eq(complete), erroneous.eq(~self.beat.last & (erroneous | self.beat.error))]
 
+        # The head stands still from its arrival to its dispatch.
         head = fetched.output.payload
-        m.d.comb += decoder.word.eq(head.word)
-        with m.If(fetched.output.valid & ~self.halt):
-            with m.If(head.error):
-                m.d.comb += self.fault.eq(Fault.READ_ERROR)
-            with m.Elif(decoder.fault != Fault.NONE):
-                m.d.comb += self.fault.eq(decoder.fault)
-            with m.Else(), m.Switch(head.word[:OPCODE_BITS]):
-                for kind, port in ((Load, self.load), (Execute, self.execute), (Store, self.store)):
-                    with m.Case(kind.opcode.value):
-                        m.d.comb += [port.valid.eq(1), fetched.output.ready.eq(port.ready)]
-        for kind, port in ((Load, self.load), (Execute, self.execute), (Store, self.store)):
+        age = Signal(decoder.latency)
+        decoded = Signal()
+        with m.If(dispatch):
+            m.d.sync += age.eq(0)
+        with m.Else():
+            m.d.sync += age.eq(Cat(fetched.output.valid, age))
+        m.d.comb += [
+            decoder.word.eq(head.word),
+            decoder.error.eq(head.error),
+            decoded.eq(age[-1] & ~self.halt),
+            self.fault.eq(Mux(decoded, decoder.fault, Fault.NONE)),
+            fetched.output.ready.eq(dispatch),
+        ]
+        ports = {Load: self.load, Execute: self.execute, Store: self.store}
+        for place, kind in enumerate(INSTRUCTIONS):
             m.d.comb += [
-                port.payload.instruction.eq(head.word[: kind.layout().size]),
-                port.payload.pc.eq(self.pc),
+                ports[kind].valid.eq(decoded & decoder.kind[place]),
+                ports[kind].payload.instruction.eq(head.word[: kind.layout().size]),
+                ports[kind].payload.pc.eq(self.pc),
             ]
+        m.d.comb += dispatch.eq(Cat(port.valid & port.ready for port in ports.values()).any())
         return m

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import or_
 
-from amaranth.hdl import Cat, Const, Module, Signal, ValueLike
+from amaranth.hdl import Cat, Const, Module, Signal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,18 +18,18 @@ class Semaphores(wiring.Component):
     Members
     -------
     signal : In, len(Semaphore)
-        Counters to raise by one, for the cycles from the next one on. Signal and take in the same cycle cancel out.
+        Counters to raise by one. A register holds it for a cycle.
     take : In, len(Semaphore)
         Counters to lower by one, of those that are ``available``.
     clear : In, 1
-        Sets all counters to zero.
+        Sets all counters to zero; nothing is signalled in that cycle and in the one before.
     available : Out, len(Semaphore)
         Counters that are not zero.
     overflow : Out, 1
-        A full counter is signalled in this cycle.
+        A full counter was signalled in the cycle before, and is not taken in this one.
     """
 
-    latency = 1
+    latency = 2
     """Cycles from a signal to the first cycle in which it can be taken."""
 
     def __init__(self) -> None:
@@ -41,9 +41,11 @@ class Semaphores(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         overflows = []
+        signals = Signal.like(self.signal)
+        m.d.sync += signals.eq(self.signal)
         for semaphore in Semaphore:
             count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")
-            signal, take = self.signal[semaphore], self.take[semaphore]
+            signal, take = signals[semaphore], self.take[semaphore]
             m.d.comb += self.available[semaphore].eq(count != 0)
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
@@ -54,6 +56,21 @@ class Semaphores(wiring.Component):
             overflows.append(signal & ~take & count.all())
         m.d.comb += self.overflow.eq(Cat(overflows).any())
         return m
+
+
+ARMING_LATENCY = 1
+"""Cycles from the first one in which an instruction at the head of a queue has all that it waits for to its start."""
+
+
+def armed(m: Module, can_start: Value, start: Value) -> Signal:
+    """A register that says whether the instruction at the head of a queue has all that it waits for.
+
+    ``can_start`` says so of this cycle, and stays true until ``start`` takes the instruction: nobody else takes its
+    semaphores.
+    """
+    result = Signal(name="armed")
+    m.d.sync += result.eq(can_start & ~start)
+    return result
 
 
 def satisfied(wait: ValueLike, available: ValueLike, of: frozenset[Semaphore]) -> ValueLike:

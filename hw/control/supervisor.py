@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Signal, Value, ValueLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -11,6 +11,9 @@ from wingrid.hw.isa import PC_BITS, Fault
 
 class Supervisor(wiring.Component):
     """Runs from ``start`` until all work is done or something is wrong.
+
+    What it hears rests in registers for a cycle before it acts on it: the end of all work, movement and every cause of
+    a fault, with the instruction that each would be blamed on.
 
     A program is done when ``idle`` and ``vectors_idle`` are high and the mesh has settled: vectors that have entered
     it cannot be seen any more, so ``settling_cycles`` are counted from the last cycle without ``vectors_idle``.
@@ -55,10 +58,13 @@ class Supervisor(wiring.Component):
     done : Out, 1
         From the end of a program without fault up to the next ``start``.
     fault : Out, Fault
-        The fault that stands, from the cycle after its cause on.
+        The fault that stands, from the second cycle after its cause on.
     fault_pc : Out, PC_BITS
         Index of its instruction.
     """
+
+    stop_latency = 1
+    """Cycles that a program runs on after the first one in which all of its work is done."""
 
     def __init__(self, settling_cycles: int, quiet_cycles: int) -> None:
         self._settling_cycles = settling_cycles
@@ -90,22 +96,27 @@ class Supervisor(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.d.comb += self.halt.eq(self.hold | (self.fault != Fault.NONE))
-        settled, deadlocked = self._settled(m), self._deadlocked(m)
+        finished = Signal()
+        m.d.sync += finished.eq(self.running & self.idle & self._settled(m))
         with m.If(self.start):
             m.d.sync += [self.running.eq(1), self.done.eq(0)]
-        with m.Elif(self.running & ((self.idle & settled) | (self.fault != Fault.NONE))):
+        with m.Elif(self.running & (finished | (self.fault != Fault.NONE))):
             m.d.sync += [self.running.eq(0), self.done.eq(self.fault == Fault.NONE)]
 
-        fault_causes = (
+        causes = (
             (self.write_error, Fault.WRITE_ERROR, self.write_error_pc),
             (self.read_error, Fault.READ_ERROR, self.read_error_pc),
             (self.bank_conflict, Fault.BANK_CONFLICT, self.store_pc),
             (self.semaphore_overflow, Fault.SEMAPHORE_OVERFLOW, self.fetch_pc),
             (self.fetch_fault != Fault.NONE, self.fetch_fault, self.fetch_pc),
-            (deadlocked, Fault.DEADLOCK, self.fetch_pc),
+            (self._deadlocked(m), Fault.DEADLOCK, self.fetch_pc),
         )
+        heard = [
+            (_delayed(m, condition & self.running), _delayed(m, code), _delayed(m, pc))
+            for condition, code, pc in causes
+        ]
         with m.If(self.running & (self.fault == Fault.NONE)):
-            for condition, code, pc in reversed(fault_causes):
+            for condition, code, pc in reversed(heard):
                 with m.If(condition):
                     m.d.sync += [self.fault.eq(code), self.fault_pc.eq(pc)]
         return m
@@ -124,10 +135,20 @@ class Supervisor(wiring.Component):
     def _deadlocked(self, m: Module) -> Signal:
         """High when nothing has moved for too long."""
         quiet_for = Signal(range(self._quiet_cycles + 1))
+        moved = Signal()
+        m.d.sync += moved.eq(self.moving | ~self.running)
         deadlocked = Signal()
         m.d.comb += deadlocked.eq(quiet_for == self._quiet_cycles)
-        with m.If(~self.running | self.moving):
+        with m.If(moved):
             m.d.sync += quiet_for.eq(0)
         with m.Else():
             m.d.sync += quiet_for.eq(quiet_for + 1)
         return deadlocked
+
+
+def _delayed(m: Module, value: ValueLike) -> Value:
+    """A register behind the value; none behind a constant, for synthesis."""
+    value = Value.cast(value)
+    delayed = Signal(value.shape(), name="delayed", reset_less=True)
+    m.d.sync += delayed.eq(value)
+    return delayed

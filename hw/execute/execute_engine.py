@@ -22,11 +22,13 @@ class ExecuteEngine(wiring.Component):
     """Gives each EXECUTE to the weight feeder and to the source of its vectors, in order.
 
     The sources, direct and Winograd, share the input buffer and the mesh: an instruction for one
-    waits until the other is idle, so a program that alternates between the two loses that time.
+    waits until the other is idle, so a program that alternates between the two loses that time. They belong to the
+    source that took the last instruction: a register selects, and never whether a source is idle.
 
     Members
     -------
     instruction : In, stream of ``dispatched(Execute)``
+        The payload is there in the cycle before ``valid``, too: whom it is for rests in a register.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
     signal : Out, len(Semaphore)
@@ -52,6 +54,9 @@ class ExecuteEngine(wiring.Component):
     events : Out, len(Event)
         The bits of this engine; the others are low.
     """
+
+    switch_latency = 2
+    """Cycles from the last vector of one source to the first in which the other one takes an instruction."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -105,21 +110,26 @@ class ExecuteEngine(wiring.Component):
                 source.read_data.eq(self.input_data),
                 source.vectors.ready.eq(self.vectors.ready),
             ]
-        take, all_idle = weights.take, weights.idle
+        # Whom the instruction is for, who took the last one, and whether that is done.
+        wanted = Signal(range(len(sources)))
+        owner = Signal(range(len(sources)))
+        unowned = Signal()
+        given = Signal()
+        m.d.comb += given.eq(self.instruction.valid & self.instruction.ready)
+        m.d.sync += [wanted.eq(execute.tile != 0), unowned.eq(Cat(source.idle for source in sources).all() & ~given)]
+        with m.If(given):
+            m.d.sync += owner.eq(wanted)
+        take = weights.take
         read: Value = Const(0, len(Semaphore))
         for number, source in enumerate(sources):
-            wanted = execute.tile == 0 if number == 0 else execute.tile != 0
-            others_idle = [other.idle for other in sources if other is not source]
-            with m.If(wanted):
-                free = source.instruction.ready
-                for idle in others_idle:
-                    free = free & idle
+            with m.If(wanted == number):
                 m.d.comb += [
-                    self.instruction.ready.eq(weights.instruction.ready & free),
-                    source.instruction.valid.eq(self.instruction.valid & self.instruction.ready),
+                    self.instruction.ready.eq(
+                        weights.instruction.ready & source.instruction.ready & ((owner == number) | unowned)
+                    ),
+                    source.instruction.valid.eq(given),
                 ]
-            # At most one source is not idle; its ports count.
-            with m.If(~source.idle):
+            with m.If(owner == number):
                 m.d.comb += [
                     self.input_enable.eq(source.read_enable),
                     self.input_address.eq(source.read_address),
@@ -127,15 +137,12 @@ class ExecuteEngine(wiring.Component):
                     self.vectors.payload.eq(source.vectors.payload),
                     self.stall.eq(source.stall),
                 ]
-            take, read, all_idle = take | source.take, read | source.signal, all_idle & source.idle
-        vectors_idle = sources[0].idle
-        for source in sources[1:]:
-            vectors_idle = vectors_idle & source.idle
+            take, read = take | source.take, read | source.signal
         m.d.comb += [
-            weights.instruction.valid.eq(self.instruction.valid & self.instruction.ready),
+            weights.instruction.valid.eq(given),
             self.take.eq(take),
-            self.idle.eq(all_idle),
-            self.vectors_idle.eq(vectors_idle),
+            self.vectors_idle.eq(Cat(source.idle for source in sources).all()),
+            self.idle.eq(weights.idle & self.vectors_idle),
         ]
         m.d.comb += [
             self.events[Event.WEIGHTS_STARTED].eq(weights.started),

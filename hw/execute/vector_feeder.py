@@ -6,7 +6,7 @@ from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib.wiring import connect, flipped
 
 from wingrid.hw.control.counters import Stall
-from wingrid.hw.control.semaphores import satisfied
+from wingrid.hw.control.semaphores import armed, satisfied
 from wingrid.hw.execute.raster_walk import RasterWalk
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.padding import padded_pixel
@@ -39,14 +39,10 @@ class VectorFeeder(VectorSource):
         active = Signal()
         advance = Signal()
         start = Signal()
+        has_all = queue.output.valid & satisfied(head.wait, self.available, WAITS)
         m.d.comb += [
             advance.eq(~self.vectors.valid | self.vectors.ready),
-            start.eq(
-                queue.output.valid
-                & (~active | (walk.final & advance))
-                & satisfied(head.wait, self.available, WAITS)
-                & ~self.halt
-            ),
+            start.eq(armed(m, has_all, start) & (~active | (walk.final & advance)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & own_waits, 0)),
             walk.start.eq(start),
@@ -69,7 +65,7 @@ class VectorFeeder(VectorSource):
         with m.Elif(walk.step & walk.final):
             m.d.sync += active.eq(0)
 
-        with m.If(active | (queue.output.valid & satisfied(head.wait, self.available, WAITS))):
+        with m.If(active | has_all):
             m.d.comb += self.stall.eq(Stall.PIPELINE)
         with m.Elif(queue.output.valid & head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]):
             m.d.comb += self.stall.eq(Stall.ACCUMULATORS)

@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.operand_buffers import next_entry
 from wingrid.hw.mesh.matrix_unit import weights_layout
@@ -117,16 +118,15 @@ class WeightFeeder(wiring.Component):
         rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
         transform_empty = self._route(m, rows, tile)
         ends_tile = row == config.rows - 1
+        has_all = (
+            queue.output.valid
+            & ((head.tile == tile) | (~active & ~valid & transform_empty))
+            & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
+        )
         m.d.comb += [
             advance.eq(~valid | rows.ready),
             finishing.eq(ends_tile & (taps_x == 1) & (taps_y == 1) & (blocks == 1)),
-            start.eq(
-                queue.output.valid
-                & (~active | (finishing & advance))
-                & ((head.tile == tile) | (~active & ~valid & transform_empty))
-                & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
-                & ~self.halt
-            ),
+            start.eq(armed(m, has_all, start) & (~active | (finishing & advance)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
             self.read_enable.eq(active & advance),

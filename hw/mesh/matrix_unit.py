@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Shape, ShapeLike, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -38,10 +38,12 @@ class MatrixUnit(wiring.Component):
     multiplied by it. Sums leave in order, exactly ``latency_for(config)`` cycles after the vector's transfer, with no
     back-pressure. Both streams may pause at any time.
 
-    A tile may begin to load in the cycle in which the one before is taken, so tiles of P >= rows vectors
-    run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles.
-    ``weights.ready`` therefore depends on ``vectors.valid`` in the same cycle; ``vectors.ready`` depends on
-    ``vectors.payload.first`` alone and never on ``weights``.
+    Both rest in a register before they enter the mesh. The vector that takes a tile swaps the mesh's weights a cycle
+    later, and in that cycle the next tile's first row may enter, which has waited in the register; the second is
+    transferred then. A tile's last row is known to enter while it rests, so the vector that takes the tile may be
+    transferred in that cycle already. So tiles of P >= rows vectors run at one vector per cycle without a bubble; with
+    P < rows, the next ``first`` waits rows - P cycles. ``weights.ready`` comes from registers, and ``vectors.ready``
+    from registers and ``vectors.payload.first``.
 
     The first vector after reset must have ``first`` set; without it, it is multiplied by whatever the mesh holds.
 
@@ -52,7 +54,7 @@ class MatrixUnit(wiring.Component):
     sums : Out, ``sums_layout(config, tag_layout)``
         Lanes and tag have a meaning only together with ``valid``.
     loaded : Out, 1
-        A complete tile waits to be taken.
+        A complete tile can be taken.
     """
 
     def __init__(self, config: AcceleratorConfig, tag_layout: ShapeLike) -> None:
@@ -69,8 +71,8 @@ class MatrixUnit(wiring.Component):
 
     @staticmethod
     def latency_for(config: AcceleratorConfig) -> int:
-        """Cycles from a vector's transfer to its sums."""
-        return Mesh.latency_for(config)
+        """Cycles from a vector's transfer to its sums: one to the mesh, and through it."""
+        return 1 + Mesh.latency_for(config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -78,37 +80,45 @@ class MatrixUnit(wiring.Component):
         m.submodules.mesh = mesh = Mesh(self._config)
 
         full = Signal()
+        row_waits = Signal()
+        row_enters = Signal()
+        weights = Signal(weights_layout(self._config), reset_less=True)
+        vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        row_arrives = Signal()
+        taken = Signal()
         vector_arrives = Signal()
-        m.d.comb += [
-            self.loaded.eq(full),
-            take.eq(self.vectors.valid & self.vectors.p.first & full),
-            self.weights.ready.eq(~full | take),
-            self.vectors.ready.eq(~self.vectors.p.first | full),
-            row_arrives.eq(self.weights.valid & self.weights.ready),
-            vector_arrives.eq(self.vectors.valid & self.vectors.ready),
-        ]
-
-        # The rows of the mesh that capture: one more with each row that arrives.
+        vector_enters = Signal()
+        # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
-        with m.If(take):
-            m.d.sync += full.eq(0)
-        with m.If(row_arrives):
-            m.d.sync += thermometer.eq(Cat(1, thermometer))
-            with m.If(thermometer[-1]):
-                m.d.sync += [full.eq(1), thermometer.eq(1)]
+        m.d.comb += [
+            row_enters.eq(row_waits & ~full),
+            self.loaded.eq(full | (row_enters & thermometer[-1])),
+            self.weights.ready.eq(~row_waits | ~full),
+            self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
+            vector_arrives.eq(self.vectors.valid & self.vectors.ready),
+            take.eq(vector_arrives & self.vectors.p.first),
+        ]
+        m.d.sync += [
+            full.eq(self.loaded & ~take),
+            taken.eq(take),
+            vector_enters.eq(vector_arrives),
+            vector.eq(self.vectors.p.lanes),
+        ]
+        with m.If(self.weights.ready):
+            m.d.sync += [row_waits.eq(self.weights.valid), weights.eq(self.weights.p)]
+        with m.If(row_enters):
+            m.d.sync += thermometer.eq(Mux(thermometer[-1], 1, Cat(1, thermometer)))
 
         m.d.comb += [
-            mesh.weights.eq(self.weights.payload),
-            mesh.load.eq(thermometer & row_arrives.replicate(rows)),
-            mesh.vector.eq(self.vectors.p.lanes),
-            mesh.swap.eq(take),
+            mesh.weights.eq(weights),
+            mesh.load.eq(thermometer & row_enters.replicate(rows)),
+            mesh.vector.eq(vector),
+            mesh.swap.eq(taken),
             self.sums.lanes.eq(mesh.sums),
         ]
 
-        valid = Signal(latency)
-        m.d.sync += valid.eq(Cat(vector_arrives, valid))
+        valid = Signal(latency - 1)
+        m.d.sync += valid.eq(Cat(vector_enters, valid))
         m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
         return m

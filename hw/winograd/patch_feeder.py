@@ -7,6 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
@@ -119,7 +120,9 @@ class PatchFeeder(wiring.Component):
             finishing.eq(reading & walk.final),
             blocked.eq(head.wait[Semaphore.INPUTS_LOADED] & ~self.available[Semaphore.INPUTS_LOADED]),
             self.awaiting_inputs.eq(~active & queue.output.valid & blocked),
-            start.eq(queue.output.valid & (~active | finishing) & same_transform & ~blocked & ~self.halt),
+            start.eq(
+                armed(m, queue.output.valid & same_transform & ~blocked, start) & (~active | finishing) & ~self.halt
+            ),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.INPUTS_LOADED), 0)),
             self.started.eq(start),

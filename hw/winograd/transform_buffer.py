@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
+from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
@@ -173,7 +174,7 @@ class TransformBuffer(wiring.Component):
             final.eq(last_vector & (blocks_left == 1)),
             released.eq(step & last_step & (tiles_left == release_at)),
             blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
-            start.eq(queue.output.valid & (~active | (step & final)) & ~blocked & ~self.halt),
+            start.eq(armed(m, queue.output.valid & ~blocked, start) & (~active | (step & final)) & ~self.halt),
             queue.output.ready.eq(start),
             self.started.eq(start),
             self.ended.eq(step & final),

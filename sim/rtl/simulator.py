@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.events import EVENT_LATENCY
 from wingrid.sim.memory import DramTiming, MemoryTiming
 from wingrid.sim.rtl import build
 
@@ -210,7 +211,7 @@ class RtlSimulator:
         result = np.empty(count, ENGINE_EVENT)
         if count:
             recorded = np.frombuffer(ctypes.string_at(events, count * _RECORDED_EVENT.itemsize), _RECORDED_EVENT)
-            result["cycle"] = recorded["cycle"] - self._library.wingrid_written(self._open())
+            result["cycle"] = recorded["cycle"] - EVENT_LATENCY - self._library.wingrid_written(self._open())
             result["event"] = recorded["event"]
         return result
 

@@ -18,8 +18,10 @@ public:
     // The first cycle in which the next instruction is asked for.
     Cycle next_request() const {
         if (m_requested == length()) return UNKNOWN;
-        const Cycle ahead = m_dispatched.at(ptrdiff_t{m_requested} - m_parameters.fetch_ahead);
-        return known(ahead) ? std::max(m_last_request, ahead) + NEXT : UNKNOWN;
+        const Cycle next = m_last_request + m_parameters.fetch_request_cycles;
+        if (m_requested < m_parameters.fetch_ahead) return next;
+        const Cycle made_room = m_dispatched.at(ptrdiff_t{m_requested} - m_parameters.fetch_ahead);
+        return known(made_room) ? std::max(next, made_room + m_parameters.fetch_refill_latency) : UNKNOWN;
     }
 
     Burst request(Cycle cycle) {
@@ -38,7 +40,8 @@ public:
             const Program::Place& place = m_program.order[m_dispatched.count()];
             const Cycle free = engine_free(place);
             if (!known(free)) break;
-            const Cycle cycle = std::max({m_arrived.at(m_dispatched.count()), m_dispatched.last() + NEXT, free});
+            const Cycle at_head = std::max(m_arrived.at(m_dispatched.count()), m_dispatched.last() + NEXT);
+            const Cycle cycle = std::max(at_head + m_parameters.decode_latency, free);
             m_record.event(Event::DISPATCHED, m_dispatched.count(), cycle);
             m_dispatched.add(cycle);
             const Cycle visible = cycle + m_parameters.queue_latency;
@@ -60,7 +63,7 @@ public:
 private:
     ptrdiff_t length() const { return static_cast<ptrdiff_t>(m_program.order.size()); }
 
-    // The first cycle in which the engine takes the instruction. An EXECUTE waits until the other source is idle.
+    // The first cycle in which the engine takes the instruction. An EXECUTE waits until the other source is done.
     Cycle engine_free(const Program::Place& place) const {
         const ptrdiff_t depth = m_parameters.queue_depth;
         const Progress& progress = m_progress;
@@ -69,13 +72,13 @@ private:
         const Cycle weights = room(progress.weights, place.number, depth);
         if (m_program.executes[place.number].fields.tile)
             return std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
-                             idle_from(progress.direct_done, m_direct)});
-        return std::max({weights, room(progress.direct, m_direct, depth), idle_from(progress.winograd_done, m_winograd)});
+                             left_by(progress.direct_done, m_direct)});
+        return std::max({weights, room(progress.direct, m_direct, depth), left_by(progress.winograd_done, m_winograd)});
     }
 
-    static Cycle idle_from(const Times& done, ptrdiff_t given) {
-        if (given == 0) return 0;
-        return done.at(given - 1) + NEXT;
+    // The first cycle in which the other source of vectors leaves mesh and input buffer to this one.
+    Cycle left_by(const Times& done, ptrdiff_t given) const {
+        return given ? done.at(given - 1) + m_parameters.switch_latency : 0;
     }
 
     const Parameters& m_parameters;

@@ -55,7 +55,8 @@ public:
     void count(int64_t* counters) const {
         const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
         const Cycle end = std::max({m_fetch.finished(), m_load.idle_from(), m_weights.idle_from(), settled,
-                                    m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()});
+                                    m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()})
+                          + m_parameters.stop_latency;
         const Cycle after = m_vectors.last() + 1;
         const Cycle drain = Span{std::max(after, m_fetch.finished()), end}.length();
         const Cycle awaiting = m_stalls.transform.common(m_stalls.awaiting_inputs);

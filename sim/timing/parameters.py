@@ -9,8 +9,11 @@ from collections.abc import Callable
 from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.control.semaphores import Semaphores
+from wingrid.hw.control.fetch_engine import FetchEngine
+from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
+from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
+from wingrid.hw.execute.execute_engine import ExecuteEngine
 from wingrid.hw.execute.weight_feeder import WeightFeeder
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.mesh.accumulators import Accumulators
@@ -42,9 +45,14 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
     "queue_latency": lambda *_: Queue.latency,
     "semaphore_latency": lambda *_: Semaphores.latency,
+    "arming_latency": lambda *_: ARMING_LATENCY,
     "read_request_latency": lambda *_: ReadMaster.request_latency,
     "read_beat_latency": lambda *_: ReadMaster.beat_latency,
+    "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,
+    "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
+    "decode_latency": lambda *_: FetchEngine.decode_latency,
     "load_start_latency": lambda *_: LoadEngine.start_latency,
+    "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
     "weight_read_latency": lambda *_: WeightFeeder.read_latency,
     "weight_transform_stages": lambda *_: WeightTransform.stages,
@@ -55,6 +63,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "patch_read_latency": lambda *_: PatchFeeder.read_latency,
     "transform_buffer_halves": lambda *_: TransformBuffer.halves,
     "commit_latency": lambda config, _: Core.commit_latency_for(config),
+    "stop_latency": lambda *_: Supervisor.stop_latency,
     "settling_latency": lambda config, _: Core.settling_latency_for(config),
     "accumulator_read_latency": lambda *_: Accumulators.read_latency,
     "store_parameter_cycles": lambda *_: StoreEngine.parameter_cycles,

@@ -41,9 +41,10 @@ private:
         if (!known(inputs)) return false;
         const Cycle in_queue = m_progress.queued_executes.at(m_number);
         m_stalls.awaiting_inputs.add(Span{std::max(in_queue, m_ended + NEXT), inputs - 1});
-        Cycle cycle = std::max({in_queue, m_ended, inputs});
+        Cycle has_all = std::max({in_queue, m_progress.patches.last() + NEXT, inputs});
         // Another tile's transform waits until this one is empty.
-        if (m_tile && execute.tile != m_tile) cycle = std::max(cycle, filled.last() + NEXT);
+        if (m_tile && execute.tile != m_tile) has_all = std::max(has_all, filled.last() + NEXT);
+        const Cycle cycle = std::max(has_all + m_parameters.arming_latency, m_ended);
         m_semaphores.take(execute.wait, Semaphore::INPUTS_LOADED);
         m_record.event(Event::PATCHES_STARTED, m_program.executes[m_number].index, cycle);
         m_progress.patches.add(cycle);

@@ -53,9 +53,10 @@ private:
         const uint32_t tile = execute.fields.tile;
         m_in_queue = m_progress.queued_executes.at(m_number);
         m_bank = m_semaphores.available(execute.fields.wait, Semaphore::BANK_RELEASED);
-        Cycle cycle = std::max({m_in_queue, m_ended, m_bank});
-        if (!tile) cycle = std::max(cycle, m_semaphores.available(execute.fields.wait, Semaphore::INPUTS_LOADED));
-        if (!known(cycle)) return false;
+        m_has_all = std::max({m_in_queue, m_started + NEXT, m_bank});
+        if (!tile) m_has_all = std::max(m_has_all, m_semaphores.available(execute.fields.wait, Semaphore::INPUTS_LOADED));
+        if (!known(m_has_all)) return false;
+        const Cycle cycle = std::max(m_has_all + m_parameters.arming_latency, m_ended);
         m_semaphores.take(execute.fields.wait, Semaphore::BANK_RELEASED);
         if (!tile) m_semaphores.take(execute.fields.wait, Semaphore::INPUTS_LOADED);
         m_record.event(Event::VECTORS_STARTED, execute.index, cycle);
@@ -143,11 +144,11 @@ private:
         Cycle from = m_last + 1;
         if (m_fresh) {
             m_stalls.no_instruction += Span{from, m_in_queue - 1}.length();
-            const Span waiting{std::max(from, m_in_queue), m_started - 1};
+            const Span waiting{std::max(from, m_in_queue), m_has_all - 1};
             const Span for_bank{waiting.first, m_taps_in_block ? waiting.last : std::min(waiting.last, m_bank - 1)};
             m_stalls.accumulators += for_bank.length();
             m_stalls.inputs += waiting.length() - for_bank.length();
-            m_stalls.pipeline += m_started >= from;
+            m_stalls.pipeline += Span{std::max(from, m_has_all), m_started}.length();
             from = std::max(from, m_started + 1);
         }
         const Span transform{from, filled};
@@ -170,6 +171,7 @@ private:
     ptrdiff_t m_number = 0;  // instructions started
     Cycle m_in_queue = 0;
     Cycle m_bank = 0;
+    Cycle m_has_all = 0;
     Cycle m_started = 0;
     bool m_fresh = false;  // nothing is read yet
     uint32_t m_taps_left = 0;

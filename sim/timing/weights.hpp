@@ -15,7 +15,7 @@
 namespace wingrid {
 
 // Transformed rows move through the transform's stages together: in every cycle, but for those in which the row at
-// the end is the first of a tile that cannot enter the mesh yet. Such advances are counted: a row that enters the stages
+// the end is the second of a tile that cannot enter the mesh yet. Such advances are counted: a row that enters the stages
 // with advance number a leaves them with number a + stages, and between two waits numbers run like cycles.
 class WeightTransform {
 public:
@@ -55,21 +55,19 @@ private:
         m_first = std::max(m_after, advance_at(raw.held));
         m_tiles_left = patch * patch;
         m_after = m_first + int64_t{m_tiles_left} * m_parameters.rows;
-        m_next_leaves = m_first + m_parameters.weight_transform_stages;
+        m_next_leaves = m_first + m_parameters.weight_transform_stages + 1;
         m_use_known = false;
     }
 
     void hand_on() {
-        const Cycle at_end = m_left_in + (m_next_leaves - m_left);
-        m_at_end = at_end;
+        m_at_end = m_left_in + (m_next_leaves - m_left);
         m_left = m_next_leaves;
-        m_left_in = std::max(at_end, m_unit.taken);
-        m_unit.load(m_left_in);
-        m_last_row = m_left_in + m_parameters.rows - 1;
+        m_left_in = m_unit.load(m_at_end - 1);
+        m_last_row = m_left_in + m_parameters.rows - 2;
         m_next_leaves += m_parameters.rows;
         --m_tiles_left;
         // The raw tile's memory is free once its last row is on its way; what may still hold that up is a tile
-        // whose first row leaves before.
+        // whose second row leaves before.
         if (!m_use_known && (!m_tiles_left || m_next_leaves > m_after - 1)) {
             m_used.add(m_left_in + (m_after - 1 - m_left));
             m_use_known = true;
@@ -91,7 +89,7 @@ private:
     uint32_t m_tiles_left = 0;
     int64_t m_first = 0;        // advance with which the raw tile's first row enters the stages
     int64_t m_after = 0;        // the one after that of its last row
-    int64_t m_next_leaves = 0;  // advance with which the next tile's first row leaves
+    int64_t m_next_leaves = 0;  // advance with which the next tile's second row leaves
     int64_t m_left = 0;         // and that of the tile before,
     Cycle m_at_end = 0;         // which got to the end of the stages in this cycle
     Cycle m_left_in = 0;        // and left in this one
@@ -110,15 +108,16 @@ public:
         bool moved = false;
         while (true) {
             const bool transformed = m_transform.run();
+            const bool handed_on = m_offered && hand_on();
             const bool read = m_groups_left ? read_group() : start();
-            if (!transformed && !read) return moved;
+            if (!transformed && !handed_on && !read) return moved;
             moved = true;
         }
     }
 
     bool done() const {
         return m_progress.weights.count() == static_cast<ptrdiff_t>(m_program.executes.size()) && !m_groups_left
-               && m_transform.empty();
+               && !m_offered && m_transform.empty();
     }
     // The first cycle in which nothing is queued or under way.
     Cycle idle_from() const { return last_row() + NEXT; }
@@ -131,13 +130,14 @@ private:
         const ptrdiff_t number = m_progress.weights.count();
         if (number >= m_progress.queued_executes.count()) return false;
         const Execute& execute = m_program.executes[number].fields;
-        Cycle cycle = std::max({m_progress.queued_executes.at(number), m_ended,
-                                m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
+        Cycle has_all = std::max({m_progress.queued_executes.at(number), m_progress.weights.last() + NEXT,
+                                  m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
         if (execute.tile != m_tile && number) {
-            if (!m_transform.empty()) return false;
-            cycle = std::max({cycle, last_row() + NEXT, m_last_transfer + NEXT});
+            if (m_offered || !m_transform.empty()) return false;
+            has_all = std::max({has_all, last_row() + NEXT, m_last_transfer + NEXT});
         }
-        if (!known(cycle)) return false;
+        if (!known(std::max(has_all, m_ended))) return false;
+        const Cycle cycle = std::max(has_all + m_parameters.arming_latency, m_ended);
         m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
         m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
@@ -148,28 +148,43 @@ private:
         return true;
     }
 
-    // A group of rows follows without pause once the first one may go: a tile, or all taps of a raw one.
+    // A group of rows is a tile, or all taps of a raw one. Those follow without pause once the first one may go; a tile's
+    // first row goes ahead of the others.
     bool read_group() {
-        const Cycle opens = m_tile ? m_transform.room(m_raw_tiles) : m_unit.full ? UNKNOWN : m_unit.taken;
+        if (m_offered) return false;
+        const Cycle opens = m_tile ? m_transform.room(m_raw_tiles) : 0;
         if (!known(opens)) return false;
         const Cycle read = std::max(m_ready, m_last_transfer);
-        const Cycle first = std::max(read + m_parameters.weight_read_latency, opens);
-        const uint32_t rows = m_tile ? m_parameters.rows * RAW_TAPS : m_parameters.rows;
-        m_last_transfer = first + rows - 1;
+        m_first_transfer = std::max(read + m_parameters.weight_read_latency, opens);
+        --m_groups_left;
         if (m_tile) {
+            m_last_transfer = m_first_transfer + m_parameters.rows * RAW_TAPS - 1;
             m_transform.fill(m_tile, m_last_transfer);
             ++m_raw_tiles;
+            if (!m_groups_left) end(m_last_transfer - 1);
         } else {
-            m_unit.load(first);
-        }
-        if (--m_groups_left == 0) {
-            // A row is read as the one before leaves.
-            m_ended = m_last_transfer - 1;
-            const Numbered<Execute>& execute = m_program.executes[m_progress.weights.count() - 1];
-            m_record.event(Event::WEIGHTS_ENDED, execute.index, m_ended);
-            if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.weights(m_ended);
+            m_offered = true;
+            if (!m_groups_left) m_ended = UNKNOWN;
+            if (!m_groups_left && m_parameters.rows == 2) end(m_first_transfer);
         }
         return true;
+    }
+
+    // The other rows of the tile whose first one is offered.
+    bool hand_on() {
+        if (m_unit.full) return false;
+        m_last_transfer = m_unit.load(m_first_transfer) + m_parameters.rows - 2;
+        m_offered = false;
+        if (!m_groups_left && m_parameters.rows > 2) end(m_last_transfer - 1);
+        return true;
+    }
+
+    // The last row of the instruction is read in `cycle`, as the one before leaves.
+    void end(Cycle cycle) {
+        m_ended = cycle;
+        const Numbered<Execute>& execute = m_program.executes[m_progress.weights.count() - 1];
+        m_record.event(Event::WEIGHTS_ENDED, execute.index, cycle);
+        if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.weights(cycle);
     }
 
     const Parameters& m_parameters;
@@ -185,6 +200,8 @@ private:
     ptrdiff_t m_raw_tiles = 0;
     Cycle m_ready = 0;
     Cycle m_ended = 0;
+    bool m_offered = false;  // a tile whose other rows are still to come
+    Cycle m_first_transfer = 0;
     Cycle m_last_transfer = 0;
 };
 

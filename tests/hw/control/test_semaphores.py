@@ -14,7 +14,7 @@ def test_counts_each_semaphore_apart() -> None:
     semaphores = Semaphores()
 
     async def bench(ctx: SimulatorContext) -> None:
-        counts = [0] * len(Semaphore)
+        counts, before = [0] * len(Semaphore), [0] * len(Semaphore)
         for _ in range(300):
             signals = [int(random.random() < 0.5) for _ in counts]
             takes = [int(count > 0 and random.random() < 0.5) for count in counts]
@@ -23,7 +23,9 @@ def test_counts_each_semaphore_apart() -> None:
             assert ctx.get(semaphores.available) == sum((count > 0) << i for i, count in enumerate(counts))
             assert not ctx.get(semaphores.overflow)
             await ctx.tick()
-            counts = [count + signal - take for count, signal, take in zip(counts, signals, takes, strict=True)]
+            # A signal counts from its second cycle on.
+            counts = [count + signal - take for count, signal, take in zip(counts, before, takes, strict=True)]
+            before = signals
 
     _simulate(semaphores, bench)
 
@@ -34,7 +36,7 @@ def test_overflow_rises_with_the_signal_that_is_too_many() -> None:
     async def bench(ctx: SimulatorContext) -> None:
         full = (1 << SEMAPHORE_BITS) - 1
         ctx.set(semaphores.signal, 1)
-        await ctx.tick().repeat(full - 1)
+        await ctx.tick().repeat(full)
         assert not ctx.get(semaphores.overflow)
         await ctx.tick()
         assert ctx.get(semaphores.overflow)
@@ -42,6 +44,7 @@ def test_overflow_rises_with_the_signal_that_is_too_many() -> None:
         assert not ctx.get(semaphores.overflow)
         ctx.set(semaphores.signal, 0)
         ctx.set(semaphores.take, 0)
+        await ctx.tick()
         ctx.set(semaphores.clear, 1)
         await ctx.tick()
         assert ctx.get(semaphores.available) == 0

@@ -33,7 +33,9 @@ def test_runs_from_the_cycle_after_start_until_idle() -> None:
             assert state(ctx, supervisor) == (1, 0, Fault.NONE)
             await ctx.tick()
         ctx.set(supervisor.idle, 1)
-        await ctx.tick()
+        for _ in range(1 + Supervisor.stop_latency):
+            assert state(ctx, supervisor) == (1, 0, Fault.NONE)
+            await ctx.tick()
         assert state(ctx, supervisor) == (0, 1, Fault.NONE)
 
     run(bench)
@@ -59,7 +61,7 @@ def test_waits_until_the_last_vector_has_settled() -> None:
         ctx.set(supervisor.vectors_idle, 0)
         await ctx.tick().repeat(3)
         ctx.set(supervisor.vectors_idle, 1)
-        for _ in range(SETTLING_CYCLES):
+        for _ in range(SETTLING_CYCLES + Supervisor.stop_latency):
             assert state(ctx, supervisor) == (1, 0, Fault.NONE)
             await ctx.tick()
         assert state(ctx, supervisor) == (1, 0, Fault.NONE)
@@ -77,8 +79,9 @@ def test_hold_and_faults_halt() -> None:
         assert ctx.get(supervisor.halt)
         ctx.set(supervisor.hold, 0)
         ctx.set(supervisor.read_error, 1)
-        assert not ctx.get(supervisor.halt)
-        await ctx.tick()
+        for _ in range(2):
+            assert not ctx.get(supervisor.halt)
+            await ctx.tick()
         assert ctx.get(supervisor.halt)
 
     run(bench)
@@ -90,6 +93,10 @@ def test_of_simultaneous_faults_the_first_cause_wins(first: int) -> None:
         await start(ctx, supervisor)
         for port, value, _, _ in CAUSES[first:]:
             ctx.set(getattr(supervisor, port), value)
+        await ctx.tick()
+        # The instruction is the one of that cycle, whatever comes next.
+        for port in PCS:
+            ctx.set(getattr(supervisor, port), 99)
         await ctx.tick()
         _, _, fault, pc = CAUSES[first]
         assert ctx.get(supervisor.fault) == fault
@@ -106,6 +113,7 @@ def test_the_first_fault_stands() -> None:
         await start(ctx, supervisor)
         ctx.set(supervisor.semaphore_overflow, 1)
         await ctx.tick()
+        ctx.set(supervisor.semaphore_overflow, 0)
         ctx.set(supervisor.fetch_pc, 45)
         ctx.set(supervisor.write_error, 1)
         await ctx.tick().repeat(5)
@@ -131,7 +139,7 @@ def test_a_quiet_machine_is_deadlocked() -> None:
         ctx.set(supervisor.moving, 1)
         await ctx.tick()
         ctx.set(supervisor.moving, 0)
-        await ctx.tick().repeat(QUIET_CYCLES)
+        await ctx.tick().repeat(QUIET_CYCLES + 2)
         assert state(ctx, supervisor) == (1, 0, Fault.NONE)
         await ctx.tick()
         assert ctx.get(supervisor.fault) == Fault.DEADLOCK

@@ -275,29 +275,29 @@ def test_each_part_waits_for_its_semaphore_and_says_so() -> None:
     }
     trace = run(instructions, grant=lambda cycle: grants.get(cycle, {}))
     block = 16 * 12
-    # A semaphore is there in the cycle after its signal; then it takes one to start, one to read, and one more for the
-    # address to leave.
-    assert trace.reads[0] == 43
+    # A semaphore is there in the cycle after its signal; then it takes one to be seen, one to start, one to read, and
+    # one more for the address to leave.
+    assert trace.reads[0] == 44
     # Both halves are full when the bank comes free.
     assert trace.stalls[450] == trace.stalls[500] == Stall.ACCUMULATORS
-    assert trace.taken[: 2 * block] == list(range(503, 503 + 2 * block))
+    assert trace.taken[: 2 * block] == list(range(504, 504 + 2 * block))
     assert trace.released[0] == trace.reads[2 * block - 1] - 1
     # The bank is there, and nothing to stream.
     assert trace.stalls[1000] == trace.stalls[1400] == Stall.INPUTS
-    assert trace.reads[2 * block] == 1403
-    first = 1402 + block + 16 + TransformBuffer.refill_latency_for(2) - 1
+    assert trace.reads[2 * block] == 1404
+    first = 1403 + block + 16 + TransformBuffer.refill_latency_for(2) - 1
     assert trace.taken[2 * block : 4 * block] == list(range(first, first + 2 * block))
     assert trace.released == [trace.reads[2 * block - 1] - 1, trace.reads[4 * block - 1] - 1]
     assert trace.stalls[2200] == Stall.ACCUMULATORS
-    assert trace.taken[4 * block] == 2303
+    assert trace.taken[4 * block] == 2304
     assert trace.stalls[-1] == Stall.NO_INSTRUCTION
 
 
 def test_names_the_transform_while_it_fills_and_the_pipeline_while_it_starts() -> None:
     trace = run([execute(4, 12), execute(2, 3)])
     assert trace.stalls[0] == Stall.NO_INSTRUCTION
-    assert trace.stalls[1] == Stall.PIPELINE
-    assert set(trace.stalls[2 : trace.taken[0] - 1]) == {Stall.TRANSFORM}
+    assert trace.stalls[1:3] == [Stall.PIPELINE] * 2
+    assert set(trace.stalls[3 : trace.taken[0] - 1]) == {Stall.TRANSFORM}
     between = trace.stalls[trace.taken[12 * 36 - 1] + 1 : trace.taken[12 * 36] - 1]
     assert set(between) <= {Stall.TRANSFORM}
 

@@ -176,13 +176,16 @@ module wingrid_bench;
   end
 
   // ---------------------------------------------------------------- what must hold in every cycle
-  reg was_reset = 0;
+  reg reset_once = 0, was_reset = 0;  // the bus is silent from the second cycle of rst on
   reg ar_waits = 0, aw_waits = 0, w_waits = 0;
   reg [39:0] ar_was, aw_was;
   reg [BUS_BITS:0] w_was;
 
   always @(posedge clk) begin
-    if (rst) was_reset <= 1;
+    if (rst) begin
+      reset_once <= 1;
+      was_reset <= reset_once;
+    end
     if (was_reset) begin
       if (^{arvalid, awvalid, wvalid, rready, bready, interrupt, events} === 1'bx) fail("an output is unknown");
       if (^{host_awready, host_wready, host_bvalid, host_arready, host_rvalid} === 1'bx)

@@ -49,7 +49,7 @@ class LoadBench(Bench):
             device.beat.eq(self.beat),
             device.halt.eq(self.halt),
         ]
-        m.submodules.decoder = decoder = Decoder(config)
+        m.submodules.decoder = decoder = Decoder(config, registered=False)
         m.d.comb += decoder.word.eq(load.as_value())
         self.assume(~device.instruction.valid | ((decoder.fault == 0) & (load.opcode == Load.opcode.value)))
         beats = request.payload.beats_less_one + 1
