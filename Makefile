@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus hostile lint-verilog lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus hostile lint-verilog silicon lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -56,6 +56,10 @@ formal: $(VENV)/.tests-installed
 
 hostile: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.judges.hostile.hostile_partner --rounds 1000
+
+# Area and clock on chips beside what is aimed at; hours, the first time.
+silicon: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.silicon
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

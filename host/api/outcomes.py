@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.table import Table
 
 from wingrid.host.errors import UserError
-from wingrid.host.estimates.plot import drawn, require_plot_format
+from wingrid.host.estimates.plot import drawn
 from wingrid.host.estimates.sweep import Variant, total_rows
 from wingrid.host.estimates.table import layer_table, variant_table
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.files import write_whole
 from wingrid.host.reports.narrow_tables import least_width
+from wingrid.host.reports.plot_format import require_plot_format
 from wingrid.host.reports.report import Report, flat
 from wingrid.host.reports.report_table import table
 

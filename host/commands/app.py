@@ -18,6 +18,7 @@ from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
 from wingrid.host.commands.run import run
+from wingrid.host.commands.synth import synth
 from wingrid.host.commands.verilog import verilog
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
@@ -40,6 +41,7 @@ app.command()(estimate)
 app.command("filter")(filter_picture)
 app.command()(matmul)
 app.command()(verilog)
+app.command()(synth)
 app.command()(quantize)
 app.command()(fetch)
 app.command()(networks)

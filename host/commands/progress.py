@@ -31,9 +31,13 @@ class Bar:
     ) -> None:
         self._progress.stop()
 
+    def says(self, text: str) -> None:
+        """Show what is being done, of work whose length nobody knows."""
+        self._progress.update(self._task, description=text)
+
     def building(self, text: str) -> None:
         """Show what the simulator's build is at."""
-        self._progress.update(self._task, description=f"building the simulator: {text}")
+        self.says(f"building the simulator: {text}")
 
     def expect(self, cycles: float) -> None:
         """About ``cycles`` more cycles of simulation are to come."""

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from wingrid.host.errors import UserError
-from wingrid.host.estimates.plot import require_plot_format
 from wingrid.host.estimates.sweep import Variant, layer_rows, variants_as_list
 from wingrid.host.estimates.table import footnotes, layer_table, variant_table
 from wingrid.host.files import write_whole
 from wingrid.host.reports.output import Deliverables
+from wingrid.host.reports.plot_format import require_plot_format
 from wingrid.host.reports.remarks import share_of_array
 from wingrid.host.reports.report import csv_text
 

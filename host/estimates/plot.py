@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wingrid.host.compiler.algorithms import TILES
@@ -14,7 +13,6 @@ from wingrid.host.reports.roofline import Bound, gain
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-FORMATS = (".png", ".svg")
 
 BOUND_COLOURS = dict(zip(Bound, ("tab:green", "tab:red", "tab:orange", "tab:blue"), strict=True))
 MARKERS = dict(zip(TILES, "osD", strict=True))
@@ -25,14 +23,8 @@ LABELS_ABREAST = 24
 ENERGY_PARTS = {"multiply_add": "multiply-add", "buffers": "buffers", "dram": "DRAM"}
 
 
-def require_plot_format(path: Path) -> None:
-    """Raise ``UserError`` for a name that stands for no format."""
-    if path.suffix not in FORMATS:
-        raise UserError(f"cannot plot into {path}: its name must end in {' or '.join(FORMATS)}")
-
-
 def drawn(report: Report, suffix: str) -> bytes:
-    """The picture of an estimate, in the format of ``FORMATS`` that ``suffix`` names.
+    """The picture of an estimate, in the format of ``plot_format.FORMATS`` that ``suffix`` names.
 
     Raises ``UserError`` for a model of which no layer runs on the accelerator.
     """

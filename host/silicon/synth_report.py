@@ -1,0 +1,154 @@
+"""The result of a synthesis as JSON, CSV, tables and a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from rich.table import Table
+
+from wingrid.host.reports.report_table import compact_table
+from wingrid.host.silicon.area import OUTSIDE, Area, share
+from wingrid.host.silicon.family import KINDS
+from wingrid.host.silicon.place_and_route import Routed
+from wingrid.host.silicon.synth_result import SynthResult
+from wingrid.hw.verilog import version
+
+ACCELERATOR = "wingrid"
+"""What the accelerator's own cells, which are in none of its parts, are shown as."""
+
+
+def as_dict(result: SynthResult) -> dict[str, Any]:
+    """The report's JSON object: cells by part, shares of the target, clocks and the slowest path of each seed."""
+    target = result.target
+    return {
+        "wingrid": version(),
+        "config": result.config.as_dict(),
+        "target": {
+            "name": target.name,
+            "maker": target.maker,
+            "logic": target.logic,
+            "multipliers": target.multipliers,
+            "memories": target.memories,
+        },
+        "parts": [
+            {"part": part or ACCELERATOR, "file": result.files.get(part), **_cells(result, area)}
+            for part, area in _by_size(result)
+        ],
+        "total": {**_cells(result, result.total), "share": _rounded(share(result.total, target, result.family))},
+        "mhz": result.mhz,
+        "seeds": [_route(result, route) for route in result.routes],
+        "wall_seconds": round(result.seconds, 1),
+    }
+
+
+def as_json(result: SynthResult) -> str:
+    return json.dumps(as_dict(result), indent=2) + "\n"
+
+
+def as_csv(result: SynthResult) -> str:
+    """A line per part."""
+    rows = as_dict(result)["parts"]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def area_table(result: SynthResult) -> Table:
+    """A line per part, the largest first, and what the whole is of the target."""
+    shown = compact_table(f"{_name(result)} on {result.target.name} ({result.target.maker})", "part")
+    for kind in KINDS:
+        shown.add_column(kind.replace(" ", "\n"), justify="right", no_wrap=True)
+    shown.add_column("all\nlogic", justify="right", no_wrap=True)
+    shown.add_column("of\nlogic", justify="right", no_wrap=True)
+    for part, area in _by_size(result):
+        shown.add_row(part or ACCELERATOR, *_figures(result, area))
+    shown.add_section()
+    shown.add_row("total", *_figures(result, result.total))
+    return shown
+
+
+def path_table(result: SynthResult) -> Table:
+    """The slowest path of the first seed: how long it is in each signal's wire and in the cell that drives it."""
+    shown = compact_table("the slowest path, seed " + str(result.routes[0].seed), "signal")
+    for name, side in (("cell ns", "right"), ("wire ns", "right"), ("at ns", "right"), ("file", "left")):
+        shown.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    passed = inside = 0.0
+    for step in result.routes[0].path:
+        passed += step.nanoseconds
+        if step.kind != "routing":
+            inside += step.nanoseconds
+            continue
+        row = f"{inside:.2f}", f"{step.nanoseconds:.2f}", f"{passed:.2f}", result.files.get(step.part, "")
+        shown.add_row(step.signal, *row)
+        inside = 0.0
+    return shown
+
+
+def footnotes(result: SynthResult) -> Iterator[str]:
+    """The clock, and what the whole is of the target."""
+    parts = share(result.total, result.target, result.family)
+    told = ", ".join(f"{fraction:.1%} of its {what}" for what, fraction in parts.items())
+    yield f"The accelerator takes {told}."
+    if result.routes:
+        clocks = ", ".join(f"{route.mhz:g}" for route in result.routes)
+        seeds = "seed" if len(result.routes) == 1 else "seeds"
+        yield (
+            f"{result.mhz:g} MHz, routed on {result.target.name} "
+            f"({seeds} {', '.join(str(route.seed) for route in result.routes)}: {clocks})."
+        )
+    elif not result.target.routes:
+        yield f"No open tool places and routes {result.target.maker}, so nothing is known of its clock here."
+
+
+def _name(result: SynthResult) -> str:
+    config = result.config
+    tiles = f"F({config.winograd}x{config.winograd})" if config.winograd else "direct"
+    return f"{config.rows}x{config.cols} {tiles}"
+
+
+def _by_size(result: SynthResult) -> list[tuple[str, Area]]:
+    own = [(part, area) for part, area in result.areas.items() if part != OUTSIDE]
+    return sorted(own, key=lambda entry: (-entry[1].logic(result.family), entry[0]))
+
+
+def _cells(result: SynthResult, area: Area) -> dict[str, float]:
+    counts = {kind.replace(" ", "_"): _plain(count) for kind, count in area.counts.items()}
+    return {**counts, "all_logic": _plain(area.logic(result.family))}
+
+
+def _figures(result: SynthResult, area: Area) -> list[str]:
+    logic = area.logic(result.family)
+    counts = [f"{_plain(area.counts[kind]):,}" if area.counts[kind] else "" for kind in KINDS]
+    return [*counts, f"{_plain(logic):,}", f"{logic / result.target.logic:.1%}"]
+
+
+def _plain(count: float) -> float:
+    """Half a memory is half a memory, and all else whole."""
+    return int(count) if count == int(count) else count
+
+
+def _route(result: SynthResult, route: Routed) -> dict[str, Any]:
+    return {
+        "seed": route.seed,
+        "mhz": route.mhz,
+        "used": {name: {"used": used, "available": available} for name, (used, available) in route.used.items()},
+        "path": [
+            {
+                "kind": step.kind,
+                "ns": round(step.nanoseconds, 3),
+                "signal": step.signal,
+                "file": result.files.get(step.part),
+            }
+            for step in route.path
+        ],
+    }
+
+
+def _rounded(shares: dict[str, float]) -> dict[str, float]:
+    return {name: round(fraction, 4) for name, fraction in shares.items()}
