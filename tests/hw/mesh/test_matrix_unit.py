@@ -97,7 +97,7 @@ def run(
 
     expected = np.concatenate([block @ weights for weights, block in tiles])
     np.testing.assert_array_equal(trace.sums, wrapped(expected, config.accumulator_bits))
-    assert latency == config.rows + config.cols
+    assert latency == config.rows + config.cols + 1
     assert trace.tags == [(i, i % 2) for i in range(len(vectors))]
     assert trace.sum_cycles == [cycle + latency for cycle in trace.vector_cycles]
     assert len(trace.weight_cycles) == len(rows)
