@@ -64,8 +64,8 @@ class Mesh(wiring.Component):
 
     @staticmethod
     def latency_for(config: AcceleratorConfig) -> int:
-        """Cycles from a vector to its sums: the element's two, and one for every further row and column."""
-        return config.rows + config.cols
+        """Cycles from a vector to its sums: the element's own, and one for every further row and column."""
+        return ProcessingElement.latency + (config.rows - 1) + (config.cols - 1)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

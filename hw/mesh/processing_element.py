@@ -31,15 +31,18 @@ class ProcessingElement(wiring.Component):
     swap : In, 1
         The shadow weight becomes the active weight. Travels with the activation.
     sum_in : In, signed(accumulator_bits)
-        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + 1.
+        Moves down. An activation that enters in cycle t meets the ``sum_in`` of cycle t + ``latency`` - 1.
     sum_out : Out, signed(accumulator_bits)
-        The sum of both, modulo ``2**accumulator_bits``, in cycle t + 2.
+        The sum of both, modulo ``2**accumulator_bits``, in cycle t + ``latency``.
     weight_in : In, signed(weight_bits)
     weight_out : Out, signed(weight_bits)
         Moves down: the cell hands on its shadow weight.
     load : In, 1
         The shadow weight becomes ``weight_in``.
     """
+
+    latency = 3
+    """Cycles from an activation to the sum that has it: registers of the activation, the product and the sum."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._activation_shape = signed(config.activation_bits)
@@ -63,6 +66,7 @@ class ProcessingElement(wiring.Component):
         activation = Signal(self._activation_shape, reset_less=True)
         shadow = Signal(self._weight_shape, reset_less=True)
         active = Signal(self._weight_shape, reset_less=True)
+        product = Signal(self._sum_shape, reset_less=True)
         total = Signal(self._sum_shape, reset_less=True)
 
         # Factors that together have the width of the sum give a product of that width. It needs no sign extension,
@@ -72,10 +76,13 @@ class ProcessingElement(wiring.Component):
         right = Signal(signed(bits - bits // 2))
         assert self._activation_shape.width <= len(left)
         assert self._weight_shape.width <= len(right)
-        product = left * right
 
         m.d.comb += [left.eq(activation), right.eq(active)]
-        m.d.sync += [activation.eq(self.activation_in), total.eq(self.sum_in.as_unsigned() + product.as_unsigned())]
+        m.d.sync += [
+            activation.eq(self.activation_in),
+            product.eq(left * right),
+            total.eq(self.sum_in.as_unsigned() + product.as_unsigned()),
+        ]
         with m.If(self.load):
             m.d.sync += shadow.eq(self.weight_in)
         with m.If(self.swap):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 
-from amaranth.hdl import Cat, Const, Module, Mux, ShapeLike, Signal, Value, ValueLike, signed
+from amaranth.hdl import Array, Cat, Const, Module, Mux, ShapeLike, Signal, Value, ValueLike, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,38 +19,62 @@ SIGNIFICANT_BITS = 24
 """Precision of IEEE 754 binary32."""
 
 FRACTION_BITS = SIGNIFICANT_BITS + 1
-"""Fraction bits kept by the last shift. With 25, a significand shifted by nothing is at most one half: it gives 0."""
+"""Fraction bits that the last shift starts from. With 25, a significand shifted by nothing is at most one half: it
+gives 0."""
 
 LARGEST_SHIFT = 11
 """2**23 << 11 is 512 with 25 fraction bits: outside of int8 whatever the zero point."""
 
+COARSE_SHIFT_BITS = 2
+"""The last shift goes by multiples of 2**2 first, and by what remains a cycle later."""
+
 
 class Stage(enum.IntEnum):
-    """Registers between a sum and its result, in order, each named after the value that it holds."""
+    """Registers between a sum and its result, in order, each named after the value that it holds.
+
+    Where bits are to be rounded off, one bit ("sticky") soon stands for all below the half: whether one is set.
+    """
 
     TOTAL = 1
     MAGNITUDE = enum.auto()
     """The sign goes its own way."""
-    LEADING_ZEROS = enum.auto()
+    LEADING_BYTES = enum.auto()
+    """How many bytes of zeros come first."""
+    BYTES_SHIFTED = enum.auto()
+    LEADING_BITS = enum.auto()
+    """How many zeros come first in the highest byte that has a one."""
     NORMALISED = enum.auto()
     """Shifted left until its highest one is bit 31."""
     SIGNIFICAND = enum.auto()
-    """Rounded to 24 significant bits (the carry may leave 2**24: as good, and still a 48-bit product)."""
+    """Rounded to 24 significant bits. A carry out of them leaves zeros: setting the highest bit makes that a
+    significand again, and the exponent takes one more."""
+    FACTORS = enum.auto()
+    """What is multiplied: registers that a multiplier may take for its own."""
+    PARTIAL_PRODUCTS = enum.auto()
+    """Three products of half the width (Karatsuba and Ofman, 1962) in place of four."""
+    CROSS_PRODUCT = enum.auto()
+    """The product's middle part."""
     PRODUCT = enum.auto()
     """The significand times the mantissa of the scale."""
     NORMALISED_PRODUCT = enum.auto()
     """The product lies in [2**46, 2**48), so that normalising it takes a shift of one or none."""
     ROUNDED = enum.auto()
-    """The product rounded to 24 significant bits."""
+    """The product rounded to 24 significant bits (the carry may leave 2**24: as good)."""
+    COARSE = enum.auto()
+    """Shifted by a multiple of four. A shift beyond the range in which it makes a difference is replaced by the nearest
+    one that gives 0, or at least 512, which no zero point brings back into int8."""
     FIXED_POINT = enum.auto()
-    """A shift beyond the range in which it makes a difference is replaced by the nearest one that gives 0, or at least
-    512, which no zero point brings back into int8."""
+    """Shifted by what remains."""
     INTEGER = enum.auto()
     """The fixed point number rounded."""
     OFFSET = enum.auto()
     """With its sign, and the zero point added."""
     RESULT = enum.auto()
     """Clamped."""
+
+
+Register = Callable[[Stage, ValueLike, ShapeLike, str], Signal]
+"""Puts a value into a register of a stage."""
 
 
 def drained_layout(config: AcceleratorConfig) -> data.StructLayout:
@@ -97,7 +122,7 @@ class RequantiserLane(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
 
-        def register(stage: Stage, value: Value, shape: ShapeLike, name: str) -> Signal:
+        def register(stage: Stage, value: ValueLike, shape: ShapeLike, name: str) -> Signal:
             signal = Signal(shape, name=f"{name}_{stage.value}", reset_less=True)
             m.d.sync += signal.eq(value)
             return signal
@@ -115,35 +140,86 @@ class RequantiserLane(wiring.Component):
         m.d.sync += negative.eq(Cat(total < 0, negative))
 
         magnitude = register(Stage.MAGNITUDE, Mux(total < 0, -total, total), TOTAL_BITS, "magnitude")
-        leading = register(Stage.LEADING_ZEROS, _leading_zeros(magnitude), range(TOTAL_BITS), "leading")
-        waiting = carried(magnitude, Stage.MAGNITUDE, Stage.NORMALISED, "magnitude")
-        normal = register(Stage.NORMALISED, waiting << leading, TOTAL_BITS, "normal")
-        significand = _round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS)
-        significand = register(Stage.SIGNIFICAND, significand, SIGNIFICANT_BITS + 1, "significant")
-        product = register(Stage.PRODUCT, significand * self.parameters.mantissa, 2 * SIGNIFICANT_BITS, "product")
+        byte = register(Stage.LEADING_BYTES, _leading_bytes(magnitude), range(TOTAL_BITS // 8), "byte")
+        waiting = carried(magnitude, Stage.MAGNITUDE, Stage.BYTES_SHIFTED, "magnitude")
+        shifted = register(Stage.BYTES_SHIFTED, waiting << (byte << 3), TOTAL_BITS, "bytes_shifted")
+        bit = register(Stage.LEADING_BITS, _leading_zeros(shifted[-8:]), range(8), "bit")
+        waiting = carried(shifted, Stage.BYTES_SHIFTED, Stage.NORMALISED, "bytes_shifted")
+        normal = register(Stage.NORMALISED, waiting << bit, TOTAL_BITS, "normal")
+        byte = carried(byte, Stage.LEADING_BYTES, Stage.NORMALISED, "byte")
+        leading = register(Stage.NORMALISED, Cat(bit, byte), range(TOTAL_BITS), "leading")
+
+        rounded_total = Signal(SIGNIFICANT_BITS + 1)
+        m.d.comb += rounded_total.eq(_round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS))
+        rest, highest, carry = rounded_total[:-2], rounded_total[-2], rounded_total[-1]
+        significand = register(Stage.SIGNIFICAND, Cat(rest, highest | carry), SIGNIFICANT_BITS, "significand")
+        carry = register(Stage.SIGNIFICAND, carry, 1, "carry")
+        product = self._multiply(register, significand)
+        # Normalised, with a bit for the half and the sticky one.
         high = product[-1]
-        normal_product = Mux(high, product, product << 1)
-        normal_product = register(Stage.NORMALISED_PRODUCT, normal_product, 2 * SIGNIFICANT_BITS, "normal_product")
-        rounded = _round_half_even(normal_product, SIGNIFICANT_BITS)
-        rounded = register(Stage.ROUNDED, rounded, SIGNIFICANT_BITS + 1, "rounded")
+        below = SIGNIFICANT_BITS - 2
+        normal_product = Mux(
+            high,
+            Cat(product[: below + 1].any(), product[below + 1 :]),
+            Cat(product[:below].any(), product[below:-1]),
+        )
+        normal_product = register(Stage.NORMALISED_PRODUCT, normal_product, SIGNIFICANT_BITS + 2, "normal_product")
+        rounded = register(Stage.ROUNDED, _round_half_even(normal_product, 2), SIGNIFICANT_BITS + 1, "rounded")
 
         # |total| is significand * 2**(8 - leading); with the scale's exponent that makes the left shift to the fixed
-        # point if the product was below 2**47, and one more if not.
-        shift = self.parameters.exponent - leading + (TOTAL_BITS - SIGNIFICANT_BITS + FRACTION_BITS)
-        shift = register(Stage.NORMALISED, shift, signed(9), "shift")
-        shift = carried(shift, Stage.NORMALISED, Stage.NORMALISED_PRODUCT, "shift")
-        shift = register(Stage.NORMALISED_PRODUCT, shift + high, signed(9), "shift")
-        shift = carried(shift, Stage.NORMALISED_PRODUCT, Stage.ROUNDED, "shift")
-        shift = register(Stage.ROUNDED, _clamp(shift, 0, LARGEST_SHIFT), range(LARGEST_SHIFT + 1), "shift")
-        shift = carried(shift, Stage.ROUNDED, Stage.FIXED_POINT, "shift")
+        # point if the product was below 2**47, and one more if not. Only the range that makes a difference is kept,
+        # from -1 on, as one more than it stands for.
+        shift = self.parameters.exponent - leading + (TOTAL_BITS - SIGNIFICANT_BITS + FRACTION_BITS + 1)
+        shift = register(Stage.SIGNIFICAND, shift, signed(9), "shift")
+        shift = register(Stage.FACTORS, shift + carry, signed(9), "shift")
+        limited = _clamp(shift, 0, LARGEST_SHIFT + 1)
+        shift = register(Stage.PARTIAL_PRODUCTS, limited, range(LARGEST_SHIFT + 2), "shift")
+        shift = carried(shift, Stage.PARTIAL_PRODUCTS, Stage.NORMALISED_PRODUCT, "shift")
+        limited = _clamp(shift + high, 1, LARGEST_SHIFT + 1) - 1
+        shift = register(Stage.NORMALISED_PRODUCT, limited, range(LARGEST_SHIFT + 1), "shift")
+        shift = carried(shift, Stage.NORMALISED_PRODUCT, Stage.COARSE, "shift")
 
-        fixed_point = register(Stage.FIXED_POINT, rounded << shift, SIGNIFICANT_BITS + 1 + LARGEST_SHIFT, "fixed_point")
-        integer = register(Stage.INTEGER, _round_half_even(fixed_point, FRACTION_BITS), LARGEST_SHIFT, "integer")
+        # Below the half stay as many bits as the fine shift brings up, and the sticky one.
+        sticky_bits = FRACTION_BITS - (1 << COARSE_SHIFT_BITS)
+        places = [step << COARSE_SHIFT_BITS for step in range((LARGEST_SHIFT >> COARSE_SHIFT_BITS) + 1)]
+        coarse = Array(
+            Cat((rounded << place)[:sticky_bits].any(), (rounded << place)[sticky_bits:]) for place in places
+        )[shift[COARSE_SHIFT_BITS:]]
+        fixed_bits = 1 + FRACTION_BITS - sticky_bits + LARGEST_SHIFT
+        coarse = register(Stage.COARSE, coarse, fixed_bits, "coarse")
+        fine = register(Stage.COARSE, shift[:COARSE_SHIFT_BITS], COARSE_SHIFT_BITS, "fine")
+        fixed_point = register(Stage.FIXED_POINT, coarse << fine, fixed_bits, "fixed_point")
+        integer = _round_half_even(fixed_point, fixed_bits - LARGEST_SHIFT)
+        integer = register(Stage.INTEGER, integer, LARGEST_SHIFT, "integer")
         offset = Mux(negative[-1], -integer, integer) + self.zero_point
         offset = register(Stage.OFFSET, offset, signed(LARGEST_SHIFT + 2), "offset")
         result = register(Stage.RESULT, _clamp(offset, self.minimum, self.maximum), signed(8), "result")
         m.d.comb += self.result.eq(result)
         return m
+
+    def _multiply(self, register: Register, significand: Signal) -> Signal:
+        """Significand times mantissa, in ``Stage.PRODUCT``.
+
+        With halves a, b and c, d, ad + bc is (a + b)(c + d) - ac - bd: three multipliers of 13 bits at most, on every
+        family. 17 and 7 bits of the mantissa apart would be two blocks of 25 x 18 bits, but four of 18 x 18 and a
+        longer path.
+        """
+        half = SIGNIFICANT_BITS // 2
+        mantissa = self.parameters.mantissa
+        low, high = significand[:half], significand[half:]
+        # The parameters hold still, but a multiplier wants both factors in registers of its own.
+        scale = register(Stage.FACTORS, mantissa, SIGNIFICANT_BITS, "scale")
+        scale_halves = register(Stage.FACTORS, mantissa[:half] + mantissa[half:], half + 1, "scale_halves")
+        factor = register(Stage.FACTORS, significand, SIGNIFICANT_BITS, "factor")
+        halves = register(Stage.FACTORS, low + high, half + 1, "halves")
+        lows = register(Stage.PARTIAL_PRODUCTS, factor[:half] * scale[:half], 2 * half, "lows")
+        highs = register(Stage.PARTIAL_PRODUCTS, factor[half:] * scale[half:], 2 * half, "highs")
+        both = register(Stage.PARTIAL_PRODUCTS, halves * scale_halves, 2 * half + 2, "both")
+        cross = register(Stage.CROSS_PRODUCT, both - (lows + highs), 2 * half + 1, "cross")
+        outer = register(Stage.CROSS_PRODUCT, Cat(lows, highs), 2 * SIGNIFICANT_BITS, "outer")
+        # The lowest half is there already.
+        upper = outer[half:] + cross
+        return register(Stage.PRODUCT, Cat(outer[:half], upper), 2 * SIGNIFICANT_BITS, "product")
 
 
 class Requantiser(wiring.Component):
@@ -206,10 +282,16 @@ def _leading_zeros(value: Value) -> Value:
     return Mux(high != 0, _leading_zeros(high), half + _leading_zeros(low))
 
 
+def _leading_bytes(value: Value) -> Value:
+    """Bytes of zeros before the highest one of four bytes; one less than all for 0."""
+    high, middle, low = (value[place : place + 8].any() for place in (24, 16, 8))
+    return Mux(high, 0, Mux(middle, 1, Mux(low, 2, 3)))
+
+
 def _round_half_even(value: Value, dropped: int) -> Value:
     """The unsigned value without its ``dropped`` lowest bits; one bit wider than what remains, for the carry."""
-    almost_half = (1 << dropped - 1) - 1
-    return (value + almost_half + value[dropped])[dropped : len(value) + 1]
+    half, below, kept = value[dropped - 1], value[: dropped - 1], value[dropped:]
+    return kept + (half & (below.any() | kept[0]))
 
 
 def _clamp(value: Value, low: ValueLike, high: ValueLike) -> Value:

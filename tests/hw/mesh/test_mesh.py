@@ -54,7 +54,7 @@ def test_a_new_tile_enters_with_the_first_vector_of_the_one_before(rows: int, co
         row = weights[tile, rows - 1 - k].tolist() if tile < tiles else [-1] * cols
         return vector, int(1 <= tile <= tiles and k == 0), row, (2 << k) - 1 if tile < tiles else 0
 
-    sums, latency = simulate(config, rows * (tiles + 1) + rows + cols, drive)
+    sums, latency = simulate(config, rows * (tiles + 1) + Mesh.latency_for(config), drive)
     expected = wrapped(vectors @ weights, config.accumulator_bits).reshape(-1, cols)
     np.testing.assert_array_equal(sums[rows + latency :][: tiles * rows], expected)
 
@@ -67,7 +67,7 @@ def test_latency_counts_from_the_vector_to_its_sums() -> None:
         return vector, int(cycle == 3), [cycle + 1, -1], (2 << cycle) - 1 if cycle < 3 else 0
 
     sums, latency = simulate(config, 20, drive)
-    assert latency == 5
+    assert latency == 6
     assert np.flatnonzero(sums.any(axis=1)).tolist() == [5 + latency]
     assert sums[5 + latency].tolist() == [3, -1]
 
