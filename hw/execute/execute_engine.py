@@ -116,7 +116,9 @@ class ExecuteEngine(wiring.Component):
         unowned = Signal()
         given = Signal()
         m.d.comb += given.eq(self.instruction.valid & self.instruction.ready)
-        m.d.sync += [wanted.eq(execute.tile != 0), unowned.eq(Cat(source.idle for source in sources).all() & ~given)]
+        m.d.sync += wanted.eq(execute.tile != 0)
+        if len(sources) > 1:
+            m.d.sync += unowned.eq(Cat(source.idle for source in sources).all() & ~given)
         with m.If(given):
             m.d.sync += owner.eq(wanted)
         take = weights.take

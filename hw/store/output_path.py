@@ -96,9 +96,9 @@ class OutputPath(wiring.Component):
                 for number, tile in enumerate(config.tiles):
                     with m.Case(tile):
                         m.d.comb += [
-                            transform.select.eq(number),
-                            division.select.eq(number),
                             transform.input.valid.eq(self.sums.valid),
                             requantiser.sums.eq(division.output),
                         ]
+                        if len(config.tiles) > 1:
+                            m.d.comb += [transform.select.eq(number), division.select.eq(number)]
         return m

@@ -137,11 +137,12 @@ class PatchFeeder(wiring.Component):
         with m.If(start):
             m.d.sync += [
                 active.eq(1),
-                self.select.eq(choice),
                 zero_point.eq(head.zero_point),
                 signal.eq(head.signal),
                 count.eq(head.count),
             ]
+            if len(config.tiles) > 1:
+                m.d.sync += self.select.eq(choice)
         with m.Elif(finishing):
             m.d.sync += active.eq(0)
 
