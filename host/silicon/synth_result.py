@@ -23,6 +23,8 @@ class SynthResult:
     """By part; the accelerator itself is ``""``, what is not its own ``area.OUTSIDE``."""
     files: Mapping[str, str]
     """Where each part is described."""
+    uncounted: Mapping[str, int]
+    """Cells of kinds that the family's description does not know, which are in no figure."""
     routes: Sequence[Routed]
     seconds: float
 
