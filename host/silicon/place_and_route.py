@@ -21,9 +21,6 @@ from wingrid.sim.tools import Tools
 GOAL_MHZ = 150
 """What the router aims at: above what is reached, so that it does not rest."""
 
-PINS = "pins"
-"""The file with ``Target.pins``."""
-
 
 @dataclass(frozen=True)
 class Step:
@@ -33,7 +30,7 @@ class Step:
     """clk-to-q, logic, routing, or setup."""
     nanoseconds: float
     signal: str
-    """The net, by its path in the accelerator."""
+    """The net, see ``own_name``."""
     part: str
     """The part that it lies in, see ``area.part_of``."""
 
@@ -90,13 +87,12 @@ def routed(
 
     def build(folder: Path) -> Path:
         (folder / netlist.name).write_bytes(netlist.read_bytes())
-        (folder / PINS).write_text(target.pins)
         hears = stages(lambda stage: says(f"nextpnr for {target.name}, seed {seed}: {stage}"))
         files = ["--json", netlist.name, "--report", "report.json"]
         run(program, [*arguments, *files], "nextpnr", folder, tools, hears)
         return folder / "report.json"
 
-    name = key(netlist.read_bytes(), target.pins, " ".join(arguments), identity(program))
+    name = key(netlist.read_bytes(), " ".join(arguments), identity(program))
     return _read(json.loads(cached(f"silicon/{name}/report.json", build).read_text()), seed, parts)
 
 
@@ -131,7 +127,12 @@ def _place(step: dict[str, Any]) -> str:
 
 
 def own_name(name: str) -> str:
-    """The path of a net or a cell below the harness; what has no name has that of the signal it is next to."""
+    """The path of a net or a cell below the harness; what has no name has that of the signal it is next to.
+
+    Empty for what the router itself put between two signals.
+    """
+    if name.startswith("$nextpnr"):
+        return ""
     path = _MADE_BY_ROUTER.sub("", name.partition(f"{INSTANCE}.")[2] or name)
     return _BETWEEN.sub("~", _REGISTER_OF.sub("", path))
 
@@ -140,7 +141,7 @@ def _any_of(cells: Iterable[str]) -> str:
     return f"(?:{'|'.join(sorted(set(cells), key=lambda cell: (-len(cell), cell)))})"
 
 
-_MADE_BY_ROUTER = re.compile(r"\$(?:DPRAM|CCU2|RAMW|BLOCK|PACKED|nextpnr)\w*$")
+_MADE_BY_ROUTER = re.compile(r"\$(?:DPRAM|CCU2|RAMW)\w*$")
 _REGISTER_OF = re.compile(
     rf"_{_any_of(c for family in FAMILIES.values() for c, kind in family.cells.items() if kind[0] == REGISTER)}"
     r"_Q(?:_\d+)?$"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 
@@ -27,10 +28,10 @@ Says = Callable[[str], None]
 def synthesised(
     config: AcceleratorConfig, target: Target, *, seeds: Sequence[int] = (), says: Says = lambda _: None
 ) -> SynthResult:
-    """Synthesise the accelerator, and place and route it with each seed.
+    """Synthesise the accelerator, and if the target has room for it, place and route it with each seed.
 
     Whatever was done before comes from the cache, in which the clock is kept, too. Raises ``ToolMissing``, and
-    ``BuildError`` if a tool fails, as the router does where the accelerator does not fit.
+    ``BuildError`` if a tool fails, as the router does where things get too tight.
     """
     started = time.perf_counter()
     tools, family = Tools(), FAMILIES[target.family]
@@ -43,14 +44,15 @@ def synthesised(
         path = netlist_path(text, target, tools, says)
         cells = netlist(path)
         areas = area_by_part(cells, family, files)
+        result = SynthResult(config, target, areas, files, uncounted(cells, family), [], 0.0)
         routes = []
-        for seed in seeds:
+        for seed in seeds if result.fits else ():
             says(f"nextpnr for {target.name}, seed {seed}")
             routes.append(routed(path, target, seed, list(files), tools, says))
     except BaseException:
         tools.stop()
         raise
-    result = SynthResult(config, target, areas, files, uncounted(cells, family), routes, time.perf_counter() - started)
+    result = dataclasses.replace(result, routes=routes, seconds=time.perf_counter() - started)
     if routes:
         routed_clocks.keep(row(result))
     return result
@@ -71,4 +73,4 @@ def row(result: SynthResult) -> RoutedClock:
 def fingerprint(config: AcceleratorConfig, target: Target) -> str:
     """Of all that would be routed today: Verilog, harness, and what the tools are told, but for the seed."""
     text = source(config)
-    return key(text, harness(text), script(target), target.pins, *router_arguments(target))
+    return key(text, harness(text), script(target), *router_arguments(target))

@@ -12,7 +12,7 @@ from typing import Any
 from rich.table import Table
 
 from wingrid.host.reports.report_table import compact_table
-from wingrid.host.silicon.area import OUTSIDE, Area, share
+from wingrid.host.silicon.area import OUTSIDE, Area
 from wingrid.host.silicon.family import KINDS
 from wingrid.host.silicon.place_and_route import Routed, Step
 from wingrid.host.silicon.synth_result import SynthResult
@@ -41,7 +41,7 @@ def as_dict(result: SynthResult) -> dict[str, Any]:
             {"part": part or ACCELERATOR, "file": result.files.get(part), **_cells(result, area)}
             for part, area in _by_size(result)
         ],
-        "total": {**_cells(result, result.total), "share": _rounded(share(result.total, target, result.family))},
+        "total": {**_cells(result, result.total), "share": _rounded(result.share)},
         "uncounted": dict(result.uncounted),
         "mhz": result.mhz,
         "seeds": [_route(result, route) for route in result.routes],
@@ -65,7 +65,7 @@ def as_csv(result: SynthResult) -> str:
 
 def area_table(result: SynthResult) -> Table:
     """A line per part, the largest first, and what the whole is of the target."""
-    shown = compact_table(f"{_name(result)} on {result.target.name} ({result.target.maker})", "part")
+    shown = compact_table(title(result), "part")
     kinds = [kind for kind in KINDS if result.total.counts[kind]]
     for kind in kinds:
         shown.add_column(kind.replace(" ", "\n"), justify="right", no_wrap=True)
@@ -132,9 +132,8 @@ def ends_table(result: SynthResult) -> Table:
 
 def footnotes(result: SynthResult) -> Iterator[str]:
     """The clock, and what the whole is of the target."""
-    parts = share(result.total, result.target, result.family)
-    told = ", ".join(f"{fraction:.1%} of its {what}" for what, fraction in parts.items())
-    yield f"The accelerator takes {told}."
+    told = ", ".join(f"{fraction:.1%} of the {what}" for what, fraction in result.share.items())
+    yield f"The accelerator takes {told} of {result.target.name}."
     if result.uncounted:
         strange = ", ".join(f"{count:,} {kind}" for kind, count in sorted(result.uncounted.items()))
         yield f"In no figure, as nothing is known of them: {strange}."
@@ -147,14 +146,17 @@ def footnotes(result: SynthResult) -> Iterator[str]:
         )
     elif not result.target.routes:
         yield result.target.unrouted
+    elif not result.fits:
+        yield "So it does not fit, and was not routed."
     else:
         yield "The clock is not known without place and route: leave --no-route out."
 
 
-def _name(result: SynthResult) -> str:
-    config = result.config
+def title(result: SynthResult) -> str:
+    """What was synthesised for what."""
+    config, target = result.config, result.target
     tiles = f"F({config.winograd}x{config.winograd})" if config.winograd else "direct"
-    return f"{config.rows}x{config.cols} {tiles}"
+    return f"{config.rows}x{config.cols} {tiles} on {target.name} ({target.maker})"
 
 
 def _by_size(result: SynthResult) -> list[tuple[str, Area]]:

@@ -16,10 +16,10 @@ from wingrid.host.silicon.family import FAMILIES
 SUFFIX = ".toml"
 """Of a user's own target."""
 
-_TEXTS = ("maker", "family", "pins")
+_TEXTS = ("maker", "family")
 _COUNTS = ("logic", "multipliers", "memories", "memory_bits", "large_memories")
 _LISTS = ("speeds", "route")
-_OPTIONAL = ("large_memories", "route", "pins")
+_OPTIONAL = ("large_memories", "route")
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,6 @@ class Target:
     """Blocks of a second, larger kind, as UltraRAM; no part of ``memories``."""
     route: tuple[str, ...] = ()
     """What the family's router is told about the chip; empty where no open router knows it."""
-    pins: str = ""
-    """Text of the file ``pins`` that ``route`` may name: where the harness's three ports are."""
 
     @property
     def routes(self) -> bool:
@@ -54,7 +52,7 @@ class Target:
     @property
     def unrouted(self) -> str:
         """What is to be said of a target that nothing routes."""
-        return f"No open tool places and routes {self.maker}, so its clock is not known."
+        return f"Wingrid has no tool that places and routes {self.maker}, so its clock is not known."
 
 
 def find_target(name: str) -> Target:
@@ -64,7 +62,7 @@ def find_target(name: str) -> Target:
     """
     if name.endswith(SUFFIX):
         return _own_target(Path(name))
-    chips = _chips()
+    chips = built_in()
     chip, _, speed = name.rpartition("-")
     if name in chips:
         chip, speed = name, chips[name]["speeds"][0]
@@ -72,11 +70,6 @@ def find_target(name: str) -> Target:
         known = ", ".join(f"{chip}-{'/'.join(entry['speeds'])}" for chip, entry in chips.items())
         raise UserError(f"unknown target {name!r}; there are {known}, and {SUFFIX} files of your own")
     return _target(chip, speed, chips[chip])
-
-
-def every_target() -> list[Target]:
-    """Those that are built in, each with all of its speed grades."""
-    return [_target(chip, speed, entry) for chip, entry in _chips().items() for speed in entry["speeds"]]
 
 
 def _own_target(file: Path) -> Target:
@@ -90,7 +83,7 @@ def _own_target(file: Path) -> Target:
     if len(entries) != 1 or not isinstance(entry := next(iter(entries.values())), dict):
         raise UserError(f"{file} must hold one target, a table such as [my-chip]; docs/silicon.md shows one")
     chip = next(iter(entries))
-    if chip in _chips():
+    if chip in built_in():
         raise UserError(f"{file}: {chip} is a built-in target; give yours another name")
     if problem := _problem(entry):
         raise UserError(f"{file}: {chip}: {problem}")
@@ -117,7 +110,7 @@ def _problem(entry: dict[str, Any]) -> str | None:
     if (family := entry["family"]) not in FAMILIES:
         return f"unknown family {family!r}; there are {', '.join(FAMILIES)}"
     if "route" in entry and FAMILIES[family].router is None:
-        return f"no open tool places and routes the family {family}: leave route out"
+        return f"wingrid has no router for the family {family}: leave route out"
     return None
 
 
@@ -128,5 +121,6 @@ def _target(chip: str, speed: str, entry: Mapping[str, Any]) -> Target:
 
 
 @functools.cache
-def _chips() -> Mapping[str, dict[str, Any]]:
+def built_in() -> Mapping[str, dict[str, Any]]:
+    """The chips of ``targets.toml`` by name, without a speed grade."""
     return tomllib.loads(resources.files("wingrid.host.silicon").joinpath("targets.toml").read_text())

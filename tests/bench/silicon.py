@@ -20,7 +20,6 @@ from wingrid.host.execution.setup import Setup
 from wingrid.host.files import write_whole
 from wingrid.host.networks.vgg16 import VGG16
 from wingrid.host.silicon import routed_clocks
-from wingrid.host.silicon.area import share
 from wingrid.host.silicon.family import LOGIC
 from wingrid.host.silicon.routed_clocks import RoutedClock
 from wingrid.host.silicon.synth import row, synthesised
@@ -77,7 +76,7 @@ def areas(small: AcceleratorConfig, large: AcceleratorConfig) -> Iterator[Figure
     chip = find_target("ecp5-85k-6")
     with Bar(chip.name) as bar:
         found = synthesised(small, chip, says=bar.says)
-    tables, logic = found.total.counts[LOGIC], share(found.total, chip, found.family)[LOGIC]
+    tables, logic = found.total.counts[LOGIC], found.share[LOGIC]
     yield Figure(f"{name(small)} on ECP5", tables, LUT4_OF_8X8, "LUT4", at_most=True)
     yield Figure(f"{name(small)} on ECP5-85F", 100 * logic, LOGIC_OF_8X8, "% of its logic", at_most=True)
     with Bar("xc7a200t-1") as bar:

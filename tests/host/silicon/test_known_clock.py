@@ -96,7 +96,7 @@ def test_where_nothing_was_routed_the_command_that_does_is_named(
 
 
 def test_a_target_that_nothing_routes_says_so(shipped: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sentence = "No open tool places and routes AMD Artix-7 35T, so its clock is not known. With --clock MHZ you can"
+    sentence = "Wingrid has no tool that places and routes AMD Artix-7 35T, so its clock is not known. With --clock"
     assert (clock_on(CONFIG, "xc7a35t-1").missing or "").startswith(sentence)
     assert call("estimate", "digits", "--target", "xc7a35t-1") == 0
     assert sentence in " ".join(capsys.readouterr().out.split())
