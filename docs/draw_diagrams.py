@@ -257,8 +257,8 @@ def simulate(source: dict[str, Any], weights: Sequence[int], vectors: Sequence[i
         ctx.set(dut.weights.valid, 1)
         for tile in range(0, len(weights), rows):
             for weight in reversed(weights[tile : tile + rows]):
-                ctx.set(dut.weights.payload, [weight] * columns)
                 await ctx.tick().until(dut.weights.ready)
+                ctx.set(dut.weights.payload, [weight] * columns)
         ctx.set(dut.weights.valid, 0)
 
     async def send_vectors(ctx: SimulatorContext) -> None:
@@ -266,12 +266,15 @@ def simulate(source: dict[str, Any], weights: Sequence[int], vectors: Sequence[i
         await ctx.tick().repeat(rows)
         ctx.set(dut.vectors.valid, 1)
         for number, vector in enumerate(vectors):
-            ctx.set(dut.vectors.payload, {"lanes": [vector] * rows, "first": number % count == 0, "tag": 0})
+            ctx.set(dut.vectors.payload.first, number % count == 0)
             await ctx.tick().until(dut.vectors.ready)
-        # Nor is there anything to be seen in them afterwards.
-        ctx.set(dut.vectors.payload, {"lanes": [0] * rows, "first": 0, "tag": 0})
+            ctx.set(dut.vectors.payload.lanes, [vector] * rows)
+        ctx.set(dut.vectors.payload.first, 0)
         ctx.set(dut.vectors.valid, 0)
-        await ctx.tick().repeat(dut.latency_for(config) + 1)
+        await ctx.tick()
+        # Nor is there anything to be seen in them afterwards.
+        ctx.set(dut.vectors.payload.lanes, [0] * rows)
+        await ctx.tick().repeat(dut.latency_for(config))
 
     simulator = Simulator(dut)
     simulator.add_clock(1e-8)

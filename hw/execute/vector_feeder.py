@@ -20,8 +20,8 @@ WAITS = frozenset({Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
 class VectorFeeder(VectorSource):
     """Carries out queued EXECUTE instructions in order, one vector per cycle, across instructions too.
 
-    A vector leaves one cycle after ``read_enable`` asked the input buffer for it. Padding is filled in
-    here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
+    A vector leaves one cycle after ``read_enable`` asked the input buffer for it, its lanes a cycle later. Padding is
+    filled in here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
     ``last``, and the core signals it when the accumulators have committed the sum. The ports are those of every
     ``VectorSource``.
     """

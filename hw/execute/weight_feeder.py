@@ -24,8 +24,8 @@ class WeightFeeder(wiring.Component):
 
     Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
-    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, or
-    goes through the weight transform. Going over to another transform, or to none, waits until the last one is empty.
+    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, its weights a cycle
+    later, or goes through the weight transform. Going over to another transform, or to none, waits until the last one is empty.
 
     Members
     -------
@@ -36,8 +36,9 @@ class WeightFeeder(wiring.Component):
     read_enable : Out, 1
     read_address : Out, range(weight_buffer)
     read_data : In, 8 * cols
-        The buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+        The buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     weights : Out, stream of ``weights_layout(config)``
+        Weights come ``PAYLOAD_LATENCY`` cycles after their transfer.
     released : Out, 1
         Last read of an instruction that signals OPERANDS_RELEASED.
     started : Out, 1
@@ -168,7 +169,10 @@ class WeightFeeder(wiring.Component):
         return m
 
     def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
-        """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``."""
+        """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``.
+
+        A new ``tile`` comes more than a cycle after the last transfer of the one before, whose weights have passed then.
+        """
         config = self._config
         direct = [
             self.weights.valid.eq(rows.valid),

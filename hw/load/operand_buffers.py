@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Value
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -19,7 +19,8 @@ class OperandBuffers(wiring.Component):
     """Three memories that the load engine writes, each read by one engine through a port of its own.
 
     An entry of a buffer is the first bytes of a beat. What is written in one cycle can be read in the next; in the
-    same cycle the old entry is read.
+    same cycle the old entry is read. A register stands behind each memory, since block RAM takes long to answer and
+    lies far from what reads it.
 
     Members
     -------
@@ -29,12 +30,12 @@ class OperandBuffers(wiring.Component):
         The entry; bits beyond a buffer's own address are ignored.
     write_data : In, 8 * bus_bytes
     input_enable : In, 1
-        Asks for an entry of the input buffer; while low, ``input_data`` holds.
+        Asks for an entry of the input buffer; a cycle after it is low, ``input_data`` holds.
     input_address : In, range(input_buffer)
     input_data : Out, 8 * rows
         The entry, ``read_latency`` cycles after its address, as for the other two buffers.
     weight_enable : In, 1
-        Asks for an entry of the weight buffer; while low, ``weight_data`` holds.
+        Asks for an entry of the weight buffer; a cycle after it is low, ``weight_data`` holds.
     weight_address : In, range(weight_buffer)
     weight_data : Out, 8 * cols
     parameter_address : In, range(parameter_entries)
@@ -42,8 +43,8 @@ class OperandBuffers(wiring.Component):
     parameter_data : Out, 8 * cols
     """
 
-    read_latency = 1
-    """Cycles from an address to its data."""
+    read_latency = 2
+    """Cycles from an address to its data: the memory and its output register."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -85,8 +86,10 @@ class OperandBuffers(wiring.Component):
                 write.data.eq(self.write_data),
                 write.en.eq(self.write_enable[buffer.value]),
                 read.addr.eq(address),
-                content.eq(read.data),
             ]
+            output = Signal(content.shape(), name=f"{buffer.name.lower()}_output", reset_less=True)
+            m.d.sync += output.eq(read.data)
+            m.d.comb += content.eq(output)
             if enable is not None:
                 m.d.comb += read.en.eq(enable)
         return m

@@ -30,6 +30,11 @@ def sums_layout(config: AcceleratorConfig, tag_layout: ShapeLike) -> data.Struct
     )
 
 
+PAYLOAD_LATENCY = 1
+"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that they can pass an output register behind
+the memory that they come from. What decides whether there is a transfer does not wait for them."""
+
+
 class MatrixUnit(wiring.Component):
     """Stream vectors through weight tiles.
 
@@ -38,7 +43,9 @@ class MatrixUnit(wiring.Component):
     multiplied by it. Sums leave in order, exactly ``latency_for(config)`` cycles after the vector's transfer, with no
     back-pressure. Both streams may pause at any time.
 
-    Both rest in a register before they enter the mesh. The vector that takes a tile swaps the mesh's weights a cycle
+    Lanes of rows and of vectors come ``PAYLOAD_LATENCY`` cycles after their transfer; all else of a vector comes with it.
+    Both rest in a register before they enter the mesh. The mesh does all that is said here that much later: the vector
+    that takes a tile swaps the mesh's weights a cycle
     later, and in that cycle the next tile's first row may enter, which has waited in the register; the second is
     transferred then. A tile's last row is known to enter while it rests, so the vector that takes the tile may be
     transferred in that cycle already. So tiles of P >= rows vectors run at one vector per cycle without a bubble; with
@@ -71,8 +78,8 @@ class MatrixUnit(wiring.Component):
 
     @staticmethod
     def latency_for(config: AcceleratorConfig) -> int:
-        """Cycles from a vector's transfer to its sums: one to the mesh, and through it."""
-        return 1 + Mesh.latency_for(config)
+        """Cycles from a vector's transfer to its sums: to its lanes, one to the mesh, and through it."""
+        return PAYLOAD_LATENCY + 1 + Mesh.latency_for(config)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -85,7 +92,8 @@ class MatrixUnit(wiring.Component):
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        taken = Signal()
+        taken, swaps = Signal(), Signal()
+        row_arrives, load = Signal(), Signal(rows)
         vector_arrives = Signal()
         vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
@@ -101,19 +109,24 @@ class MatrixUnit(wiring.Component):
         m.d.sync += [
             full.eq(self.loaded & ~take),
             taken.eq(take),
+            swaps.eq(taken),
+            row_arrives.eq(self.weights.valid & self.weights.ready),
+            load.eq(thermometer & row_enters.replicate(rows)),
             vector_enters.eq(vector_arrives),
             vector.eq(self.vectors.p.lanes),
         ]
         with m.If(self.weights.ready):
-            m.d.sync += [row_waits.eq(self.weights.valid), weights.eq(self.weights.p)]
+            m.d.sync += row_waits.eq(self.weights.valid)
+        with m.If(row_arrives):
+            m.d.sync += weights.eq(self.weights.p)
         with m.If(row_enters):
             m.d.sync += thermometer.eq(Mux(thermometer[-1], 1, Cat(1, thermometer)))
 
         m.d.comb += [
             mesh.weights.eq(weights),
-            mesh.load.eq(thermometer & row_enters.replicate(rows)),
+            mesh.load.eq(load),
             mesh.vector.eq(vector),
-            mesh.swap.eq(taken),
+            mesh.swap.eq(swaps),
             self.sums.lanes.eq(mesh.sums),
         ]
 

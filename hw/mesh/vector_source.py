@@ -27,8 +27,9 @@ class VectorSource(wiring.Component):
     read_enable : Out, 1
     read_address : Out, range(input_buffer)
     read_data : In, 8 * rows
-        The input buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+        The input buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+        Lanes come ``PAYLOAD_LATENCY`` cycles after their transfer.
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall

@@ -10,6 +10,7 @@ from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT, area
 from wingrid.hw.winograd_matrices import winograd
 
@@ -33,7 +34,7 @@ class StoreEngine(wiring.Component):
     signal : Out, len(Semaphore)
     parameter_address : Out, range(parameter_entries)
     parameter_data : In, 8 * cols
-        The parameter buffer's entry, one cycle after its address.
+        The parameter buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     parameters : Out, cols x ``PARAMETER_LAYOUT``
     tile : Out, 8
     pool : Out, 8
@@ -116,7 +117,7 @@ class StoreEngine(wiring.Component):
         store = self.instruction.payload.instruction
         current = Signal(Store.layout())
         plane = Signal(range(PARAMETER_BYTES))
-        plane_arrives = Signal()
+        plane_arrives = Signal(OperandBuffers.read_latency)
         column, lines_left, tiles_left = Signal(16), Signal(16), Signal(16)
         row_address = Signal(ADDRESS_BITS)
 
@@ -129,8 +130,9 @@ class StoreEngine(wiring.Component):
             self.drain_bank.eq(current.bank[0]),
             self.parameter_address.eq(Cat(plane, current.parameter_block)),
         ]
-        m.d.sync += plane_arrives.eq(0)
-        with m.If(plane_arrives):
+        plane_asked = Signal()
+        m.d.sync += plane_arrives.eq(Cat(plane_asked, plane_arrives))
+        with m.If(plane_arrives[-1]):
             for channel in range(config.cols):
                 word = self.parameters[channel].as_value()
                 byte = self.parameter_data.word_select(channel, 8)
@@ -232,7 +234,8 @@ class StoreEngine(wiring.Component):
                     ]
                     m.next = "PARAMETERS"
             with m.State("PARAMETERS"):
-                m.d.sync += [plane.eq(plane + 1), plane_arrives.eq(1)]
+                m.d.comb += plane_asked.eq(1)
+                m.d.sync += plane.eq(plane + 1)
                 with m.If(plane == PARAMETER_BYTES - 1):
                     m.next = "RESERVE"
             with m.State("RESERVE"):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, signed
+from amaranth.hdl import Array, Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
 from wingrid.hw.winograd.input_transform import InputTransform
@@ -45,7 +46,7 @@ class PatchFeeder(wiring.Component):
     read_enable : Out, 1
     read_address : Out, range(input_buffer)
     read_data : In, 8 * rows
-        The input buffer's entry, one cycle after its address; holds while ``read_enable`` is low.
+        The input buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     block : Out, stream of ``BLOCK``
     transformed : Out, ``vector_layout(activation_bits, rows)``
         count x n x n vectors a block, position running fastest, V[i][j] with i before j. No back-pressure.
@@ -65,7 +66,7 @@ class PatchFeeder(wiring.Component):
 
     start_latency = 1
     """Cycles from the start of an instruction to its first read."""
-    read_latency = 3
+    read_latency = 2 + OperandBuffers.read_latency
     """Cycles from a read to the pixel's arrival at the transform: its address, the buffer's answer, and the pixel."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -110,7 +111,7 @@ class PatchFeeder(wiring.Component):
             for number, tile in enumerate(config.tiles):
                 with m.Case(tile):
                     m.d.comb += choice.eq(number)
-        arrived, blocked, empty = Signal(), Signal(), Signal()
+        arrived, blocked, empty = Signal(OperandBuffers.read_latency), Signal(), Signal()
         m.d.comb += [
             same_transform.eq((choice == self.select) | (empty & ~active)),
             self.block.payload.count.eq(count),
@@ -131,7 +132,7 @@ class PatchFeeder(wiring.Component):
             walk.start.eq(start),
             walk.instruction.eq(head),
             walk.step.eq(reading),
-            empty.eq(transform.empty & ~transform.input.valid & ~arrived & ~self.read_enable),
+            empty.eq(transform.empty & ~transform.input.valid & ~arrived.any() & ~self.read_enable),
             self.idle.eq(~active & ~queue.output.valid & empty),
         ]
         with m.If(start):
@@ -153,8 +154,8 @@ class PatchFeeder(wiring.Component):
             self.read_address.eq(walk.address),
             inside.eq(walk.inside),
             padding.eq(zero_point),
-            arrived.eq(self.read_enable),
-            transform.input.valid.eq(arrived),
+            arrived.eq(Cat(self.read_enable, arrived)),
+            transform.input.valid.eq(arrived[-1]),
         ]
         m.d.comb += [transform.select.eq(self.select), self.transformed.eq(transform.output)]
         for lane, value in enumerate(padded_pixel(m, self.read_enable, inside, padding, self.read_data)):

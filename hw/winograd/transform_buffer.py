@@ -49,6 +49,7 @@ class TransformBuffer(wiring.Component):
     transformed : In, ``vector_layout(activation_bits, rows)``
         Vectors of the blocks taken, in order. No back-pressure.
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+        Lanes come ``PAYLOAD_LATENCY`` cycles after their transfer.
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
@@ -66,9 +67,9 @@ class TransformBuffer(wiring.Component):
 
     @staticmethod
     def refill_latency_for(tile: int) -> int:
-        """Cycles from a half's release to the next block's first write: n + 8.
+        """Cycles from a half's release to the next block's first write: n + 9.
 
-        One until the block is accepted and the last pixel of its first patch is read, three until that arrives,
+        One until the block is accepted and the last pixel of its first patch is read, four until that arrives,
         and the transform.
         """
         return 1 + PatchFeeder.read_latency + InputTransform.latency_for(tile)
@@ -234,4 +235,6 @@ class TransformBuffer(wiring.Component):
                 payload.tag.accumulate.eq(~first_block | current.accumulate[0]),
                 payload.tag.last.eq(final & current.signal[Semaphore.SUMS_READY]),
             ]
-        m.d.comb += payload.lanes.as_value().eq(read.data)
+        lanes = Signal(len(read.data), reset_less=True)
+        m.d.sync += lanes.eq(read.data)
+        m.d.comb += payload.lanes.as_value().eq(lanes)

@@ -39,7 +39,8 @@ class WeightTransform(wiring.Component):
         The transform, by its place in ``config.tiles``; may only change while ``empty`` is high.
     raw : In, stream of cols x signed(8)
     weights : Out, stream of ``weights_layout(config)``
-        The first row ``latency`` cycles after a raw tile's last transfer.
+        The first row ``latency`` cycles after a raw tile's last transfer. Lanes of both streams come
+        ``PAYLOAD_LATENCY`` cycles after their transfer.
     empty : Out, 1
         No row is held, of a raw tile or of a transformed one.
     """
@@ -106,14 +107,20 @@ class WeightTransform(wiring.Component):
         with m.If(used):
             m.d.sync += use_half.eq(~use_half)
 
+        # A row's lanes come a cycle after its transfer, and are written before the walk gets to the tile's last row.
+        written, write_address = Signal(KERNEL * KERNEL), Signal(row_bits + 1)
+        m.d.sync += [
+            written.eq(Mux(filling, 1 << tap, 0)),
+            write_address.eq(Cat(fill_row, Const(0, row_bits - len(fill_row)), fill_half)),
+        ]
         taps = []
         for index in range(KERNEL * KERNEL):
             memory = Memory(shape=8 * config.cols, depth=2 << row_bits, init=[])
             m.submodules[f"tap_{index}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.en.eq(filling & (tap == index)),
-                write.addr.eq(Cat(fill_row, Const(0, row_bits - len(fill_row)), fill_half)),
+                write.en.eq(written[index]),
+                write.addr.eq(write_address),
                 write.data.eq(self.raw.payload),
                 read.en.eq(walking & advance),
                 read.addr.eq(Cat(row, Const(0, row_bits - len(row)), use_half)),
@@ -143,7 +150,9 @@ class WeightTransform(wiring.Component):
             column = [taps[ky * KERNEL + kx] for ky in range(KERNEL)]
             columns.append(self._combine(m, f"column_{kx}", advance, down, column, 8, middle_bits))
         weights = self._combine(m, "weights", advance, along, columns, middle_bits, config.weight_bits)
-        m.d.comb += self.weights.payload.as_value().eq(weights)
+        lanes = Signal(len(weights), reset_less=True)
+        m.d.sync += lanes.eq(weights)
+        m.d.comb += self.weights.payload.as_value().eq(lanes)
         return m
 
     def _choose(self, m: Module, line: data.View, number: Value, last: Value, four: Value) -> None:

@@ -56,32 +56,48 @@ class Bench:
         self.dut.rst.value = 0
         cocotb.start_soon(self.monitor())
 
-    async def drive(self, name: str, words: Sequence[int], pace: float) -> None:
-        """Offer each word until it is taken, at a random moment when ``pace`` is below 1."""
+    async def drive(self, name: str, words: Sequence[int], pace: float, lanes_bits: int) -> None:
+        """Offer each word until it is taken, at a random moment when ``pace`` is below 1.
+
+        Its lanes, which are its low bits, come a cycle after it is taken, and rubbish in all other cycles.
+        """
         valid, ready, payload = (getattr(self.dut, f"{name}__{signal}") for signal in ("valid", "ready", "payload"))
+        lanes = 0
+
+        def show(word: int) -> None:
+            payload.value = word >> lanes_bits << lanes_bits | lanes
+
         for word in words:
             while self.random.random() > pace:
                 valid.value = 0
-                payload.value = self.random.getrandbits(len(payload))
+                show(self.random.getrandbits(len(payload)))
                 await RisingEdge(self.dut.clk)
+                lanes = self.random.getrandbits(lanes_bits)
             valid.value = 1
-            payload.value = word
             taken = False
             while not taken:
+                show(word)
                 await FallingEdge(self.dut.clk)
                 taken = ready.value == 1
                 await RisingEdge(self.dut.clk)
+                lanes = word & (1 << lanes_bits) - 1 if taken else self.random.getrandbits(lanes_bits)
         valid.value = 0
+        show(0)
 
     async def monitor(self) -> None:
-        cycle = 0
+        cycle, row_due, vector_due = 0, False, None
+        lanes = (1 << CONFIG.rows * CONFIG.activation_bits) - 1
         while True:
             await FallingEdge(self.dut.clk)
             self.check_sums(cycle)
-            # The vector first: a tile whose last row arrives in this cycle is not complete yet.
+            # Of transfers a cycle ago. The vector first: a tile whose last row came with it is not complete yet.
+            if vector_due is not None:
+                self.take_vector(vector_due | int(self.dut.vectors__payload.value) & lanes, cycle - 1)
+            vector_due = None
             if self.dut.vectors__valid.value == 1 and self.dut.vectors__ready.value == 1:
-                self.take_vector(int(self.dut.vectors__payload.value), cycle)
-            if self.dut.weights__valid.value == 1 and self.dut.weights__ready.value == 1:
+                vector_due = int(self.dut.vectors__payload.value) & ~lanes
+            row_came, row_due = row_due, self.dut.weights__valid.value == 1 and self.dut.weights__ready.value == 1
+            if row_came:
                 self.rows.append(unpack(int(self.dut.weights__payload.value), CONFIG.weight_bits, CONFIG.cols))
                 if len(self.rows) == CONFIG.rows:
                     self.waiting.append(np.array(self.rows[::-1]))
@@ -121,10 +137,11 @@ async def sums_are_matrix_products_whatever_stalls(dut: HierarchyObject, paces: 
         for count in counts
         for i, lanes in enumerate(extremes(numbers, CONFIG.activation_bits, (count, CONFIG.rows)))
     ]
+    rows = [pack(row, CONFIG.weight_bits) for row in weights]
     await bench.reset()
     drivers = [
-        cocotb.start_soon(bench.drive("weights", [pack(row, CONFIG.weight_bits) for row in weights], paces[0])),
-        cocotb.start_soon(bench.drive("vectors", vectors, paces[1])),
+        cocotb.start_soon(bench.drive("weights", rows, paces[0], CONFIG.cols * CONFIG.weight_bits)),
+        cocotb.start_soon(bench.drive("vectors", vectors, paces[1], CONFIG.rows * CONFIG.activation_bits)),
     ]
     for driver in drivers:
         await with_timeout(driver, 50 * CYCLE_NS * len(vectors), "ns")

@@ -78,20 +78,20 @@ class Bench:
         port.value = 0
 
     async def offer(self, rows: Sequence[Sequence[int]], pace: float) -> None:
-        """Raw weight rows, each until it is taken."""
+        """Raw weight rows, each until it is taken; its lanes come a cycle later, and rubbish else."""
         valid, payload = self.dut.raw__valid, self.dut.raw__payload
         for row in rows:
             while self.random.random() > pace:
                 valid.value = 0
-                payload.value = self.random.getrandbits(len(payload))
                 await RisingEdge(self.dut.clk)
+                payload.value = self.random.getrandbits(len(payload))
             valid.value = 1
-            payload.value = pack(row, 8)
             taken = False
             while not taken:
                 await FallingEdge(self.dut.clk)
                 taken = self.dut.raw__ready.value == 1
                 await RisingEdge(self.dut.clk)
+                payload.value = pack(row, 8) if taken else self.random.getrandbits(len(payload))
         valid.value = 0
 
     async def take(self, pace: float) -> None:
@@ -100,7 +100,7 @@ class Bench:
             await RisingEdge(self.dut.clk)
 
     async def monitor(self) -> None:
-        cycle, held_back = 0, None
+        cycle, held_back, row_due, raw_due = 0, False, False, False
         while True:
             await FallingEdge(self.dut.clk)
             n = winograd(self.tile).patch
@@ -128,15 +128,18 @@ class Bench:
                 self.answers.extend(zip(when, y.tolist(), strict=True))
                 self.sums = []
 
-            row = int(self.dut.weights__payload.value) if self.dut.weights__valid.value == 1 else None
-            assert held_back is None or row == held_back, f"a row went away in cycle {cycle}"
-            held_back = row
-            if row is not None and self.dut.weights__ready.value == 1:
-                held_back = None
+            # Lanes of both streams come a cycle after their transfer.
+            if row_due:
                 assert self.weights, f"surplus weights in cycle {cycle}"
+                row = int(self.dut.weights__payload.value)
                 assert unpack(row, U_BITS, CONFIG.cols) == self.weights.popleft(), cycle
                 self.checked["weights"] += 1
-            if self.dut.raw__valid.value == 1 and self.dut.raw__ready.value == 1:
+            valid = self.dut.weights__valid.value == 1
+            assert valid or not held_back, f"a row went away in cycle {cycle}"
+            row_due = valid and self.dut.weights__ready.value == 1
+            held_back = valid and not row_due
+            raw_came, raw_due = raw_due, self.dut.raw__valid.value == 1 and self.dut.raw__ready.value == 1
+            if raw_came:
                 self.raw.append(unpack(int(self.dut.raw__payload.value), 8, CONFIG.cols))
             if len(self.raw) == 9 * CONFIG.rows:
                 taps = np.array(self.raw).reshape(3, 3, CONFIG.rows, CONFIG.cols).transpose(2, 3, 0, 1)

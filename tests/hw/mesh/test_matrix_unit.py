@@ -14,7 +14,7 @@ from amaranth.sim import Simulator, SimulatorContext
 from signed_numbers import extremes, wrapped
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.mesh.matrix_unit import MatrixUnit
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, MatrixUnit
 from wingrid.hw.mesh.mesh import Mesh
 
 Tile = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
@@ -65,22 +65,27 @@ def run(
     async def testbench(ctx: SimulatorContext) -> None:
         row = vector = cycle = 0
         weights_offered = vectors_offered = False
+        # Of the transfers a cycle ago, noise if there were none.
+        weights, lanes = [-1] * config.cols, [-1] * config.rows
         while len(trace.sum_cycles) < len(vectors) or cycle < trace.sum_cycles[-1] + 2 * latency:
             weights_offered = row < len(rows) and (weights_offered or offer_weights(cycle))
             vectors_offered = vector < len(vectors) and (vectors_offered or offer_vectors(cycle))
             ctx.set(dut.weights.valid, weights_offered)
-            ctx.set(dut.weights.payload, rows[row] if weights_offered else [-1] * config.cols)
+            ctx.set(dut.weights.payload, weights)
             ctx.set(dut.vectors.valid, vectors_offered)
-            lanes, first = vectors[vector] if vectors_offered else ([-1] * config.rows, cycle % 2)
+            first = vectors[vector][1] if vectors_offered else cycle % 2
             tag = {"number": vector, "odd": vector % 2}
             ctx.set(dut.vectors.payload, {"lanes": lanes, "first": first, "tag": tag})
             trace.ready.append(bool(ctx.get(dut.vectors.ready)))
             trace.loaded.append(bool(ctx.get(dut.loaded)))
+            weights, lanes = [-1] * config.cols, [-1] * config.rows
             if weights_offered and ctx.get(dut.weights.ready):
                 trace.weight_cycles.append(cycle)
+                weights = rows[row]
                 row, weights_offered = row + 1, False
             if vectors_offered and ctx.get(dut.vectors.ready):
                 trace.vector_cycles.append(cycle)
+                lanes = vectors[vector][0]
                 vector, vectors_offered = vector + 1, False
             sums = ctx.get(dut.sums)
             if sums.valid:
@@ -98,7 +103,7 @@ def run(
 
     expected = np.concatenate([block @ weights for weights, block in tiles])
     np.testing.assert_array_equal(trace.sums, wrapped(expected, config.accumulator_bits))
-    assert latency == 1 + Mesh.latency_for(config)
+    assert latency == PAYLOAD_LATENCY + 1 + Mesh.latency_for(config)
     assert trace.tags == [(i, i % 2) for i in range(len(vectors))]
     assert trace.sum_cycles == [cycle + latency for cycle in trace.vector_cycles]
     assert len(trace.weight_cycles) == len(rows)

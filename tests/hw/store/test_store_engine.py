@@ -14,6 +14,7 @@ from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Semaphore, Store, mask
 from wingrid.hw.store.output_buffer import SEGMENT
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.store_engine import StoreEngine
 from wingrid.hw.winograd_matrices import winograd
 
@@ -61,11 +62,14 @@ def run(
         layout = dispatched(Store)
         cycle = 0
 
+        asked = [0] * OperandBuffers.read_latency
+
         async def tick() -> None:
             nonlocal cycle
-            address = ctx.get(dut.parameter_address)
+            asked.append(ctx.get(dut.parameter_address))
             await ctx.tick()
-            pins.set(dut.parameter_data, sum(int(byte) << 8 * i for i, byte in enumerate(planes[address])))
+            answer = planes[asked[-OperandBuffers.read_latency]]
+            pins.set(dut.parameter_data, sum(int(byte) << 8 * i for i, byte in enumerate(answer)))
             cycle += 1
             pins.set(dut.available, available(cycle))
             pins.set(dut.placed, placed(cycle))

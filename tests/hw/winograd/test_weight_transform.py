@@ -65,11 +65,14 @@ def stream(
         todo = [(tile, row) for tile, kernels in work for row in raw_rows(kernels)]
         expected = [row for tile, kernels in work for row in transformed_rows(kernels, tile)]
         ends = list(itertools.accumulate(winograd(tile).patch ** 2 * config.rows for tile, _ in work))
-        tile, held_back, cycle, offering = work[0][0], None, 0, False
+        tile, held_back, cycle, offering = work[0][0], False, 0, False
+        # Lanes come a cycle after their transfer, noise else.
+        noise = (1 << 8 * config.cols) - 1
+        late, due = noise, False
         ctx.set(dut.select, config.tiles.index(tile))
         while len(trace.received) < len(expected) or cycle < trace.taken[-1] + 20:
             raw_tiles, partial = divmod(len(trace.sent), 9 * config.rows)
-            out = sum(end <= len(trace.received) for end in ends)
+            out = sum(end <= len(trace.taken) for end in ends)
             empty = raw_tiles == out and not partial
             assert ctx.get(dut.empty) == empty, cycle
             if todo and todo[0][0] != tile and empty:
@@ -77,27 +80,29 @@ def stream(
                 ctx.set(dut.select, config.tiles.index(tile))
             # Once offered, a row stays until it is taken.
             offering = bool(todo) and todo[0][0] == tile and (offering or send())
-            word = pack(todo[0][1], 8) if offering else (1 << 8 * config.cols) - 1
             taking = take()
-            ctx.set(dut.raw.payload.as_value(), word)
+            ctx.set(dut.raw.payload.as_value(), late)
+            late = noise
             ctx.set(dut.raw.valid, offering)
             ctx.set(dut.weights.ready, taking)
             if ctx.get(dut.raw.ready):
                 trace.ready.append(cycle)
                 if offering:
                     trace.sent.append(cycle)
-                    todo.pop(0)
+                    late = pack(todo.pop(0)[1], 8)
                     offering = False
             row = unpack(ctx.get(dut.weights.payload.as_value()), config.weight_bits, config.cols)
+            if due:
+                assert row == expected[len(trace.received)], cycle
+                trace.received.append(row)
             valid = ctx.get(dut.weights.valid)
-            assert held_back is None or (valid and row == held_back), cycle
-            held_back = row if valid and not taking else None
+            assert valid or not held_back, cycle
+            held_back = valid and not taking
+            due = valid and taking
             if valid:
                 trace.valid.append(cycle)
                 if taking:
                     trace.taken.append(cycle)
-                    trace.received.append(row)
-                    assert row == expected[len(trace.received) - 1], cycle
             await ctx.tick()
             cycle += 1
 

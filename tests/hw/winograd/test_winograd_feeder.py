@@ -120,12 +120,20 @@ def run(
         first_flag = dut.vectors.payload.first
         sizes = [len(vectors) for vectors in per_instruction]
         cycle, waiting, quiet_since, accepted = 0, None, -1, 0
+        # What the buffer's memory answered last; all of a taken vector but its lanes, which come a cycle later.
+        answer, taken = 0, None
+        lanes = (1 << VECTOR["first"].offset) - 1
         while cycle < cycles if cycles else len(trace.vectors) < len(expected) or cycle < quiet_since + 150:
             pins.set(dut.instruction.valid, bool(words))
             if words:
                 pins.set(instruction_word, words[0])
             pins.set(dut.available, mask([s for s in Semaphore if counts[s]]))
             pins.set(dut.halt, halt(cycle))
+            if taken is not None:
+                vector = taken | ctx.get(vector_word) & lanes
+                assert f"{vector:x}" == f"{expected[len(trace.vectors)]:x}", (cycle, len(trace.vectors))
+                trace.vectors.append(vector)
+                taken = None
             offered, first = ctx.get(dut.vectors.valid), ctx.get(first_flag)
             if offered and first and waiting is None:
                 waiting = wait_at_first()
@@ -134,15 +142,13 @@ def run(
             trace.stalls.append(Stall(ctx.get(dut.stall)))
             if offered and ready:
                 waiting = None
-                assert len(trace.vectors) < len(expected), f"surplus vector in cycle {cycle}"
-                vector = ctx.get(vector_word)
-                assert f"{vector:x}" == f"{expected[len(trace.vectors)]:x}", (cycle, len(trace.vectors))
-                trace.vectors.append(vector)
+                assert len(trace.taken) < len(expected), f"surplus vector in cycle {cycle}"
+                taken = ctx.get(vector_word) & ~lanes
                 trace.taken.append(cycle)
                 quiet_since = cycle
             elif waiting:
                 waiting -= 1
-            assert ctx.get(dut.idle) == (len(trace.vectors) == accepted and cycle > quiet_since), cycle
+            assert ctx.get(dut.idle) == (len(trace.taken) == accepted and cycle > quiet_since), cycle
             take, signal = ctx.get(dut.take), ctx.get(dut.signal)
             for semaphore in Semaphore:
                 if take >> semaphore & 1:
@@ -158,8 +164,9 @@ def run(
             accepting = bool(words) and ctx.get(dut.instruction.ready)
             entry = ctx.get(dut.read_address) if ctx.get(dut.read_enable) else None
             await ctx.tick()
+            pins.set(dut.read_data, answer)
             if entry is not None:
-                pins.set(dut.read_data, entries[entry])
+                answer = entries[entry]
             if accepting:
                 words.pop(0)
                 accepted += sizes.pop(0)
