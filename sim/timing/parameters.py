@@ -51,6 +51,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,
     "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
     "decode_latency": lambda *_: FetchEngine.decode_latency,
+    "fence_latency": lambda *_: FetchEngine.fence_latency,
     "load_start_latency": lambda *_: LoadEngine.start_latency,
     "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
