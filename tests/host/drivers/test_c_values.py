@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import ctypes
 import dataclasses
+import os
+from pathlib import Path
 
 import numpy as np
 import onnx
 import pytest
-from c_driver import CDriver, PlainMachine, library
+from c_driver import CDriver, PlainMachine, Wingrid, compile_c, error, library, sources
 from layer_cases import SQUARE, WIDE, pooled_layer, random_case, random_layer
 from onnx import TensorProto, helper
+from outside_judges import outside_judge
 
 from wingrid.host.compiler import cutting
 from wingrid.host.compiler.compile_layer import plan_exactly
@@ -22,7 +26,7 @@ from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep
 from wingrid.host.onnx_models.session import compute, open_session
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.registers import readings
+from wingrid.hw.registers import Register, Status, readings
 
 pytestmark = pytest.mark.slow
 
@@ -132,3 +136,89 @@ def test_quantising_is_onnx_runtimes() -> None:
         np.testing.assert_array_equal(found.view(dtype), judged["q"])
         back = np.array([library().wingrid_dequantise(place, int(value)) for value in found], np.float32)
         np.testing.assert_array_equal(back, judged["y"])
+
+
+def plain_registers(config: AcceleratorConfig) -> np.ndarray:
+    """A page of words that read as the registers of an accelerator that does nothing."""
+    words = np.zeros(1024, "<u4")
+    for register, value in readings(config).items():
+        words[register // 4] = value
+    return words
+
+
+class Bare(ctypes.Structure):
+    """``struct wingrid_bare``."""
+
+    _fields_ = [
+        ("registers", ctypes.c_void_p),
+        ("reads_per_microsecond", ctypes.c_uint32),
+        ("interrupt", ctypes.c_void_p),
+        ("unmask", ctypes.c_void_p),
+        ("synchronise", ctypes.c_void_p),
+    ]
+
+
+class Uio(ctypes.Structure):
+    """``struct wingrid_uio``."""
+
+    _fields_ = [("file", ctypes.c_int), ("registers", ctypes.c_void_p), ("register_bytes", ctypes.c_size_t)]
+
+
+def one_tensor() -> bytes:
+    """An image without programs."""
+    (layout, _) = layouts(SQUARE, 0)
+    return Tables(SQUARE, [], [TensorRecord("x", ElementType.INT8, 0.5, 0, 1 << 13, layout)]).file(b"", 1 << 14)
+
+
+def test_access_on_bare_metal() -> None:
+    words, memory, image = plain_registers(SQUARE), np.zeros(1 << 14, np.uint8), one_tensor()
+    interrupt, calls = ctypes.c_int(0), []
+    unmask = ctypes.CFUNCTYPE(None)(lambda: calls.append("unmask"))
+    synchronise = ctypes.CFUNCTYPE(None)(lambda: calls.append("synchronise"))
+    hooks = [ctypes.cast(hook, ctypes.c_void_p) for hook in (unmask, synchronise)]
+    bare = Bare(words.ctypes.data, 3, ctypes.addressof(interrupt), *hooks)
+    driver, state = library(), Wingrid()
+    access = ctypes.c_char.in_dll(driver, "wingrid_bare_access")
+    place = ctypes.c_void_p(memory.ctypes.data)
+    arguments = (ctypes.byref(access), ctypes.byref(bare), place, len(memory), ctypes.c_uint64(0))
+    assert driver.wingrid_open(ctypes.byref(state), *arguments) == OK
+    assert driver.wingrid_load(ctypes.byref(state), image, len(image)) == OK
+    assert memory[: len(image)].tobytes() == image
+    assert calls == ["synchronise"]
+    words[Register.STATUS // 4] = Status.RUNNING
+    assert driver.wingrid_wait(ctypes.byref(state), 20) == error("WINGRID_TIMEOUT")
+    words[Register.STATUS // 4] = Status.DONE
+    assert driver.wingrid_wait(ctypes.byref(state), 20) == error("WINGRID_NO_INTERRUPT")
+    interrupt.value = 1
+    assert driver.wingrid_wait(ctypes.byref(state), 20) == OK
+    assert interrupt.value == 0
+    # Before each wait the interrupt is let through; behind a program that has ended, memory is synchronised.
+    assert calls == ["synchronise", "unmask", "unmask", "synchronise", "unmask", "synchronise"]
+
+
+def test_access_by_userspace_io_over_files(tmp_path: Path) -> None:
+    """Files in place of devices: what is mapped, and that the interrupt's file is written and read."""
+    gcc = outside_judge("gcc", "gcc")
+    compile_c(gcc, "-O2", "-fPIC", "-shared", "wingrid.c", "wingrid_uio.c", "-o", "uio.so")
+    driver = ctypes.CDLL(str(sources() / "uio.so"))
+    driver.wingrid_uio_memory.restype = ctypes.c_void_p
+    driver.wingrid_uio_memory.argtypes = [ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint32]
+    words, image = plain_registers(SQUARE), one_tensor()
+    registers, memory = tmp_path / "uio0", tmp_path / "udmabuf0"
+    registers.write_bytes(words.tobytes())
+    memory.write_bytes(bytes(1 << 14))
+    uio, state = Uio(), Wingrid()
+    assert driver.wingrid_uio_open(ctypes.byref(uio), str(tmp_path / "nothing").encode()) == -1
+    assert driver.wingrid_uio_open(ctypes.byref(uio), str(registers).encode()) == 0
+    place = driver.wingrid_uio_memory(str(memory).encode(), 0, 1 << 14)
+    assert driver.wingrid_uio_memory(str(tmp_path / "nothing").encode(), 0, 4096) is None
+    access = ctypes.c_char.in_dll(driver, "wingrid_uio_access")
+    arguments = (ctypes.byref(access), ctypes.byref(uio), ctypes.c_void_p(place), 1 << 14, ctypes.c_uint64(0))
+    assert driver.wingrid_open(ctypes.byref(state), *arguments) == OK
+    assert driver.wingrid_load(ctypes.byref(state), image, len(image)) == OK
+    assert memory.read_bytes()[: len(image)] == image
+    # A plain file is always ready: a wait writes a word of it and reads the next one.
+    assert driver.wingrid_wait(ctypes.byref(state), 1000) == error("WINGRID_STOPPED")
+    assert os.lseek(uio.file, 0, os.SEEK_CUR) == 8
+    assert registers.read_bytes()[:4] == (1).to_bytes(4, "little")
+    driver.wingrid_uio_close(ctypes.byref(uio))
