@@ -9,10 +9,13 @@ import pytest
 from image_cases import built_in_case, digits_case, random_graph_case
 from layer_cases import SQUARE, WIDE
 
+from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.errors import UserError
+from wingrid.host.execution.layer_run import play
 from wingrid.host.images.image import Image
 from wingrid.host.images.machines import RtlMachine, SpecifiedMachine, play_entry
 from wingrid.host.images.running import run_image, run_loaded
+from wingrid.host.onnx_models.graph import AcceleratedStep
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.encoding import record
 from wingrid.hw.isa import Load
@@ -40,6 +43,16 @@ def test_digits_are_one_start_and_one_interrupt() -> None:
         ["DequantizeLinear"],
     ]
     assert case.wrong(run_image(image, SpecifiedMachine(image), case.inputs)) is None
+
+
+def test_an_entry_takes_no_longer_than_its_layers_one_by_one() -> None:
+    case = digits_case()
+    image = case.image()
+    steps = [step for step in case.work.steps if isinstance(step, AcceleratedStep)]
+    alone = [compile_exactly(step.layer, lambda step=step: step.operands, SQUARE) for step in steps]
+    cycles = [play(layer, layer.program, image.timing).cycles for layer in alone]
+    (entry,) = image.contents.entries
+    assert 0 < sum(cycles) - entry.cycles < 300 * len(alone)
 
 
 @pytest.mark.slow
