@@ -212,18 +212,12 @@ class Core(wiring.Component):
         ]
 
         # Start and stop.
+        stored = (stores.level == 0) & store.idle & output_buffer.idle & writer.idle
         m.d.comb += [
+            fetch.stored.eq(stored),
             supervisor.start.eq(self.start),
             supervisor.hold.eq(self.hold),
-            supervisor.idle.eq(
-                fetch.finished
-                & (loads.level == 0)
-                & load.idle
-                & execute.idle
-                & store.idle
-                & output_buffer.idle
-                & writer.idle
-            ),
+            supervisor.idle.eq(fetch.finished & (loads.level == 0) & load.idle & execute.idle & stored),
             supervisor.vectors_idle.eq(execute.vectors_idle),
             supervisor.moving.eq(
                 ~reader.idle

@@ -122,6 +122,9 @@ class Load(Instruction):
     after ``rows`` rows the next block starts ``block_pitch`` entries after the last one started.
     Buffer addresses wrap at the buffer's depth. Sizes are at least 1; addresses in memory are
     multiples of the bus width.
+
+    With ``fence`` 1 it is dispatched, and so is all that follows, when memory has acknowledged the results of every
+    STORE before it: what they wrote can be read.
     """
 
     opcode = Opcode.LOAD
@@ -138,6 +141,7 @@ class Load(Instruction):
     rows: int = _bits(32, default=1)
     row_pitch: int = _bits(32)
     block_pitch: int = _bits(32)
+    fence: int = _bits(8)
 
 
 @dataclass(slots=True)

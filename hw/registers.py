@@ -15,7 +15,7 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
-INTERFACE_VERSION = 1, 0
+INTERFACE_VERSION = 1, 1
 """Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
 changed or taken away in the major one."""
 
@@ -182,6 +182,48 @@ FIELDS: dict[Register, tuple[Field, ...]] = {
         if register.config_field
     },
 }
+
+
+class Agreement(enum.IntEnum):
+    """How a register of constants must agree with what a program was made for."""
+
+    EQUAL = 0
+    """Programs wrap around at the ends of buffers, and count beats of the bus."""
+    AT_LEAST = 1
+    VERSION = 2
+    """The same major version, and a minor one of at least as much."""
+    TIME_ONLY = 3
+    """Any value serves; with another one a program takes another time."""
+
+    def holds(self, wanted: int, value: int) -> bool:
+        """Whether a register that reads as ``value`` will do where ``wanted`` was expected."""
+        same = {
+            Agreement.EQUAL: value == wanted,
+            Agreement.AT_LEAST: value >= wanted,
+            Agreement.VERSION: value >> 16 == wanted >> 16 and value >= wanted,
+            Agreement.TIME_ONLY: True,
+        }
+        return same[self]
+
+
+AGREEMENTS: dict[Register, Agreement] = {
+    Register.IDENTITY: Agreement.EQUAL,
+    Register.SHAPE: Agreement.EQUAL,
+    Register.VERSION: Agreement.VERSION,
+    Register.CONFIG_WINOGRAD: Agreement.AT_LEAST,
+    Register.CONFIG_BUS_BYTES: Agreement.EQUAL,
+    Register.CONFIG_INPUT_BUFFER: Agreement.EQUAL,
+    Register.CONFIG_WEIGHT_BUFFER: Agreement.EQUAL,
+    Register.CONFIG_ACCUMULATORS: Agreement.AT_LEAST,
+    Register.CONFIG_PARAMETER_BLOCKS: Agreement.EQUAL,
+    Register.CONFIG_OUTPUT_BUFFER: Agreement.TIME_ONLY,
+    Register.CONFIG_QUEUE_DEPTH: Agreement.TIME_ONLY,
+    Register.CONFIG_FETCH_AHEAD: Agreement.TIME_ONLY,
+    Register.CONFIG_BURST_BEATS: Agreement.TIME_ONLY,
+    Register.CONFIG_READS_IN_FLIGHT: Agreement.TIME_ONLY,
+    Register.CONFIG_WRITES_IN_FLIGHT: Agreement.TIME_ONLY,
+}
+"""For each register of constants."""
 
 
 def readings(config: AcceleratorConfig) -> dict[Register, int]:

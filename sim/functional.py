@@ -72,7 +72,9 @@ class FunctionalMachine:
         tokens = dict.fromkeys(Semaphore, 0)
         while waiting or active or any(queues.values()):
             moves: list[type[Instruction] | None] = []
-            if waiting and len(queues[type(waiting[0])]) < self.config.queue_depth:
+            storing = Store in active or queues[Store]
+            fenced = waiting and isinstance(waiting[0], Load) and waiting[0].fence and storing
+            if waiting and len(queues[type(waiting[0])]) < self.config.queue_depth and not fenced:
                 moves.append(None)
             for kind in INSTRUCTIONS:
                 ready = queues[kind] and all(tokens[semaphore] for semaphore in _bits(queues[kind][0].wait))

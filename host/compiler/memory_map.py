@@ -17,6 +17,16 @@ def activation_bytes(shape: tuple[int, int, int, int], lanes: int, config: Accel
     return images * math.ceil(channels / lanes) * height * width * config.bus_bytes
 
 
+def weight_bytes(blocking: Blocking, config: AcceleratorConfig) -> int:
+    """Bytes that a layer's weight tiles take, as ``pack_weights`` leaves them."""
+    return blocking.first_tile[-1] * config.rows * config.bus_bytes
+
+
+def parameter_bytes(blocking: Blocking, config: AcceleratorConfig) -> int:
+    """Bytes that a layer's parameters take, as ``pack_parameters`` leaves them."""
+    return blocking.output_blocks * PARAMETER_BYTES * config.bus_bytes
+
+
 def require_reachable(layer: Layer, config: AcceleratorConfig) -> None:
     """Raise ``LayerError`` for a layer so large that the accelerator cannot address what it takes and leaves.
 
@@ -66,7 +76,7 @@ class MemoryMap:
         Raises ``LayerError`` if it does not fit into the address space.
         """
         bus = config.bus_bytes
-        sizes = [blocking.first_tile[-1] * config.rows * bus, blocking.output_blocks * PARAMETER_BYTES * bus]
+        sizes = [weight_bytes(blocking, config), parameter_bytes(blocking, config)]
         if place is None:
             sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
             sizes.append(activation_bytes(blocking.output_shape, config.cols, config))

@@ -18,7 +18,19 @@ from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Fault
-from wingrid.hw.registers import IDENTITY, INTERFACE_VERSION, Control, Counter, Register, Status, counter_address
+from wingrid.hw.registers import (
+    AGREEMENTS,
+    IDENTITY,
+    INTERFACE_VERSION,
+    VERSION,
+    Agreement,
+    Control,
+    Counter,
+    Register,
+    Status,
+    counter_address,
+    readings,
+)
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
@@ -94,37 +106,34 @@ def check_device(device: RtlSimulator, config: AcceleratorConfig) -> None:
     identity = device.read_register(Register.IDENTITY)
     if identity != IDENTITY:
         raise MachineFault(f"the device answers with identity {identity:#x}, not {IDENTITY:#x}: it is no accelerator")
-    major, minor = divmod(device.read_register(Register.VERSION), 1 << 16)
-    if major != INTERFACE_VERSION[0] or minor < INTERFACE_VERSION[1]:
+    version = device.read_register(Register.VERSION)
+    if not AGREEMENTS[Register.VERSION].holds(VERSION, version):
+        major, minor = divmod(version, 1 << 16)
         needed = ".".join(map(str, INTERFACE_VERSION))
         raise MachineFault(f"the device has version {major}.{minor} of the instruction set and registers, not {needed}")
     shape = device.read_register(Register.SHAPE)
     for name, value in (("rows", shape >> 16), ("cols", shape & 0xFFFF)):
         if value != getattr(config, name):
             raise MachineFault(f"the program is for {name} = {getattr(config, name)}, the device has {value}")
-    for register, enough in FITS.items():
-        value, needed = device.read_register(register), getattr(config, str(register.config_field))
-        if value < needed or (value > needed and not enough):
-            raise MachineFault(f"the program is for {register.config_field} = {needed}, the device has {value}")
-
-
-FITS = {
-    Register.CONFIG_BUS_BYTES: False,
-    Register.CONFIG_INPUT_BUFFER: False,
-    Register.CONFIG_WEIGHT_BUFFER: False,
-    Register.CONFIG_PARAMETER_BLOCKS: False,
-    Register.CONFIG_ACCUMULATORS: True,
-    Register.CONFIG_WINOGRAD: True,
-}
-"""What of the configuration a program depends on, and whether more than it needs will do."""
+    for register, wanted in readings(config).items():
+        if register.config_field is None or AGREEMENTS[register] is Agreement.TIME_ONLY:
+            continue
+        value = device.read_register(register)
+        if not AGREEMENTS[register].holds(wanted, value):
+            raise MachineFault(f"the program is for {register.config_field} = {wanted}, the device has {value}")
 
 
 def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
     """Check that the device is what the layer was compiled for, and start the program."""
-    check_device(device, compiled.config)
+    start_program(device, compiled.config, compiled.memory.program, compiled.length)
+
+
+def start_program(device: RtlSimulator, config: AcceleratorConfig, program: int, length: int) -> None:
+    """Start ``length`` instructions at byte address ``program``, on a device of what they were made for."""
+    check_device(device, config)
     device.write_register(Register.INTERRUPT_ENABLE, 1)
-    device.write_register(Register.PROGRAM, compiled.memory.program)
-    device.write_register(Register.PROGRAM_LENGTH, compiled.length)
+    device.write_register(Register.PROGRAM, program)
+    device.write_register(Register.PROGRAM_LENGTH, length)
     device.write_register(Register.CONTROL, Control.START)
 
 

@@ -45,6 +45,10 @@ class AcceleratedStep:
     """Names of the model's nodes that the layer stands for."""
     repeats: tuple[int, ...] | None = None
     """The model's channel behind each of the layer's, where the host repeats some (see ``SplitWeights``)."""
+    source_scale: float = 0.0
+    """The real number that a step of the input stands for; 0 where nobody said."""
+    target_scale: float = 0.0
+    """The same of the output."""
 
     @property
     def name(self) -> str:

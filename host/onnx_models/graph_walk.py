@@ -8,21 +8,26 @@ from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
+import onnx
 
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
-from wingrid.host.onnx_models.session import Value, compute, open_session, run_nodes
+from wingrid.host.onnx_models.session import Value, compute, model_of, open_session
 from wingrid.host.onnx_models.tensors import LINEAR, is_quantised_operator
 
 Values = dict[str, Value]
 Walk = Generator[tuple[AcceleratedStep, npt.NDArray[np.int8]], npt.NDArray[np.int8], Values]
+Segment = tuple[onnx.ModelProto, Values]
+"""Nodes that the host does at once, as a model by themselves, and what that took."""
 
 
-def walk(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Walk:
+def walk(
+    graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], segments: list[Segment | AcceleratedStep] | None = None
+) -> Walk:
     """Yields each layer of the accelerator with its input, and wants its output sent; returns the model's outputs.
 
-    A tensor is kept until the last step that takes it.
+    A tensor is kept until the last step that takes it. ``segments`` gets what was done, in order.
     """
     values: Values = dict(inputs)
     uses = Counter(name for step in graph.steps for name in inputs_of(step))
@@ -30,6 +35,8 @@ def walk(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Walk:
     for group in _groups(graph.steps):
         first = group[0]
         if isinstance(first, AcceleratedStep):
+            if segments is not None:
+                segments.append(first)
             source = values[first.source] if first.source in values else graph.constants[first.source]
             output = yield first, first.layer_input(source)
             values[first.target] = first.model_output(output)
@@ -39,7 +46,10 @@ def walk(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Walk:
             inside = Counter(name for step in group for name in inputs_of(step))
             left = [name for step in group for name in outputs_of(step) if uses[name] > inside[name]]
             # An operator whose outputs nobody takes has nothing to compute, but ONNX Runtime wants an output.
-            values.update(run_nodes(nodes, needed, graph.constants, left or outputs_of(first), graph.optimised))
+            model = model_of(nodes, needed, graph.constants, left or outputs_of(first), graph.optimised)
+            if segments is not None:
+                segments.append((model, needed))
+            values.update(compute(open_session(model), needed))
         for step in group:
             for name in inputs_of(step):
                 uses[name] -= 1

@@ -164,7 +164,17 @@ def _step(
     )
     check_sums(layer, operands)
     return AcceleratedStep(
-        layer, operands, arrangement, node.input[0], node.output[0], taken, left, (node.name,), repeats
+        layer,
+        operands,
+        arrangement,
+        node.input[0],
+        node.output[0],
+        taken,
+        left,
+        (node.name,),
+        repeats,
+        float(x_scale.reshape(())),
+        float(y_scale.reshape(())),
     )
 
 

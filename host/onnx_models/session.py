@@ -33,6 +33,17 @@ def run_nodes(
 
     Raises ``ModelRefused`` with ONNX Runtime's reason if it fails.
     """
+    return compute(open_session(model_of(nodes, values, constants, outputs, like)), dict(values))
+
+
+def model_of(
+    nodes: Sequence[onnx.NodeProto],
+    values: Mapping[str, Value],
+    constants: Mapping[str, npt.NDArray],
+    outputs: Sequence[str],
+    like: onnx.ModelProto,
+) -> onnx.ModelProto:
+    """The nodes as a model by themselves, which takes what is like ``values``; the rest as in ``run_nodes``."""
     used = {name for node in nodes for name in taken_by(node)}
     graph = helper.make_graph(
         list(nodes),
@@ -43,7 +54,7 @@ def run_nodes(
     )
     model = helper.make_model(graph, opset_imports=like.opset_import, ir_version=like.ir_version)
     model.functions.extend(like.functions)
-    return compute(open_session(model), dict(values))
+    return model
 
 
 def _type_of(name: str, value: Value) -> onnx.TypeProto:

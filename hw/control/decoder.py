@@ -36,8 +36,8 @@ class Decoder(wiring.Component):
         The bit of its place in ``INSTRUCTIONS``, for an instruction without fault.
     fault : Out, Fault
         NONE, READ_ERROR (whatever the word is), ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of
-        instruction may not touch, an operand that must not be zero, an unknown buffer or bank, an address that is not
-        a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
+        instruction may not touch, an operand that must not be zero, an unknown buffer, bank or fence, an address that
+        is not a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
     """
 
     latency = 3
@@ -91,7 +91,7 @@ class Decoder(wiring.Component):
         }
         illegal = self._compared(
             m,
-            load.buffer >= len(Buffer),
+            (load.buffer >= len(Buffer)) | (load.fence > 1),
             load.run_beats == 0,
             load.runs == 0,
             load.row_beats == 0,

@@ -24,7 +24,7 @@ class FetchEngine(wiring.Component):
     Each instruction is one burst, requested up to ``config.fetch_ahead`` instructions before it is dispatched. The
     oldest one that has come stands at the head, where it is decoded. Its verdict rests in registers, so that whether it
     goes depends on them and on its engine's queue alone. An instruction whose engine's queue is full holds up those
-    behind it.
+    behind it, and so does a LOAD with a fence until the STOREs before it are done.
 
     Members
     -------
@@ -39,6 +39,8 @@ class FetchEngine(wiring.Component):
     load : Out, stream of ``dispatched(Load)``
     execute : Out, stream of ``dispatched(Execute)``
     store : Out, stream of ``dispatched(Store)``
+    stored : In, 1
+        No STORE is queued or under way, and memory has acknowledged the results of those that were.
     halt : In, 1
         Nothing is requested or dispatched.
     finished : Out, 1
@@ -55,6 +57,8 @@ class FetchEngine(wiring.Component):
     """Cycles from an instruction's arrival at the head, which is one after the last one's dispatch, to its own."""
     request_cycles = 2
     """Cycles from the start, or from a request, to the next request."""
+    fence_latency = 1
+    """Cycles from the first one in which the STOREs are done to the earliest dispatch of a LOAD that waits for them."""
     refill_latency = 3
     """Cycles from a dispatch to the request that it makes room for."""
 
@@ -70,6 +74,7 @@ class FetchEngine(wiring.Component):
                 "load": Out(stream.Signature(dispatched(Load))),
                 "execute": Out(stream.Signature(dispatched(Execute))),
                 "store": Out(stream.Signature(dispatched(Store))),
+                "stored": In(1),
                 "halt": In(1),
                 "finished": Out(1),
                 "dispatched": Out(1),
@@ -145,10 +150,15 @@ class FetchEngine(wiring.Component):
             self.fault.eq(Mux(decoded, decoder.fault, Fault.NONE)),
             fetched.output.ready.eq(dispatch),
         ]
+        # A STORE shows in `stored` well before an instruction behind it is decoded.
+        stored = Signal()
+        m.d.sync += stored.eq(self.stored)
+        fenced = Signal()
+        m.d.comb += fenced.eq(data.View(Load.layout(), head.word[: Load.layout().size]).fence[0] & ~stored)
         ports = {Load: self.load, Execute: self.execute, Store: self.store}
         for place, kind in enumerate(INSTRUCTIONS):
             m.d.comb += [
-                ports[kind].valid.eq(decoded & decoder.kind[place]),
+                ports[kind].valid.eq(decoded & decoder.kind[place] & ~(fenced if kind is Load else 0)),
                 ports[kind].payload.instruction.eq(head.word[: kind.layout().size]),
                 ports[kind].payload.pc.eq(self.pc),
             ]

@@ -38,7 +38,7 @@ public:
         const ptrdiff_t before = m_dispatched.count();
         while (m_dispatched.count() < m_arrived.count()) {
             const Program::Place& place = m_program.order[m_dispatched.count()];
-            const Cycle free = engine_free(place);
+            const Cycle free = std::max(engine_free(place), fence(place));
             if (!known(free)) break;
             const Cycle at_head = std::max(m_arrived.at(m_dispatched.count()), m_dispatched.last() + NEXT);
             const Cycle cycle = std::max(at_head + m_parameters.decode_latency, free);
@@ -74,6 +74,13 @@ private:
             return std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
                              left_by(progress.direct_done, m_direct)});
         return std::max({weights, room(progress.direct, m_direct, depth), left_by(progress.winograd_done, m_winograd)});
+    }
+
+    // The first cycle in which a LOAD may be dispatched that waits for the STOREs before it.
+    Cycle fence(const Program::Place& place) const {
+        if (place.opcode != Opcode::LOAD || !m_program.loads[place.number].fields.fence) return 0;
+        const bool taken = m_progress.stores.count() == m_progress.queued_stores.count();
+        return taken && known(m_progress.stored) ? m_progress.stored + m_parameters.fence_latency : UNKNOWN;
     }
 
     // The first cycle in which the other source of vectors leaves mesh and input buffer to this one.

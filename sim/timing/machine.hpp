@@ -55,7 +55,7 @@ public:
     void count(int64_t* counters) const {
         const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
         const Cycle end = std::max({m_fetch.finished(), m_load.idle_from(), m_weights.idle_from(), settled,
-                                    m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()})
+                                    stored()})
                           + m_parameters.stop_latency;
         const Cycle after = m_vectors.last() + 1;
         const Cycle drain = Span{std::max(after, m_fetch.finished()), end}.length();
@@ -85,6 +85,7 @@ private:
     void settle() {
         bool moved;
         do {
+            m_progress.stored = stored();
             moved = m_fetch.run();
             moved |= m_load.run();
             moved |= m_patches.run();
@@ -93,6 +94,12 @@ private:
             moved |= m_output.run();
             moved |= m_writer.run();
         } while (moved);
+    }
+
+    // The first cycle in which memory has acknowledged the results of all STOREs taken so far.
+    Cycle stored() const {
+        if (m_store.draining() || !m_output.done() || !m_writer.done()) return UNKNOWN;
+        return std::max({m_store.idle_from(), m_output.idle_from(), m_writer.idle_from()});
     }
 
     // The first instruction of each engine that has not started.

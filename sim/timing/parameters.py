@@ -52,6 +52,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,
     "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
     "decode_latency": lambda *_: FetchEngine.decode_latency,
+    "fence_latency": lambda *_: FetchEngine.fence_latency,
     "load_start_latency": lambda *_: LoadEngine.start_latency,
     "burst_latency": lambda *_: Bursts.latency,
     "burst_interval": lambda *_: Bursts.interval,

@@ -73,7 +73,7 @@ private:
     }
 
     // Rejects instructions with a zero count, or with a tile that this accelerator does not have.
-    bool legal(const Load& load) const { return load.run_beats && load.runs && load.buffer < BUFFERS; }
+    bool legal(const Load& load) const { return load.run_beats && load.runs && load.buffer < BUFFERS && load.fence <= 1; }
     bool legal(const Execute& execute) const {
         return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
     }

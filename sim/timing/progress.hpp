@@ -20,6 +20,8 @@ struct Progress {
     // When the last vector of the n-th EXECUTE of each sort enters the mesh.
     Times direct_done;
     Times winograd_done;
+    // The first cycle in which memory has acknowledged the results of all STOREs taken so far, if there is one.
+    Cycle stored = 0;
 };
 
 }  // namespace wingrid

@@ -26,8 +26,9 @@ public:
     }
 
     bool done() const {
-        return m_progress.stores.count() == static_cast<ptrdiff_t>(m_program.stores.size()) && !m_tiles_left;
+        return m_progress.stores.count() == static_cast<ptrdiff_t>(m_program.stores.size()) && !draining();
     }
+    bool draining() const { return m_tiles_left; }
     // The first cycle in which nothing is queued or under way.
     Cycle idle_from() const { return m_drained + NEXT; }
 

@@ -53,6 +53,7 @@ def _load(random: np.random.Generator, config: AcceleratorConfig, room: int) -> 
         runs=runs,
         run_pitch=pitch,
         row_beats=runs * run_beats,
+        fence=int(random.random() < 0.2),
     )
 
 

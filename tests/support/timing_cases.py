@@ -17,7 +17,7 @@ from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
 from wingrid.hw.encoding import encode_program
-from wingrid.hw.isa import Fault, Instruction
+from wingrid.hw.isa import Fault, Instruction, Load
 from wingrid.hw.registers import Control, Counter, Register, Status, counter_address
 from wingrid.sim.memory import Dram, MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
@@ -200,6 +200,10 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
             continue
         if compiled.memory_bytes > PROGRAM or len(compiled.instructions) > 400:
             continue
+        # Layers one behind the other, half of them as a network has them: what one leaves can be read by the next.
+        if instructions and random.random() < 0.5:
+            assert isinstance(compiled.instructions[0], Load)
+            compiled.instructions[0].fence = 1
         instructions += compiled.instructions
         about.append(f"{layer} {tiles} {smaller}")
     return TimingCase(name, config, timing, instructions, "; ".join(about))

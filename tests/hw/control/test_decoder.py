@@ -32,7 +32,7 @@ def fault_of(config: AcceleratorConfig, word: Instruction) -> Fault:
 
 def _load(config: AcceleratorConfig, i: Load) -> tuple[bool, bool]:
     sizes = (i.run_beats, i.runs, i.row_beats, i.rows)
-    illegal = i.buffer not in {buffer.value for buffer in Buffer} or 0 in sizes
+    illegal = i.buffer not in {buffer.value for buffer in Buffer} or 0 in sizes or i.fence > 1
     illegal |= bool(i.source % config.bus_bytes or i.run_pitch % config.bus_bytes)
     depths = {
         Buffer.INPUTS.value: config.input_buffer,

@@ -36,9 +36,15 @@ class Seen:
 
 
 def fetch(
-    program: Sequence[Instruction] | bytes, *, pace: float = 1.0, eager: float = 1.0, bad_beat: int = -1, cycles: int
+    program: Sequence[Instruction] | bytes,
+    *,
+    pace: float = 1.0,
+    eager: float = 1.0,
+    bad_beat: int = -1,
+    storing: range = range(0),
+    cycles: int,
 ) -> Seen:
-    """Run it; ``pace`` and ``eager`` are how often memory and engines are ready."""
+    """Run it; ``pace`` and ``eager``: how often memory and engines are ready, ``storing``: when STOREs are at work."""
     code = program if isinstance(program, bytes) else encode_program(program)
     beats = INSTRUCTION_BYTES // CONFIG.bus_bytes
     random = np.random.default_rng(len(code))
@@ -56,6 +62,7 @@ def fetch(
             ctx.set(device.request.ready, int(random.random() < pace))
             for port in ("load", "execute", "store"):
                 ctx.set(getattr(device, port).ready, int(random.random() < eager))
+            ctx.set(device.stored, int(cycle not in storing))
             ctx.set(device.beat.valid, 0)
             if coming and random.random() < pace:
                 beat = coming.popleft()
@@ -138,3 +145,20 @@ def test_stops_at_an_instruction_that_was_not_read() -> None:
     seen = fetch(program, bad_beat=5 * INSTRUCTION_BYTES // CONFIG.bus_bytes + 1, cycles=300)
     check(program, seen, 5)
     assert seen.fault == (Fault.READ_ERROR, 5)
+
+
+def test_a_fence_holds_up_its_load_and_all_behind_it() -> None:
+    program: list[Instruction] = [Store(), Load(), Load(fence=1), Load(), Store()]
+    done = 80
+    seen = fetch(program, storing=range(done), cycles=300)
+    check(program, seen, len(program))
+    cycles = [cycle for _, cycle, _, _ in seen.dispatched]
+    assert cycles[1] < done
+    assert cycles[2] == done + FetchEngine.fence_latency
+    assert cycles[3] == cycles[2] + 1 + FetchEngine.decode_latency
+
+
+def test_a_fence_that_has_nothing_to_wait_for_takes_no_time() -> None:
+    fenced = fetch([Load(), Load(fence=1), Load()], cycles=200)
+    free = fetch([Load(), Load(), Load()], cycles=200)
+    assert [cycle for _, cycle, _, _ in fenced.dispatched] == [cycle for _, cycle, _, _ in free.dispatched]

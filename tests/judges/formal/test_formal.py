@@ -74,6 +74,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         replaced(r"end else if \(bus__bready\) begin", "end else begin"),
         "B steady",
     ),
+    "a fence that holds nothing up": (
+        FetchBench,
+        replaced(r"^(  assign fenced = output__payload\[)320\]", r"\g<1>321]"),
+        "fences hold",
+    ),
     "a run starts where no beat does": (
         BurstsBench,
         replaced(r"^(  assign \\\$\d+ += next_run \+ )pitch;", r"\g<1>beats;"),

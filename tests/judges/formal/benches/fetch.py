@@ -22,15 +22,19 @@ class FetchBench(Bench):
         "requests legal": "A3.4.1: aligned, within 4 KiB, one instruction long",
         "requests steady": "a request stays until it is taken, unless the machine halts",
         "fetch ahead": "never more instructions are asked for ahead than configured",
+        "fences hold": "a LOAD with a fence goes only where the STOREs were done in the cycle before",
     }
-    witnesses: ClassVar = {"third request": "three instructions were asked for"}
+    witnesses: ClassVar = {
+        "third request": "three instructions were asked for",
+        "fence passed": "a LOAD with a fence goes",
+    }
 
     def __init__(self, config: AcceleratorConfig = SMALL) -> None:
         self.config = config
         super().__init__(
             {
                 "start": 1, "first_line": 26, "length": PC_BITS, "request_ready": 1, "beat": read_beat(config).size,
-                "load_ready": 1, "execute_ready": 1, "store_ready": 1, "halt": 1,
+                "load_ready": 1, "execute_ready": 1, "store_ready": 1, "stored": 1, "halt": 1,
             }
         )  # fmt: skip
 
@@ -49,6 +53,7 @@ class FetchBench(Bench):
             device.load.ready.eq(self.load_ready),
             device.execute.ready.eq(self.execute_ready),
             device.store.ready.eq(self.store_ready),
+            device.stored.eq(self.stored),
             device.halt.eq(self.halt),
         ]
         ahead = Signal(8)
@@ -73,6 +78,9 @@ class FetchBench(Bench):
             steady(m, request.valid, request.ready, request.payload) | self.halt | past(m, self.halt | self.start),
         )
         self.rule(m, "fetch ahead", ahead <= config.fetch_ahead)
+        fenced = device.load.valid & device.load.payload.instruction.fence[0]
+        self.rule(m, "fences hold", ~fenced | past(m, self.stored))
+        self.witness(m, "fence passed", fenced & device.load.ready)
         count = Signal(2)
         with m.If(asked & (count != 3)):
             m.d.sync += count.eq(count + 1)

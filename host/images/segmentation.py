@@ -1,0 +1,143 @@
+"""Which layers run in one start, and which tensors they meet through."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from wingrid.host.compiler.compile_layer import PlannedLayer
+from wingrid.host.images.layer_layouts import input_layout, output_layout
+from wingrid.host.images.tensor_layout import TensorLayout
+from wingrid.host.images.work import HostWork, Work
+from wingrid.host.onnx_models.graph import AcceleratedStep
+from wingrid.host.onnx_models.shapes import TensorType
+
+
+@dataclass(eq=False)
+class MemoryTensor:
+    """A tensor in the accelerator's memory, and from which layer to which it is needed there, both included."""
+
+    name: str
+    value: str
+    """The network's tensor of which it holds the values."""
+    type: TensorType
+    layout: TensorLayout
+    scale: float
+    zero_point: int
+    """As memory has it, int8."""
+    first: int
+    last: int
+
+
+@dataclass(eq=False)
+class Entry:
+    """Layers that run in one start."""
+
+    layers: list[int] = field(default_factory=list)
+    inputs: list[MemoryTensor] = field(default_factory=list)
+    """What the host writes before it."""
+    outputs: list[MemoryTensor] = field(default_factory=list)
+    """What the host reads after it."""
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """A network as entries and the host's work, in order."""
+
+    steps: list[Entry | HostWork]
+    tensors: list[MemoryTensor]
+    taken: list[MemoryTensor]
+    """Each layer's input."""
+    left: list[MemoryTensor]
+    """Each layer's output."""
+
+    @property
+    def entries(self) -> list[Entry]:
+        return [step for step in self.steps if isinstance(step, Entry)]
+
+
+def segmented(work: Work, planned: Sequence[PlannedLayer]) -> Segmentation:
+    """A new entry begins where the host has work to do before a layer, or has to lay out anew what one has left."""
+    return _Segmenter(work, planned).result
+
+
+class _Segmenter:
+    def __init__(self, work: Work, planned: Sequence[PlannedLayer]) -> None:
+        self._planned = planned
+        self.result = Segmentation([], [], [], [])
+        self._made: dict[str, tuple[MemoryTensor, Entry]] = {}
+        self._written: list[MemoryTensor] = []
+        self._entry: Entry | None = None
+        for step in work.steps:
+            if isinstance(step, HostWork):
+                self._entry = None
+                self._read(step.inputs)
+                self.result.steps.append(step)
+            else:
+                self._layer(step)
+        self._read(work.outputs)
+
+    def _layer(self, step: AcceleratedStep) -> None:
+        position = len(self.result.taken)
+        planned = self._planned[position]
+        wanted = input_layout(step, planned)
+        made = self._made.get(step.source)
+        if made and made[0].layout != wanted and made[1] is self._entry:
+            self._entry = None
+        if self._entry is None:
+            self._entry = Entry()
+            self.result.steps.append(self._entry)
+        entry = self._entry
+        entry.layers.append(position)
+        taken = made[0] if made and made[0].layout == wanted else self._host_written(step, wanted, entry)
+        taken.last = max(taken.last, position)
+        zero_points = planned.layer.x_zero_point, planned.layer.y_zero_point
+        left = MemoryTensor(
+            step.target,
+            step.target,
+            step.target_type,
+            output_layout(step, planned),
+            step.target_scale,
+            zero_points[1],
+            position,
+            position,
+        )
+        self.result.tensors.append(left)
+        self.result.taken.append(taken)
+        self.result.left.append(left)
+        self._made[step.target] = left, entry
+
+    def _host_written(self, step: AcceleratedStep, wanted: TensorLayout, entry: Entry) -> MemoryTensor:
+        """A tensor that the host writes before the entry; the one that an earlier layer took, where it is the same."""
+        for tensor in self._written:
+            if tensor.value == step.source and tensor.layout == wanted:
+                return tensor
+        self._read([step.source])
+        name = (
+            step.source
+            if all(tensor.name != step.source for tensor in self.result.tensors)
+            else (f"{step.source} for {step.name}")
+        )
+        tensor = MemoryTensor(
+            name,
+            step.source,
+            step.source_type,
+            wanted,
+            step.source_scale,
+            step.layer.x_zero_point,
+            entry.layers[0],
+            entry.layers[-1],
+        )
+        self.result.tensors.append(tensor)
+        self._written.append(tensor)
+        entry.inputs.append(tensor)
+        return tensor
+
+    def _read(self, names: Sequence[str]) -> None:
+        """The host needs these tensors; it reads those that layers made when their entry is over."""
+        for name in names:
+            if name in self._made:
+                tensor, entry = self._made[name]
+                if tensor not in entry.outputs:
+                    entry.outputs.append(tensor)
+                    tensor.last = max(tensor.last, entry.layers[-1])
