@@ -25,7 +25,8 @@ class WeightFeeder(wiring.Component):
     Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
     across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, its weights a cycle
-    later, or goes through the weight transform. Going over to another transform, or to none, waits until the last one is empty.
+    later, or goes through the weight transform. Going over to another transform, or to none, waits until the last one
+    is empty.
 
     Members
     -------
@@ -171,7 +172,7 @@ class WeightFeeder(wiring.Component):
     def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
         """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``.
 
-        A new ``tile`` comes more than a cycle after the last transfer of the one before, whose weights have passed then.
+        A new ``tile`` comes more than a cycle after the last transfer of the one before: its weights have passed then.
         """
         config = self._config
         direct = [

@@ -31,8 +31,8 @@ def sums_layout(config: AcceleratorConfig, tag_layout: ShapeLike) -> data.Struct
 
 
 PAYLOAD_LATENCY = 1
-"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that they can pass an output register behind
-the memory that they come from. What decides whether there is a transfer does not wait for them."""
+"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that they can pass an output register
+behind the memory that they come from. What decides whether there is a transfer does not wait for them."""
 
 
 class MatrixUnit(wiring.Component):
@@ -43,13 +43,12 @@ class MatrixUnit(wiring.Component):
     multiplied by it. Sums leave in order, exactly ``latency_for(config)`` cycles after the vector's transfer, with no
     back-pressure. Both streams may pause at any time.
 
-    Lanes of rows and of vectors come ``PAYLOAD_LATENCY`` cycles after their transfer; all else of a vector comes with it.
-    Both rest in a register before they enter the mesh. The mesh does all that is said here that much later: the vector
-    that takes a tile swaps the mesh's weights a cycle
-    later, and in that cycle the next tile's first row may enter, which has waited in the register; the second is
-    transferred then. A tile's last row is known to enter while it rests, so the vector that takes the tile may be
-    transferred in that cycle already. So tiles of P >= rows vectors run at one vector per cycle without a bubble; with
-    P < rows, the next ``first`` waits rows - P cycles. ``weights.ready`` comes from registers, and ``vectors.ready``
+    Lanes of rows and of vectors come ``PAYLOAD_LATENCY`` cycles after their transfer, and the mesh does that much later
+    what is said here; all else of a vector comes with its transfer. Both rest in a register before they enter the mesh.
+    The vector that takes a tile swaps the mesh's weights a cycle later, and in that cycle the next tile's first row may
+    enter, which has waited in the register; the second is transferred then. A tile's last row is known to enter while
+    it rests, so the vector that takes the tile may be transferred in that cycle already. So tiles of P >= rows vectors
+    run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles. ``weights.ready`` comes from registers, and ``vectors.ready``
     from registers and ``vectors.payload.first``.
 
     The first vector after reset must have ``first`` set; without it, it is multiplied by whatever the mesh holds.

@@ -13,8 +13,8 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Semaphore, Store, mask
-from wingrid.hw.store.output_buffer import SEGMENT
 from wingrid.hw.load.operand_buffers import OperandBuffers
+from wingrid.hw.store.output_buffer import SEGMENT
 from wingrid.hw.store.store_engine import StoreEngine
 from wingrid.hw.winograd_matrices import winograd
 
