@@ -48,8 +48,8 @@ class MatrixUnit(wiring.Component):
     The vector that takes a tile swaps the mesh's weights a cycle later, and in that cycle the next tile's first row may
     enter, which has waited in the register; the second is transferred then. A tile's last row is known to enter while
     it rests, so the vector that takes the tile may be transferred in that cycle already. So tiles of P >= rows vectors
-    run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles. ``weights.ready`` comes from registers, and ``vectors.ready``
-    from registers and ``vectors.payload.first``.
+    run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles.
+    ``weights.ready`` comes from registers, and ``vectors.ready`` from registers and ``vectors.payload.first``.
 
     The first vector after reset must have ``first`` set; without it, it is multiplied by whatever the mesh holds.
 
