@@ -15,6 +15,7 @@ from wingrid.host.execution.setup import (
     configuration,
 )
 from wingrid.host.files import require_folder, write_folder
+from wingrid.host.package.package import package_files
 from wingrid.host.standard_output import print_text
 from wingrid.hw import verilog as generator
 
@@ -23,9 +24,13 @@ def verilog(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder; made if it does not exist.")],
     config: ConfigFile = None,
     set_: Fields = None,
+    package: Annotated[
+        bool,
+        typer.Option("--package", help="And what SystemRDL, IP-XACT, Vivado, FuseSoC and LiteX read, and a C header."),
+    ] = False,
 ) -> None:
     """Write the accelerator's Verilog and its manifest."""
     chosen = configuration(config, set_)
     require_folder(output)
-    for path in write_folder(output, generator.files(chosen)):
+    for path in write_folder(output, package_files(chosen) if package else generator.files(chosen)):
         print_text(f"{path}\n")

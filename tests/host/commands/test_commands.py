@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,16 @@ def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFix
     assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
     assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]
     assert "made/here/wingrid.v" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_a_package_is_written_and_documented(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("verilog", "-o", "ip", "--package", *SMALL) == 0
+    written = {path.name for path in Path("ip").iterdir()}
+    assert set(capsys.readouterr().out.splitlines()) == {f"ip/{name}" for name in written}
+    document = (Path(__file__).parents[3] / "docs" / "package.md").read_text()
+    cells = [row.split("|")[1] for row in document.splitlines() if row.startswith("| `")]
+    assert {name for cell in cells for name in re.findall(r"`(.*?)`", cell)} == written
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,49 @@
+"""The core description that FuseSoC reads (CAPI2), with a target that lints."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wingrid.sim.rtl.verilator import WAIVERS
+
+LIBRARY = "wingrid"
+"""Vendor, library and name of the core alike."""
+
+
+def core_file(module: str, sources: Iterable[str], version: str) -> str:
+    """``wingrid.core``: Verilog ``sources`` whose top is ``module``. Version ``0`` stands for one not released.
+
+    The target ``lint`` runs Verilator with all warnings but those that the generated text raises by nature.
+    """
+    waived = [f"          - -Wno-{name}" for name in sorted(WAIVERS)]
+    return "\n".join(
+        [
+            "CAPI=2:",
+            "# Generated, do not edit.",
+            f"name: {LIBRARY}:{LIBRARY}:{LIBRARY}:{version}",
+            "description: A CNN accelerator, AXI4 master and AXI4-Lite slave",
+            "",
+            "filesets:",
+            "  rtl:",
+            "    files:",
+            *(f"      - {name}" for name in sources),
+            "    file_type: verilogSource",
+            "",
+            "targets:",
+            "  default: &default",
+            "    filesets: [rtl]",
+            f"    toplevel: {module}",
+            "",
+            "  lint:",
+            "    <<: *default",
+            "    description: Verilator's linter",
+            "    default_tool: verilator",
+            "    tools:",
+            "      verilator:",
+            "        mode: lint-only",
+            "        verilator_options:",
+            "          - -Wall",
+            *waived,
+            "",
+        ]
+    )

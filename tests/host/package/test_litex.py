@@ -1,0 +1,81 @@
+"""LiteX builds Verilog around the module, with every port connected to a signal as wide as it is."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from litex.build.generic_platform import Pins
+from litex.build.sim.platform import SimPlatform
+from litex.soc.integration.soc import SoCRegion
+from litex.soc.integration.soc_core import SoCCore
+from migen import ClockDomain, Module
+from migen.fhdl.specials import Instance
+from packaged import manifest, package
+
+from wingrid.host.files import write_folder
+
+
+@pytest.fixture
+def shipped(tmp_path: Path) -> ModuleType:
+    """The module from a folder with the whole package in it."""
+    write_folder(tmp_path, package())
+    spec = importlib.util.spec_from_file_location("wingrid_litex", tmp_path / "wingrid_litex.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def platform() -> SimPlatform:
+    return SimPlatform("SIM", [("sys_clk", 0, Pins(1)), ("sys_rst", 0, Pins(1))])
+
+
+class Soc(SoCCore):
+    """A bus, the accelerator on it as master and slave, and nothing that runs."""
+
+    def __init__(self, shipped: ModuleType, standard: str) -> None:
+        board = platform()
+        super().__init__(
+            board, clk_freq=100_000_000, cpu_type=None, bus_standard=standard, integrated_sram_size=0x1000,
+            with_uart=False, with_timer=False, ident="",
+        )  # fmt: skip
+        self.clock_domains.cd_sys = ClockDomain()
+        self.comb += [
+            self.cd_sys.clk.eq(board.request("sys_clk")),
+            self.cd_sys.rst.eq(board.request("sys_rst")),
+        ]
+        self.wingrid = shipped.Wingrid(board)
+        self.bus.add_master("wingrid", master=self.wingrid.memory)
+        region = SoCRegion(origin=0x9000_0000, size=0x1000, cached=False)
+        self.bus.add_slave("wingrid", self.wingrid.registers, region)
+
+
+def instance(module: Module) -> dict[str, tuple[str, int]]:
+    """Direction and width of what is connected to each port of the accelerator."""
+    (found,) = [special for special in module.get_fragment().specials if isinstance(special, Instance)]
+    assert found.of == "wingrid"
+    directions = {Instance.Input: "input", Instance.Output: "output"}
+    return {item.name: (directions[type(item)], len(item.expr)) for item in found.items}
+
+
+def test_every_port_is_connected_at_its_width(shipped: ModuleType) -> None:
+    ports = {port["name"]: (port["direction"], port["width"]) for port in manifest()["ports"]}
+    assert ports.pop("events")[0] == "output"
+    assert instance(shipped.Wingrid(platform())) == ports
+
+
+@pytest.mark.parametrize("standard", ["axi", "axi-lite", "wishbone"])
+def test_a_whole_soc_is_elaborated(standard: str, shipped: ModuleType, tmp_path: Path) -> None:
+    soc = Soc(shipped, standard)
+    soc.finalize()
+    text = str(soc.platform.get_verilog(soc))
+    found = re.search(r"^wingrid wingrid\(\n(.*?)^\);$", text, flags=re.M | re.S)
+    assert found is not None
+    bound = set(re.findall(r"\.(\w+) *\(\w", found[1]))
+    assert bound == {port["name"] for port in manifest()["ports"]} - {"events"}
+    assert [Path(source[0]) for source in soc.platform.sources] == [tmp_path / "wingrid.v"]
