@@ -19,6 +19,9 @@ from packaged import manifest, package
 from wingrid.host.files import write_folder
 
 
+pytestmark = pytest.mark.slow
+
+
 @pytest.fixture
 def shipped(tmp_path: Path) -> ModuleType:
     """The module from a folder with the whole package in it."""

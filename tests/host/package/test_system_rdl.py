@@ -20,6 +20,8 @@ from systemrdl.rdltypes import AccessType, OnWriteType
 from wingrid.host.package.system_rdl import system_rdl
 from wingrid.hw.registers import Access, readings, register_map
 
+pytestmark = pytest.mark.slow
+
 ACCESS = {
     Access.READ.value: (AccessType.r, None, False),
     Access.WRITE.value: (AccessType.w, None, True),
