@@ -91,9 +91,12 @@ class MatrixUnit(wiring.Component):
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        taken, swaps = Signal(), Signal()
-        row_arrives, load = Signal(), Signal(rows)
+        taken = Signal()
+        swaps = Signal()
+        row_arrives = Signal()
+        load = Signal(rows)
         vector_arrives = Signal()
+        vector_rests = Signal()
         vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
@@ -111,7 +114,8 @@ class MatrixUnit(wiring.Component):
             swaps.eq(taken),
             row_arrives.eq(self.weights.valid & self.weights.ready),
             load.eq(thermometer & row_enters.replicate(rows)),
-            vector_enters.eq(vector_arrives),
+            vector_rests.eq(vector_arrives),
+            vector_enters.eq(vector_rests),
             vector.eq(self.vectors.p.lanes),
         ]
         with m.If(self.weights.ready):
@@ -129,7 +133,7 @@ class MatrixUnit(wiring.Component):
             self.sums.lanes.eq(mesh.sums),
         ]
 
-        valid = Signal(latency - 1)
+        valid = Signal(latency - 2)
         m.d.sync += valid.eq(Cat(vector_enters, valid))
         m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
