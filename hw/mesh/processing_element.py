@@ -66,22 +66,13 @@ class ProcessingElement(wiring.Component):
         activation = Signal(self._activation_shape, reset_less=True)
         shadow = Signal(self._weight_shape, reset_less=True)
         active = Signal(self._weight_shape, reset_less=True)
-        product = Signal(self._sum_shape, reset_less=True)
+        product = Signal(signed(self._activation_shape.width + self._weight_shape.width), reset_less=True)
         total = Signal(self._sum_shape, reset_less=True)
 
-        # Factors that together have the width of the sum give a product of that width. It needs no sign extension,
-        # nor does an unsigned sum: a quarter of the simulator's work. Synthesis finds the true widths by itself.
-        bits = self._sum_shape.width
-        left = Signal(signed(bits // 2))
-        right = Signal(signed(bits - bits // 2))
-        assert self._activation_shape.width <= len(left)
-        assert self._weight_shape.width <= len(right)
-
-        m.d.comb += [left.eq(activation), right.eq(active)]
         m.d.sync += [
             activation.eq(self.activation_in),
-            product.eq(left * right),
-            total.eq(self.sum_in.as_unsigned() + product.as_unsigned()),
+            product.eq(activation * active),
+            total.eq(self.sum_in + product),
         ]
         with m.If(self.load):
             m.d.sync += shadow.eq(self.weight_in)
