@@ -67,12 +67,17 @@ class ProcessingElement(wiring.Component):
         shadow = Signal(self._weight_shape, reset_less=True)
         active = Signal(self._weight_shape, reset_less=True)
         product = Signal(signed(self._activation_shape.width + self._weight_shape.width), reset_less=True)
+        addend = Signal(self._sum_shape)
         total = Signal(self._sum_shape, reset_less=True)
 
+        # Each register has the width of what it holds, and the adder is unsigned, which costs no simulator anything:
+        # where yosys narrows what is in front of a register, and the register goes into a DSP48E1, it loses its upper
+        # bits (yosys 0.70, synth_xilinx).
+        m.d.comb += addend.eq(product)
         m.d.sync += [
             activation.eq(self.activation_in),
             product.eq(activation * active),
-            total.eq(self.sum_in + product),
+            total.eq(self.sum_in.as_unsigned() + addend.as_unsigned()),
         ]
         with m.If(self.load):
             m.d.sync += shadow.eq(self.weight_in)

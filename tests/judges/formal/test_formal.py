@@ -15,6 +15,7 @@ from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
+from benches.register_slice import RegisterSliceBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
 from rules import Bench
@@ -25,6 +26,7 @@ PARTS = {
     WriteMasterBench: prove,
     ReadMasterBench: prove,
     RegisterFileBench: prove,
+    RegisterSliceBench: prove,
     FetchBench: prove,
     OutputBufferBench: prove,
     LoadBench: interpolate,
@@ -71,6 +73,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         RegisterFileBench,
         replaced(r"end else if \(bus__bready\) begin", "end else begin"),
         "B steady",
+    ),
+    "the skid register is overwritten": (
+        RegisterSliceBench,
+        replaced(r"^(  assign input__ready = ).*;", r"\g<1>1'h1;"),
+        "nothing is lost",
     ),
     "a run starts where no beat does": (
         LoadBench,
