@@ -1,4 +1,4 @@
-"""What AlexNet would take on nine arrays: cycles, images per second, and how well the multipliers are used."""
+"""What AlexNet would take on nine arrays: cycles, bytes per cycle, and how well the multipliers are used."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ SIDES = [8, 16, 32]
 
 
 def main() -> None:
-    swept = sweep("alexnet", rows=SIDES, cols=SIDES, clock=200.0)
-    print("array     cycles  images/s  MACs per multiplier and cycle")
+    swept = sweep("alexnet", rows=SIDES, cols=SIDES)
+    print("array     cycles  bytes per cycle  MACs per multiplier and cycle")
     figures = {}
     for variant, estimate in zip(swept.variants, swept.estimates(), strict=True):
         total = estimate.as_dict()["total"]
         array = f"{variant.settings['rows']}x{variant.settings['cols']}"
         figures[array] = total["macs_per_multiplier_cycle"]
-        print(f"{array:5} {total['cycles']:10,} {total['images_per_second']:9.1f} {figures[array]:6.3f}")
+        moved = total["dram_bytes"] / total["cycles"]
+        print(f"{array:5} {total['cycles']:10,} {moved:16.2f} {figures[array]:6.3f}")
     print(f"best used: {max(figures, key=lambda array: figures[array])}")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -197,8 +197,9 @@ class Core(wiring.Component):
             output_buffer.results.eq(output_path.results),
             store.placed.eq(output_buffer.placed),
         ]
-        # A bank answers a cycle after it was asked.
-        m.d.sync += output_path.sums.valid.eq(store.drain_enable)
+        drained = Signal(Accumulators.read_latency)
+        m.d.sync += drained.eq(Cat(store.drain_enable, drained))
+        m.d.comb += output_path.sums.valid.eq(drained[-1])
 
         # Semaphores.
         m.d.comb += [

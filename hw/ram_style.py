@@ -18,3 +18,11 @@ class RamStyle(enum.Enum):
     def attributes(self) -> dict[str, str]:
         """The attribute of that name of Vivado and Yosys."""
         return {"ram_style": self.value}
+
+    @property
+    def without_bypass(self) -> dict[str, str | int]:
+        """The same for a memory that may answer anything where an entry is read as it is written.
+
+        Else Yosys puts registers and a multiplexer beside block memory, so that the old value is read.
+        """
+        return {**self.attributes, "no_rw_check": 1}

@@ -56,6 +56,7 @@ class FunctionalMachine:
             Buffer.PARAMETERS: self._noise(config.parameter_entries),
         }
         self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
+        self._accumulators = [range(0), range(0)]  # of the last EXECUTE in each bank
 
     def run(self, program: int, length: int) -> None:
         """Carry out ``length`` instructions from byte address ``program`` on.
@@ -162,6 +163,11 @@ class FunctionalMachine:
         positions = winograd(execute.tile).patch ** 2 if execute.tile else 1
         if execute.accumulator_base + execute.count * positions > config.accumulators:
             raise ProgramError(f"EXECUTE ends beyond the {config.accumulators} accumulators of a bank")
+        if execute.accumulator_base in self._accumulators[execute.bank][1:]:
+            raise ProgramError("EXECUTE begins amid the accumulators of the one before in its bank")
+        self._accumulators[execute.bank] = range(
+            execute.accumulator_base, execute.accumulator_base + execute.count * positions
+        )
         if execute.input_base >= config.input_buffer or execute.weight_base >= config.weight_buffer:
             raise ProgramError("EXECUTE begins beyond the end of a buffer")
         row, u = _raster_walk(execute.first, execute.stride_x, execute.last, execute.count)

@@ -22,8 +22,8 @@ class Dram:
     """Banks, rows and refresh of a memory that is not ideal.
 
     Times are in the accelerator's cycles; the defaults are about those of DDR3-1600 (JEDEC JESD79-3F: tRP + tRCD
-    27.5 ns, tREFI 7.8 us, tRFC of a 4 Gbit device 260 ns) at 200 MHz. ``row_bytes`` is a power of two and at least
-    an AXI page, so that no burst spans two rows.
+    27.5 ns, tREFI 7.8 us, tRFC of a 4 Gbit device 260 ns) in cycles of 5 ns; a slower accelerator waits for
+    fewer. ``row_bytes`` is a power of two and at least an AXI page, so that no burst spans two rows.
     """
 
     banks: int = 8

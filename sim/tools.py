@@ -9,10 +9,14 @@ import shutil
 import signal
 import subprocess
 import threading
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-march=native")
+
+LINES_TOLD = 30
+"""Of what a tool said before it failed."""
 
 
 class ToolMissing(RuntimeError):
@@ -34,11 +38,18 @@ class Tools:
         self._lock = threading.Lock()
         self._stopped = False
 
-    def call(self, command: list[str], what: str, folder: Path, environment: Mapping[str, str] | None = None) -> None:
+    def call(
+        self,
+        command: list[str],
+        what: str,
+        folder: Path,
+        environment: Mapping[str, str] | None = None,
+        hears: Callable[[str], None] = lambda _: None,
+    ) -> None:
         """Run a tool in a folder, which it also has for temporary files.
 
-        ``environment`` is added to this process's. Raises ``BuildError`` naming ``what`` if it fails, ``ToolMissing``
-        if it cannot be started.
+        ``environment`` is added to this process's; ``hears`` is called with each line that the tool says.
+        Raises ``BuildError`` naming ``what`` if it fails, ``ToolMissing`` if it cannot be started.
         """
         try:
             process = subprocess.Popen(
@@ -53,7 +64,12 @@ class Tools:
                     self._running.add(process)
                 if self._stopped:
                     _kill(process)
-                said = process.communicate()[0]
+                assert process.stdout is not None
+                said: deque[str] = deque(maxlen=LINES_TOLD)
+                for line in process.stdout:
+                    said.append(line.rstrip("\n"))
+                    hears(said[-1])
+                process.wait()
             except BaseException:
                 _kill(process)
                 raise
@@ -61,7 +77,7 @@ class Tools:
                 with self._lock:
                     self._running.discard(process)
         if process.returncode:
-            tail = "\n".join(said.splitlines()[-30:])
+            tail = "\n".join(said)
             raise BuildError(f"{what} failed with exit status {process.returncode}:\n{tail}")
 
     def stop(self) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, configuration, forced_algorithm
+from wingrid.host.silicon.known_clock import with_clock
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import MemoryTiming
 
@@ -35,29 +36,32 @@ def setup_for(
     backend: str,
     config: Config,
     memory: MemoryTiming | None,
-    clock: float,
     settings: Iterable[str],
     *,
+    clock: float | None = None,
+    target: str | None = None,
     jobs: int = 1,
     waves: str | Path | None = None,
     trace: str | Path | None = None,
 ) -> Setup:
     """The setup that the arguments describe; ``memory`` ``None`` is one of latency 40 that suits the bus.
 
+    ``clock`` is assumed, in MHz; that of ``target`` is the one found by place and route; there is none without either.
+
     Raises ``UserError`` or ``ConfigError`` for what cannot be.
     """
     algorithm, fields = forced_algorithm(list(settings))
     chosen = configured(config, fields)
-    return Setup(
+    setup = Setup(
         backend,
         chosen,
         memory or MemoryTiming.for_bus(chosen.bus_bytes),
-        clock,
-        jobs,
-        Path(waves) if waves is not None else None,
-        algorithm,
-        Path(trace) if trace is not None else None,
+        jobs=jobs,
+        waves=Path(waves) if waves is not None else None,
+        algorithm=algorithm,
+        trace=Path(trace) if trace is not None else None,
     )
+    return with_clock(setup, clock, target)
 
 
 def configured(config: Config, fields: list[str] | None = None) -> AcceleratorConfig:

@@ -18,7 +18,8 @@ def estimate(
     *,
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     batch: int | None = None,
     shape: Shapes = None,
     layers: Sequence[str] | None = None,
@@ -33,9 +34,10 @@ def estimate(
     ``network`` is a built-in one or the path of an .onnx file; ``layers`` leaves others than these out. ``config`` is
     a configuration, a TOML file or ``None`` for the default one; ``settings`` are fields that differ from it, or
     ``algorithm``. ``memory`` defaults to a latency of 40 cycles and 16 bytes per cycle, or what a narrower bus carries.
-    ``clock`` is in MHz, ``batch`` counts images, 1 if it is left out. Of an ONNX model, ``shape`` is that of its input,
-    by name if it has several; ``assume_int8`` takes a float one as if it were quantised, ``int8_kernels`` is explained
-    at ``run``.
+    Images per second are told at ``clock``, which is assumed, in MHz, or at the one that ``wingrid synth`` found for
+    ``target`` (``"ecp5-85k-6"``); without either, or where nothing of the kind was found, they are ``None``. ``batch``
+    counts images, 1 if it is left out. Of an ONNX model, ``shape`` is that of its input, by name if it has several;
+    ``assume_int8`` takes a float one as if it were quantised, ``int8_kernels`` is explained at ``run``.
 
     Raises ``UserError`` or ``ConfigError``, one sentence each, for what cannot be.
     """
@@ -46,6 +48,7 @@ def estimate(
         config=config,
         memory=memory,
         clock=clock,
+        target=target,
         batch=batch,
         shape=shape,
         layers=layers,
@@ -61,7 +64,8 @@ def sweep(
     *,
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     batch: int | None = None,
     shape: Shapes = None,
     layers: Sequence[str] | None = None,
@@ -81,6 +85,6 @@ def sweep(
     by_model = estimator(network, layers, batch, shapes=shapes, assume_int8=assume_int8, int8_kernels=int8_kernels)
 
     def describe(fields: list[str]) -> Setup:
-        return setup_for("timing", config, memory, clock, fields)
+        return setup_for("timing", config, memory, fields, clock=clock, target=target)
 
     return Sweep(estimate_variants(combinations(as_texts(settings)), describe, lambda setup: by_model(setup, None)))

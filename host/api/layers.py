@@ -42,9 +42,11 @@ class LayerProgram:
         """The program, in order."""
         return self.compiled.instructions
 
-    def estimate(self, *, memory: MemoryTiming | None = None, clock: float = 200.0) -> Estimate:
-        """What the program takes, by the timing model; ``memory`` and ``clock`` as in ``wingrid.estimate``."""
-        setup = setup_for("timing", self.compiled.config, memory, clock, ())
+    def estimate(
+        self, *, memory: MemoryTiming | None = None, clock: float | None = None, target: str | None = None
+    ) -> Estimate:
+        """What the program takes, by the timing model; the arguments are those of ``wingrid.estimate``."""
+        setup = setup_for("timing", self.compiled.config, memory, (), clock=clock, target=target)
         shape = self.layer.shape
         x = np.zeros((shape.images, shape.channels, shape.height, shape.width), np.int8)
         return Estimate(run_single(self.layer.name, self._job(x), setup))
@@ -55,7 +57,8 @@ class LayerProgram:
         *,
         backend: str = "rtl",
         memory: MemoryTiming | None = None,
-        clock: float = 200.0,
+        clock: float | None = None,
+        target: str | None = None,
         waves: str | Path | None = None,
         trace: str | Path | None = None,
     ) -> Run:
@@ -63,7 +66,9 @@ class LayerProgram:
 
         The arguments and errors are those of ``wingrid.run``.
         """
-        setup = setup_for(backend, self.compiled.config, memory, clock, (), waves=waves, trace=trace)
+        setup = setup_for(
+            backend, self.compiled.config, memory, (), clock=clock, target=target, waves=waves, trace=trace
+        )
         require_values(setup.backend, "run")
         shape = self.layer.shape
         wanted = (shape.images, shape.channels, shape.height, shape.width)
@@ -141,7 +146,7 @@ def compile_layer(
         minimum=y_zero_point if relu else -128,
         pool=Pool(*pool) if pool else None,
     )
-    setup = setup_for("timing", config, None, 1.0, as_texts(settings))
+    setup = setup_for("timing", config, None, as_texts(settings))
     compiled = compile_exactly(layer, lambda: operands, setup.config, setup.algorithm)
     return LayerProgram(layer, operands, compiled)
 

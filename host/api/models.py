@@ -87,6 +87,6 @@ def memory_footprint(network: str, *, batch: int = 1, config: Config = None, **s
     All sizes are in bytes. Raises ``UserError`` or ``ConfigError`` for what cannot be.
     """
     chosen = find(network)
-    setup = setup_for("timing", config, None, 1.0, as_texts(settings))
+    setup = setup_for("timing", config, None, as_texts(settings))
     rows = list(footprint(chosen, setup.config, batch, setup.algorithm))
     return as_dict(chosen.name, rows, setup.config, batch)

@@ -34,7 +34,8 @@ def run(
     backend: str = "rtl",
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     batch: int | None = None,
     shape: Shapes = None,
     layers: Sequence[str] | None = None,
@@ -60,7 +61,9 @@ def run(
 
     Raises ``ChecksFailed`` if any bit or any cycle differs, ``UserError`` or ``ConfigError`` for what cannot be.
     """
-    setup = setup_for(backend, config, memory, clock, as_texts(settings), jobs=jobs, waves=waves, trace=trace)
+    setup = setup_for(
+        backend, config, memory, as_texts(settings), clock=clock, target=target, jobs=jobs, waves=waves, trace=trace
+    )
     require_values(setup.backend, "run")
     if batch is not None and batch < 1:
         raise UserError(f"batch {batch} must be at least 1")
@@ -99,7 +102,8 @@ def run_picture(
     backend: str = "rtl",
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     jobs: int = CORES,
     int8_kernels: bool = True,
     listener: Listener | None = None,
@@ -118,7 +122,7 @@ def run_picture(
     _require_picture(pixels)
     if tile < 1:
         raise UserError(f"tile {tile} must be at least 1")
-    setup = setup_for(backend, config, memory, clock, as_texts(settings), jobs=jobs)
+    setup = setup_for(backend, config, memory, as_texts(settings), clock=clock, target=target, jobs=jobs)
     require_values(setup.backend, "run_picture")
     return checked(run_tiles(network, setup, source=pixels, tile=tile, int8_kernels=int8_kernels, listener=listener))
 
@@ -131,7 +135,8 @@ def filter_picture(
     backend: str = "rtl",
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     waves: str | Path | None = None,
     listener: Listener | None = None,
     **settings: Setting,
@@ -145,7 +150,7 @@ def filter_picture(
     arguments and the errors are those of ``run``.
     """
     _require_picture(pixels)
-    setup = setup_for(backend, config, memory, clock, as_texts(settings), waves=waves)
+    setup = setup_for(backend, config, memory, as_texts(settings), clock=clock, target=target, waves=waves)
     chosen = find_filter(kernel) if isinstance(kernel, str) else from_values("given", kernel)
     return checked(run_filter(pixels, chosen, stride, setup, listener))
 
@@ -158,7 +163,8 @@ def matmul(
     backend: str = "rtl",
     config: Config = None,
     memory: MemoryTiming | None = None,
-    clock: float = 200.0,
+    clock: float | None = None,
+    target: str | None = None,
     waves: str | Path | None = None,
     listener: Listener | None = None,
     **settings: Setting,
@@ -174,7 +180,7 @@ def matmul(
             raise UserError(f"the {name} factor must be an int8 matrix")
     if left.shape[1] != right.shape[0]:
         raise UserError(f"the factors' inner sizes {left.shape[1]} and {right.shape[0]} differ")
-    setup = setup_for(backend, config, memory, clock, as_texts(settings), waves=waves)
+    setup = setup_for(backend, config, memory, as_texts(settings), clock=clock, target=target, waves=waves)
     require_values(setup.backend, "matmul")
     (m, k), n = left.shape, right.shape[1]
     weights = np.ascontiguousarray(right.T)[:, :, None, None]

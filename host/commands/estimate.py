@@ -16,6 +16,7 @@ from wingrid.host.commands.options import (
     Int8Kernels,
     JsonFile,
     Latency,
+    OnTarget,
     Shapes,
     WithDram,
     names_in,
@@ -26,6 +27,7 @@ from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.output import EstimateDeliverables
 from wingrid.host.estimates.sweep import combinations, estimate_variants
 from wingrid.host.execution.setup import Setup
+from wingrid.host.silicon.known_clock import with_clock
 
 
 def estimate(
@@ -49,7 +51,8 @@ def estimate(
             "--set", metavar="FIELD=VALUE,...", help="A configuration field, or algorithm; all combinations of values."
         ),
     ] = None,
-    clock: Clock = 200.0,
+    clock: Clock = None,
+    target: OnTarget = None,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
@@ -70,9 +73,10 @@ def estimate(
     deliverables = EstimateDeliverables(json, csv, plot, len(settings))
 
     def describe(fields: list[str]) -> Setup:
-        return Setup.from_options(
-            "timing", config, fields, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
+        options = Setup.from_options(
+            "timing", config, fields, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
         )
+        return with_clock(options, clock, target)
 
     with Bar(network) as bar:
         variants = estimate_variants(settings, describe, lambda setup: by_model(setup, bar))

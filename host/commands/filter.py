@@ -15,6 +15,7 @@ from wingrid.host.commands.options import (
     CsvFile,
     JsonFile,
     Latency,
+    OnTarget,
     Settings,
     Waves,
     WithDram,
@@ -24,6 +25,7 @@ from wingrid.host.execution.filter_run import run_filter
 from wingrid.host.execution.setup import Setup, require_values
 from wingrid.host.networks.filters import find_filter
 from wingrid.host.reports.output import Deliverables
+from wingrid.host.silicon.known_clock import with_clock
 
 
 def filter_picture(
@@ -35,7 +37,8 @@ def filter_picture(
     waves: Waves = None,
     config: ConfigFile = None,
     set_: Settings = None,
-    clock: Clock = 200.0,
+    clock: Clock = None,
+    target: OnTarget = None,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
@@ -46,9 +49,10 @@ def filter_picture(
     # Imported here: other commands do without pictures, and without the time that it takes.
     from wingrid.host.networks.pictures import load_picture, require_picture_path, save_picture
 
-    setup = Setup.from_options(
-        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    options = Setup.from_options(
+        backend, config, set_, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
     )
+    setup = with_clock(options, clock, target)
     require_values(setup.backend, "--output")
     chosen = find_filter(kernel)
     require_picture_path(output)

@@ -16,6 +16,7 @@ from wingrid.host.commands.options import (
     CsvFile,
     JsonFile,
     Latency,
+    OnTarget,
     Settings,
     Waves,
     WithDram,
@@ -29,6 +30,7 @@ from wingrid.host.execution.setup import Setup, require_values
 from wingrid.host.files import write_array
 from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.output import Deliverables
+from wingrid.host.silicon.known_clock import with_clock
 
 
 def matmul(
@@ -40,7 +42,8 @@ def matmul(
     waves: Waves = None,
     config: ConfigFile = None,
     set_: Settings = None,
-    clock: Clock = 200.0,
+    clock: Clock = None,
+    target: OnTarget = None,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
@@ -48,9 +51,10 @@ def matmul(
     csv: CsvFile = None,
 ) -> None:
     """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
-    setup = Setup.from_options(
-        backend, config, set_, clock=clock, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+    options = Setup.from_options(
+        backend, config, set_, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
     )
+    setup = with_clock(options, clock, target)
     if min(m, k, n) < 1:
         raise UserError(f"a matrix product of {m} {k} {n} must have sizes of at least 1")
     if output is not None:

@@ -14,17 +14,27 @@ from wingrid.host.execution.setup import (
 )
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
+Fields = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field; repeatable.")
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="A configuration field, or algorithm=NAME; repeatable."),
 ]
-Clock = Annotated[float, typer.Option("--clock", metavar="MHZ", help="Clock that images per second are counted at.")]
+Clock = Annotated[
+    float | None,
+    typer.Option("--clock", metavar="MHZ", help="Assume this clock for figures per second; none is told without one."),
+]
+OnTarget = Annotated[
+    str | None,
+    typer.Option("--target", metavar="T", help="Take the clock that wingrid synth found on this chip: ecp5-85k-6 ..."),
+]
 Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
 BytesPerCycle = Annotated[
     int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
 ]
 WithDram = Annotated[
-    bool, typer.Option("--dram", help="Give the memory banks, rows and refresh, about those of DDR3-1600 at 200 MHz.")
+    bool, typer.Option("--dram", help="Give the memory banks, rows and refresh: about DDR3-1600, in cycles of 5 ns.")
 ]
 Backend = Annotated[str, typer.Option("--backend", metavar="B", help=f"One of {', '.join(BACKENDS)}.")]
 Int8Kernels = Annotated[

@@ -20,6 +20,7 @@ from wingrid.host.commands.options import (
     Jobs,
     JsonFile,
     Latency,
+    OnTarget,
     Settings,
     Shapes,
     Tile,
@@ -36,6 +37,7 @@ from wingrid.host.files import is_folder, require_folder, write_array
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.reports.output import Deliverables
+from wingrid.host.silicon.known_clock import with_clock
 
 
 def run(
@@ -63,7 +65,8 @@ def run(
     trace: Trace = None,
     config: ConfigFile = None,
     set_: Settings = None,
-    clock: Clock = 200.0,
+    clock: Clock = None,
+    target: OnTarget = None,
     latency: Latency = 40,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
@@ -75,11 +78,10 @@ def run(
     Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
     from the results of the one before. The timing backend computes no values, only how long they take.
     """
-    setup = Setup.from_options(
+    options = Setup.from_options(
         backend,
         config,
         set_,
-        clock=clock,
         latency=latency,
         bytes_per_cycle=bytes_per_cycle,
         dram=dram,
@@ -87,6 +89,7 @@ def run(
         waves=waves,
         trace=trace,
     )
+    setup = with_clock(options, clock, target)
     names = names_in(layers)
     if batch is not None:
         require_images(batch)

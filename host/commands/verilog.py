@@ -9,7 +9,7 @@ import typer
 
 from wingrid.host.commands.options import (
     ConfigFile,
-    Settings,
+    Fields,
 )
 from wingrid.host.execution.setup import (
     configuration,
@@ -22,7 +22,7 @@ from wingrid.hw import verilog as generator
 def verilog(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder; made if it does not exist.")],
     config: ConfigFile = None,
-    set_: Settings = None,
+    set_: Fields = None,
     ip_wrapper: Annotated[
         bool, typer.Option("--ip-wrapper", help="And wingrid_ip.v: ACLK, ARESETN, M_AXI, S_AXI, for IP packagers.")
     ] = False,

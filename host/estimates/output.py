@@ -8,11 +8,10 @@ from pathlib import Path
 
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.sweep import Variant, layer_rows, variants_as_list
-from wingrid.host.estimates.table import footnotes, layer_table, variant_table
+from wingrid.host.estimates.table import footnotes, layer_table, variant_footnotes, variant_table
 from wingrid.host.files import write_whole
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.plot_format import require_plot_format
-from wingrid.host.reports.remarks import share_of_array
 from wingrid.host.reports.report import csv_text
 
 
@@ -41,5 +40,5 @@ class EstimateDeliverables:
             lambda: json.dumps(variants_as_list(variants), indent=2) + "\n",
             lambda: csv_text(layer_rows(variants)),
             lambda: [variant_table(variants)],
-            share_of_array(first.result.placement),
+            variant_footnotes(variants),
         )

@@ -10,12 +10,20 @@ from rich.table import Table
 from wingrid.host.estimates.sweep import Variant
 from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
-from wingrid.host.reports.report_table import compact_table, conditions, host_operations, megabytes
+from wingrid.host.reports.report_table import (
+    compact_table,
+    conditions,
+    host_operations,
+    megabytes,
+    missing_clock,
+    throughput,
+)
 
 COLUMNS = ("MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "bound by", "MACs/\nbyte", "of\nroof", "DRAM\nMB")
 ENERGY = ("mult-add\nuJ", "buffers\nuJ", "DRAM\nuJ")
 VARIANT = ("multi-\npliers", "on chip\nKiB", "cycles", "MACs/\nmult./\ncycle", "busy", "most bound by")
-PER_IMAGE = ("images/s", "MB/\nimage", "mult-add\nmJ/image", "buffers\nmJ/image", "DRAM\nmJ/image")
+PER_SECOND = "images/s"
+PER_IMAGE = ("MB/\nimage", "mult-add\nmJ/image", "buffers\nmJ/image", "DRAM\nmJ/image")
 
 
 def layer_table(report: Report) -> Table:
@@ -34,17 +42,34 @@ def layer_table(report: Report) -> Table:
 
 
 def variant_table(variants: Sequence[Variant]) -> Table:
-    """A line per configuration."""
+    """A line per configuration; images per second only if there is one of which the clock is known."""
     first = variants[0].report
     timing = first.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
     names = list(variants[0].settings)
     shown = compact_table(f"{first.result.network}, estimated (latency {timing.latency}{dram})", names[0])
-    for name in (*names[1:], *VARIANT, *PER_IMAGE):
+    totals = [variant.report.as_dict()["total"] for variant in variants]
+    per_second = [total["images_per_second"] for total in totals]
+    timed = any(rate is not None for rate in per_second)
+    for name in (*names[1:], *VARIANT, *([PER_SECOND] if timed else []), *PER_IMAGE):
         shown.add_column(name, justify="right", no_wrap=True)
-    for variant in variants:
-        shown.add_row(*variant.settings.values(), *_variant_figures(variant.report))
+    for variant, total, rate in zip(variants, totals, per_second, strict=True):
+        rates = [f"{rate:,.2f}" if rate is not None else "-"] if timed else []
+        shown.add_row(*variant.settings.values(), *_variant_figures(variant.report, total, rates))
     return shown
+
+
+def variant_footnotes(variants: Sequence[Variant]) -> Iterator[str]:
+    """What holds for all configurations, and where images per second come from."""
+    yield from share_of_array(variants[0].report.result.placement)
+    clocks = [variant.report.result.setup.clock for variant in variants]
+    known = list(dict.fromkeys(str(clock) for clock in clocks if clock.mhz is not None))
+    if known:
+        yield f"Images per second at {'; '.join(known)}."
+    missing = list(dict.fromkeys(clock.missing for clock in clocks if clock.missing))
+    yield from missing[:1]
+    if len(missing) > 1:
+        yield f"So it is for {len(missing) - 1} more of these configurations."
 
 
 def footnotes(report: Report) -> Iterator[str]:
@@ -58,10 +83,11 @@ def footnotes(report: Report) -> Iterator[str]:
             for name, what in (("multiply_add", "multiply-add"), ("buffers", "buffers"), ("dram", "DRAM"))
         )
         yield (
-            f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz; "
+            f"{throughput(report, total)}; "
             f"{total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic "
             f"and {energy['total'] / 1000:.3g} mJ each ({parts}; 45 nm)."
         )
+    yield from missing_clock(report)
     if total["cycles"]:
         shares = [f"{name} {count / total['cycles']:.1%}" for name, count in total["bound_cycles"].items() if count]
         yield f"Cycles in layers bound by {', '.join(shares)}."
@@ -87,16 +113,16 @@ def _figures(entry: dict[str, Any], bound: str, roof: str) -> list[str]:
     ]
 
 
-def _variant_figures(report: Report) -> list[str]:
-    config, total = report.result.setup.config, report.as_dict()["total"]
+def _variant_figures(report: Report, total: dict[str, Any], per_second: list[str]) -> list[str]:
+    config = report.result.setup.config
     size = [f"{config.multipliers:,}", f"{config.on_chip_bytes / 1024:,.0f}"]
     if total["cycles"] is None:
-        return [*size, *["-"] * (len(VARIANT) + len(PER_IMAGE) - len(size))]
+        return [*size, *["-"] * (len(VARIANT) + len(per_second) + len(PER_IMAGE) - len(size))]
     bound, cycles = max(total["bound_cycles"].items(), key=lambda entry: entry[1])
     energy = total["energy_per_image_uj"]
     per_image = ["-"] * len(PER_IMAGE)
     if energy is not None:
-        per_image = [f"{total['images_per_second']:,.2f}", megabytes(total["dram_bytes"] // report.result.images, 1)]
+        per_image = [megabytes(total["dram_bytes"] // report.result.images, 1)]
         per_image += [f"{energy[name] / 1000:.2f}" for name in ("multiply_add", "buffers", "dram")]
     return [
         *size,
@@ -104,5 +130,6 @@ def _variant_figures(report: Report) -> list[str]:
         f"{total['macs_per_multiplier_cycle']:.3f}",
         f"{total['utilisation']:.1%}",
         f"{bound} {cycles / total['cycles']:.0%}",
+        *per_second,
         *per_image,
     ]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wingrid.host.compiler.algorithms import require_algorithm
 from wingrid.host.errors import UserError
+from wingrid.host.execution.clock import UNKNOWN, Clock
 from wingrid.host.files import require_writable
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import Dram, MemoryTiming
@@ -25,7 +26,7 @@ class Setup:
     """One of ``BACKENDS``."""
     config: AcceleratorConfig
     timing: MemoryTiming
-    clock_mhz: float
+    clock: Clock = UNKNOWN
     """At which figures per second are told."""
     jobs: int = 1
     """Layers to run side by side."""
@@ -41,8 +42,6 @@ class Setup:
             require_algorithm(self.algorithm, self.config)
         if self.backend not in BACKENDS:
             raise UserError(f"unknown backend {self.backend!r}; there are {', '.join(BACKENDS)}")
-        if not 0 < self.clock_mhz < 1e6:
-            raise UserError(f"clock {self.clock_mhz:g} must be a number of MHz above 0")
         if self.jobs < 1:
             raise UserError(f"jobs {self.jobs} must be at least 1")
         try:
@@ -62,7 +61,6 @@ class Setup:
         base: AcceleratorConfig | Path | None,
         settings: list[str] | None,
         *,
-        clock: float,
         latency: int,
         bytes_per_cycle: int | None,
         dram: bool = False,
@@ -70,7 +68,7 @@ class Setup:
         waves: Path | None = None,
         trace: Path | None = None,
     ) -> Setup:
-        """What the options describe; raises ``UserError`` or ``ConfigError`` for what cannot be."""
+        """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
         config = configuration(base, settings)
         try:
@@ -82,7 +80,7 @@ class Setup:
                 timing = dataclasses.replace(timing, dram=Dram())
         except ValueError as error:
             raise UserError(str(error)) from None
-        return cls(backend, config, timing, clock, jobs, waves, algorithm, trace)
+        return cls(backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace)
 
 
 def configuration(base: AcceleratorConfig | Path | None, settings: list[str] | None) -> AcceleratorConfig:

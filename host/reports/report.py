@@ -36,7 +36,8 @@ class Report:
             "memory": dataclasses.asdict(setup.timing),
             "layers": [self._layer(layer) for layer in result.layers],
             "total": self._total(),
-            "clock_mhz": setup.clock_mhz,
+            "clock_mhz": setup.clock.mhz,
+            "clock_origin": setup.clock.origin,
             "images": result.images or None,
             "weights": result.weights,
             "host_operations": self.host_operations(),
@@ -127,8 +128,8 @@ class Report:
             total["bytes"] = by_class
             total["dram_bytes"] = sum(by_class.values())
             total["lower_bound_ratio"] = _ratio(total["dram_bytes"], total["lower_bound_bytes"])
-            if self.result.images:
-                total["images_per_second"] = round(self.result.images * self.result.setup.clock_mhz * 1e6 / cycles, 3)
+            if self.result.images and (mhz := self.result.setup.clock.mhz) is not None:
+                total["images_per_second"] = round(self.result.images * mhz * 1e6 / cycles, 3)
             total["rtl_cycles_per_second"] = round(cycles / seconds) if seconds else None
         return total
 

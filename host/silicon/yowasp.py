@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from wingrid.sim.tools import ToolMissing, Tools
@@ -20,10 +21,20 @@ def identity(program: str) -> str:
         raise ToolMissing(f"{program} is missing; install it with: {INSTALL}") from None
 
 
-def run(program: str, arguments: list[str], what: str, folder: Path, tools: Tools) -> None:
-    """Run a program of these packages. Raises ``ToolMissing``, and ``BuildError`` naming ``what`` if it fails."""
+def run(
+    program: str,
+    arguments: list[str],
+    what: str,
+    folder: Path,
+    tools: Tools,
+    hears: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Run a program of these packages, whose lines are heard.
+
+    Raises ``ToolMissing``, and ``BuildError`` naming ``what`` if it fails.
+    """
     identity(program)
     found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
     if found is None:
         raise ToolMissing(f"{program} is missing; install it with: {INSTALL}")
-    tools.call([found, *arguments], what, folder)
+    tools.call([found, *arguments], what, folder, hears=hears)

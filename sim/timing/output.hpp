@@ -24,13 +24,13 @@ class OutputBuffer {
 public:
     OutputBuffer(const Parameters& parameters, Writer& writer) : m_parameters{parameters}, m_writer{writer} {}
 
-    // The first cycle in which the segment can be taken.
-    Cycle room(const Segment& segment) {
+    // The first cycle in which one more segment can be taken.
+    Cycle room() {
         const ptrdiff_t number = m_placed.count();
         const Cycle queues = std::max(wingrid::room(m_placed, number, m_parameters.placing_segments),
-                                      wingrid::room(m_requested, number, m_parameters.leaving_segments));
-        const Cycle written = m_writer.written(m_reserved + segment.beats() - int64_t{m_parameters.output_buffer});
-        return std::max(queues, written + NEXT);
+                                      wingrid::room(m_left, number, m_parameters.leaving_segments));
+        const Cycle written = m_writer.written(m_reserved - int64_t{m_parameters.output_buffer / 2});
+        return std::max(queues, written + (m_reserved > m_parameters.output_buffer / 2 ? m_parameters.output_room_latency : 0));
     }
 
     // Takes a segment whose last result is written in that cycle.
@@ -43,37 +43,44 @@ public:
     // Requests bursts as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
-        while (!m_leaving.empty() && request()) moved = true;
+        while (m_lines_left ? request() : leave()) moved = true;
         return moved;
     }
 
     // When the last result so far is written.
     Cycle placed() const { return m_placed.last(); }
-    bool done() const { return m_leaving.empty(); }
+    bool done() const { return m_leaving.empty() && !m_lines_left; }
     // The first cycle in which everything is requested.
-    Cycle idle_from() const { return m_requested.last() + NEXT; }
+    Cycle idle_from() const { return std::max(m_left.last(), m_last_request) + NEXT; }
 
 private:
+    // The next segment is complete, and its bursts are worked out.
+    bool leave() {
+        if (m_leaving.empty()) return false;
+        m_segment = m_leaving.front();
+        m_leaving.pop_front();
+        Cycle cycle = std::max(m_left.last(), m_placed.at(m_left.count())) + NEXT;
+        if (m_segment.lines) cycle = std::max(cycle, m_last_request + NEXT);
+        m_left.add(cycle);
+        m_ready = cycle + m_parameters.burst_latency;
+        m_lines_left = m_segment.lines;
+        m_column = 0;
+        return true;
+    }
+
     bool request() {
-        const Segment& segment = m_leaving.front();
-        Cycle cycle = std::max(m_ready, m_placed.at(m_requested.count()) + NEXT);
-        if (segment.lines) {
-            cycle = std::max(cycle, m_writer.room());
-            if (!known(cycle)) return false;
-            const uint32_t address = segment.address + m_line * segment.row_pitch + m_column * m_parameters.bus_bytes;
-            const uint32_t beats = burst_beats(m_parameters, address, segment.columns - m_column);
-            m_writer.request(address, beats, cycle);
-            m_column += beats;
-            if (m_column == segment.columns) {
-                m_column = 0;
-                ++m_line;
-            }
-        }
-        m_ready = cycle + NEXT;
-        if (m_line == segment.lines) {
-            m_line = 0;
-            m_requested.add(cycle);
-            m_leaving.pop_front();
+        const Cycle cycle = std::max(m_ready, m_writer.room());
+        if (!known(cycle)) return false;
+        const uint32_t address = m_segment.address + (m_segment.lines - m_lines_left) * m_segment.row_pitch
+                                 + m_column * m_parameters.bus_bytes;
+        const uint32_t beats = burst_beats(m_parameters, address, m_segment.columns - m_column);
+        m_writer.request(address, beats, cycle);
+        m_ready = std::max(m_ready + m_parameters.burst_interval, cycle + NEXT);
+        m_last_request = cycle;
+        m_column += beats;
+        if (m_column == m_segment.columns) {
+            m_column = 0;
+            --m_lines_left;
         }
         return true;
     }
@@ -82,10 +89,12 @@ private:
     Writer& m_writer;
     std::deque<Segment> m_leaving;
     Times m_placed;
-    Times m_requested;
+    Times m_left;  // the queue of those that wait for their last result
     int64_t m_reserved = 0;
+    Segment m_segment{};
     Cycle m_ready = 0;
-    uint32_t m_line = 0;
+    Cycle m_last_request = 0;
+    uint32_t m_lines_left = 0;
     uint32_t m_column = 0;
 };
 

@@ -6,6 +6,7 @@ import ctypes
 import functools
 from collections.abc import Callable
 
+from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
@@ -52,6 +53,8 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
     "decode_latency": lambda *_: FetchEngine.decode_latency,
     "load_start_latency": lambda *_: LoadEngine.start_latency,
+    "burst_latency": lambda *_: Bursts.latency,
+    "burst_interval": lambda *_: Bursts.interval,
     "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
     "weight_read_latency": lambda *_: WeightFeeder.read_latency,
@@ -66,9 +69,11 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "stop_latency": lambda *_: Supervisor.stop_latency,
     "settling_latency": lambda config, _: Core.settling_latency_for(config),
     "accumulator_read_latency": lambda *_: Accumulators.read_latency,
+    "store_start_latency": lambda *_: StoreEngine.start_latency,
     "store_parameter_cycles": lambda *_: StoreEngine.parameter_cycles,
     "store_measure_cycles": lambda *_: StoreEngine.measure_cycles,
     "placing_segments": lambda *_: OutputBuffer.placing_segments,
+    "output_room_latency": lambda *_: OutputBuffer.room_latency,
     "leaving_segments": lambda *_: OutputBuffer.leaving_segments,
     "write_requests": lambda config, _: WriteMaster.requests(config),
     "write_start_latency": lambda *_: WriteMaster.start_latency,

@@ -38,7 +38,8 @@ private:
         const Store& store = m_program.stores[number].fields;
         const Cycle cycle = std::max({m_progress.queued_stores.at(number), m_output.placed() + NEXT,
                                       m_semaphores.available(store.wait, Semaphore::SUMS_READY),
-                                      m_semaphores.available(store.wait, Semaphore::PARAMETERS_LOADED)});
+                                      m_semaphores.available(store.wait, Semaphore::PARAMETERS_LOADED)})
+                            + m_parameters.store_start_latency;
         if (!known(cycle)) return false;
         m_semaphores.take(store.wait, Semaphore::SUMS_READY);
         m_semaphores.take(store.wait, Semaphore::PARAMETERS_LOADED);
@@ -49,6 +50,7 @@ private:
         m_lines_left = store.lines;
         m_tiles_left = store.count;
         m_busy_until = cycle + m_parameters.store_parameter_cycles;
+        m_measured = cycle + m_parameters.store_measure_cycles;
         return true;
     }
 
@@ -66,9 +68,10 @@ private:
         const uint32_t lines = store.tile ? std::min(m_lines_left, side) : 1;
         const Segment segment{m_row + m_column * m_parameters.bus_bytes, store.row_pitch,
                               std::min(tiles * side, columns_left), lines};
-        const Cycle accepted = std::max(m_busy_until + m_parameters.store_measure_cycles + NEXT, m_output.room(segment));
+        const Cycle accepted = std::max({m_busy_until + NEXT, m_measured, m_output.room()});
         if (!known(accepted)) return false;
         m_drained = m_busy_until = accepted + int64_t{tiles} * axis * axis;
+        m_measured = accepted + m_parameters.store_measure_cycles;
         m_output.add(segment, m_drained + m_parameters.accumulator_read_latency + m_parameters.output_latency[store.tile]
                                   + m_parameters.output_span[store.tile]);
         m_tiles_left -= tiles;
@@ -93,6 +96,7 @@ private:
     Progress& m_progress;
     Record& m_record;
     Cycle m_busy_until = 0;
+    Cycle m_measured = 0;  // from which cycle on the next segment can be handed over
     Cycle m_drained = 0;
     uint32_t m_row = 0;
     uint32_t m_column = 0;

@@ -69,7 +69,7 @@ def memory_of(config: AcceleratorConfig) -> MemoryTiming:
 
 def run(config: AcceleratorConfig, layers: Iterable[str], algorithm: str | None, jobs: int) -> dict[str, LayerResult]:
     """The layers' results by name; ends the program if a check of one of them fails."""
-    machine = Setup("rtl", config, memory_of(config), 200.0, jobs, algorithm=algorithm)
+    machine = Setup("rtl", config, memory_of(config), jobs=jobs, algorithm=algorithm)
     work = network_jobs(VGG16, network_input(VGG16, None, 1), list(layers))
     results = {result.layer.name: result for result in run_layers(work, machine)}
     for result in results.values():
@@ -182,7 +182,7 @@ def estimate_figures() -> list[Figure]:
     timing_build.library()
     command = [sys.executable, "-m", "wingrid", "estimate", VGG16.name]
     walls, seconds, megabytes = [], [], []
-    machine = Setup("timing", WINOGRAD, memory_of(WINOGRAD), 200.0)
+    machine = Setup("timing", WINOGRAD, memory_of(WINOGRAD))
     for _ in range(3):
         began = time.perf_counter()
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -95,8 +95,8 @@ def quantised_file(path: Path, x: npt.NDArray[np.float32], folder: Path) -> Path
 
 
 def machine(backend: str) -> Setup:
-    """The default accelerator, at a clock of which nothing is told here."""
-    return Setup(backend, CONFIG, MemoryTiming.for_bus(CONFIG.bus_bytes), clock_mhz=1.0, jobs=os.cpu_count() or 1)
+    """The default accelerator."""
+    return Setup(backend, CONFIG, MemoryTiming.for_bus(CONFIG.bus_bytes), jobs=os.cpu_count() or 1)
 
 
 def line(published: Published, path: Path, folder: Path, rtl_macs: int) -> str:

@@ -19,6 +19,7 @@ from amaranth.hdl import Shape, UnusedElaboratable, signed
 from amaranth.lib import data, stream, wiring
 
 from wingrid import hw
+from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.register_slice import RegisterSlice
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import Semaphores
@@ -148,6 +149,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
         Semaphores: {},
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
+        Bursts: {"config": CONFIG, "beats_bits": 16, "runs_bits": 3},
         OutputAxis: {"lanes": 2, "bits": 34},
         OutputTransform: {"tiles": (2, 4), "lanes": 2, "bits": 34},
         ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},

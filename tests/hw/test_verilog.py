@@ -135,10 +135,10 @@ def test_module_names_carry_no_numbers_of_the_tool(winograd: int) -> None:
 @pytest.mark.parametrize("winograd", [0, 2, 4])
 def test_every_memory_has_a_style(winograd: int) -> None:
     config = dataclasses.replace(CONFIG, winograd=winograd, accumulators=72)
-    memories = re.findall(r"^(.*)\n  reg (?:\[\d+:0\] )?(\S+) +\[\d+:0\];$", verilog.generate(config), flags=re.M)
-    styles = {"block": [], "distributed": []}
-    for attribute, name in memories:
-        found = re.fullmatch(r'  \(\* ram_style = "(\w+)" \*\)', attribute)
+    memory = r"((?:^  \(\*.*\*\)\n)*)  reg (?:\[\d+:0\] )?(\S+) +\[\d+:0\];$"
+    styles: dict[str, list[str]] = {"block": [], "distributed": []}
+    for attributes, name in re.findall(memory, verilog.generate(config), flags=re.M):
+        found = re.search(r'\(\* ram_style = "(\w+)" \*\)', attributes)
         assert found, f"{name} has no style"
         styles[found[1]].append(name)
     # Three operand buffers, two banks, the output buffer, and the transform buffer.

@@ -66,6 +66,19 @@ def test_temporary_files_go_into_the_folder(tmp_path: Path) -> None:
     assert (tmp_path / "x").exists()
 
 
+def test_lines_are_heard_as_they_are_said(tmp_path: Path) -> None:
+    heard: list[str] = []
+
+    def hears(line: str) -> None:
+        heard.append(line)
+        (tmp_path / line).touch()
+
+    # The second line is only said once the first one was heard.
+    program = "echo one; while [ ! -e one ]; do sleep 0.01; done; echo two >&2"
+    Tools().call(["sh", "-c", program], "counting", tmp_path, hears=hears)
+    assert heard == ["one", "two"]
+
+
 @pytest.mark.parametrize("while_it_runs", [True, False])
 def test_stopping_ends_children_of_children_too(tmp_path: Path, while_it_runs: bool) -> None:
     tools = Tools()

@@ -131,12 +131,12 @@ def random_fetch(config: AcceleratorConfig, chance: random.Random) -> int:
 
 
 def random_segment(config: AcceleratorConfig, chance: random.Random) -> int:
-    """Tiles of 1, 2 or 4 pixels squared, clipped on the right and below, lines near the ends of pages.
+    """Tiles of 1, 2 or 4 pixels squared, clipped on the right and below, lines near the ends of pages; half the ring.
 
     One in ten has no line at all. Segments may overlap: the last one's bytes stay.
     """
     size = chance.choice([1, 2, 4])
-    tiles = chance.randint(1, config.output_buffer // (size * size))
+    tiles = chance.randint(1, config.output_buffer // (2 * size * size))
     columns = tiles * size - chance.randrange(size)
     lines = chance.randint(1, size) if chance.random() < 0.9 else 0
     pitch = config.bus_bytes * chance.randint(columns, columns + 300)

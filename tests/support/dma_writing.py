@@ -30,6 +30,7 @@ class Writing:
         self._may_start = False
         self.image = np.frombuffer(memory.mem, np.uint8).copy()
         self.wanted = 0
+        self._announced = 0
         self.most_open = 0
         self.errors: list[int] = []
 
@@ -44,6 +45,9 @@ class Writing:
 
     def observe(self) -> None:
         dut = self._dut
+        # The first result comes two cycles after its segment or later.
+        self.wanted += self._announced
+        self._announced = 0
         self._check_burst()
         assert int(dut.placed.value) == (not self._placing)
         assert int(dut.write_quiet.value) == (not self._unanswered)
@@ -55,7 +59,7 @@ class Writing:
         if int(dut.segment__valid.value) and int(dut.segment__ready.value):
             segment = unpack_fields(SEGMENT, int(dut.segment__payload.value))
             self._placing.append((segment, []))
-            self.wanted += self._results(segment)
+            self._announced = self._results(segment)
         self._may_start = not int(dut.halt.value)
 
     def _results(self, segment: dict[str, int]) -> int:

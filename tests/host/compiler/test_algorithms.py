@@ -29,7 +29,7 @@ def heavy_layer(channels: int) -> tuple[Layer, Operands, np.ndarray]:
 
 
 def setup_for(config: AcceleratorConfig, algorithm: str | None) -> Setup:
-    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, algorithm=algorithm)
+    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), algorithm=algorithm)
 
 
 def test_names_and_tiles_belong_together() -> None:

@@ -87,7 +87,7 @@ def test_long_layers_run_on_the_executable_specification(layer: Layer) -> None:
 @pytest.mark.parametrize("layer", LONG.values(), ids=LONG.keys())
 def test_long_layers_run_on_the_rtl_in_the_time_that_the_model_tells(layer: Layer) -> None:
     operands, x = random_case(np.random.default_rng(2), layer)
-    setup = Setup("rtl", SQUARE, MemoryTiming.for_bus(SQUARE.bus_bytes), 200.0, jobs=1)
+    setup = Setup("rtl", SQUARE, MemoryTiming.for_bus(SQUARE.bus_bytes), jobs=1)
     result = run_layer(Job(layer, operands, x), setup)
     assert list(result.failures()) == []
     assert result.exact

@@ -81,6 +81,16 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
         assert str(caught.value) == message
 
 
+def test_an_execute_begins_where_the_one_before_began_or_beside_it() -> None:
+    first = Execute(accumulator_base=10, count=5)
+    for base in (0, 9, 10, 15):
+        run(first, Execute(accumulator_base=base, count=5))
+    run(first, Execute(bank=1, accumulator_base=12, count=5))
+    for base in (11, 14):
+        with pytest.raises(ProgramError, match=r"^EXECUTE begins amid the accumulators of the one before in its bank$"):
+            run(first, Execute(accumulator_base=base, count=5))
+
+
 def test_bytes_are_counted_by_class() -> None:
     machine = run(
         Load(buffer=Buffer.INPUTS.value, run_beats=3, runs=2),

@@ -88,7 +88,7 @@ def test_a_better_memory_never_costs_cycles_and_moves_the_same_bytes(config: Acc
 @NETWORKS
 @pytest.mark.parametrize("config", RTL_CONFIGS.values(), ids=list(RTL_CONFIGS))
 def test_a_larger_batch_never_takes_less(network: Network, config: AcceleratorConfig) -> None:
-    setup = Setup("timing", config, MemoryTiming.for_bus(config.bus_bytes), 100.0)
+    setup = Setup("timing", config, MemoryTiming.for_bus(config.bus_bytes))
     one, two, four = (
         [result.measurement.cycles for result in time_network(network, setup, images=images).layers]
         for images in (1, 2, 4)

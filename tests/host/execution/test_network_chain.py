@@ -58,7 +58,7 @@ TRANSFORMS = dataclasses.replace(SQUARE, winograd=4, accumulators=128, weight_bu
 
 
 def setup(config: AcceleratorConfig) -> Setup:
-    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0, jobs=1)
+    return Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), jobs=1)
 
 
 def jobs_for(images: int, network: Network = SMALL) -> list[Job]:

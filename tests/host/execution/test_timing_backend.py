@@ -31,7 +31,7 @@ SMALL = [f"--set={name}={value}" for name, value in vars(SQUARE).items() if name
 
 
 def setup_for(backend: str, array: str = "4x4", latency: int = 40, bytes_per_cycle: int = 4) -> Setup:
-    return Setup(backend, RTL_CONFIGS[array], MemoryTiming(latency, bytes_per_cycle), 200.0, jobs=1)
+    return Setup(backend, RTL_CONFIGS[array], MemoryTiming(latency, bytes_per_cycle), jobs=1)
 
 
 def jobs_for(network: Network) -> list[Job]:

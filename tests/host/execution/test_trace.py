@@ -30,7 +30,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> dict:
     random = np.random.default_rng(4)
     layer = random_layer(random, SHAPE)
     operands, x = random_case(random, layer)
-    result = run_layer(Job(layer, operands, x), Setup("rtl", SQUARE, TIMING, 200.0, algorithm="winograd2", trace=path))
+    result = run_layer(Job(layer, operands, x), Setup("rtl", SQUARE, TIMING, algorithm="winograd2", trace=path))
     assert result.exact
     return json.loads(path.read_text())
 

@@ -72,7 +72,7 @@ def test_im2col_counts_an_element_for_each_tap_and_output() -> None:
 @pytest.mark.rtl
 @pytest.mark.parametrize(("config", "images"), [(SQUARE, 1), (SQUARE, 2), (WIDE, 2)], ids=["4x4", "4x4 batch", "2x3"])
 def test_what_moves_is_what_the_rtl_counts(config: AcceleratorConfig, images: int) -> None:
-    setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), 200.0)
+    setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes))
     jobs = network_jobs(SMALL, network_input(SMALL, None, images), SMALL.select())
     measured = {result.layer.name: result for result in run_layers(jobs, setup)}
     rows = [row for row in footprint(SMALL, config, images) if row.machinery]

@@ -11,6 +11,7 @@ import pytest
 from rich.console import Console
 
 from wingrid.host.compiler.algorithms import algorithm_name
+from wingrid.host.execution.clock import Clock, assumed, routed_on
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.execution.network_result import GIVEN, HostWork, Judgement, NetworkResult, Placement
@@ -55,7 +56,7 @@ def measured(scale: int) -> Measurement:
 
 
 def report(backend: str = "rtl", images: int = 2) -> Report:
-    setup = Setup(backend, AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup(backend, AcceleratorConfig(), MemoryTiming(40, 16), assumed(100))
     results = []
     for number, name in enumerate(("one", "two"), start=1):
         layer = Layer(name, "conv", Convolution(16, 10, 10, 16, kernel=(3, 3)))
@@ -76,10 +77,10 @@ def test_json_has_the_documented_form() -> None:
     found = json.loads(report().as_json())
     assert list(found) == [
         "wingrid", "network", "backend", "config", "memory", "layers", "total",
-        "clock_mhz", "images", "weights", "host_operations", "guesses",
+        "clock_mhz", "clock_origin", "images", "weights", "host_operations", "guesses",
         "host", "changes", "onnxruntime_equal", "accuracy",
     ]  # fmt: skip
-    assert (found["clock_mhz"], found["images"]) == (100, 2)
+    assert (found["clock_mhz"], found["clock_origin"], found["images"]) == (100, "assumed", 2)
     assert found["config"]["rows"] == 16
     assert {"multipliers", "on_chip_bytes"} <= set(found["config"])
     assert [layer["algorithm"] for layer in found["layers"]] == ["winograd2", "winograd4"]
@@ -180,7 +181,7 @@ def test_traffic_stands_beside_its_lower_bound() -> None:
 
 
 def test_what_the_host_does_is_said() -> None:
-    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), assumed(100))
     layer = Layer("one", "conv", Convolution(1, 1, 1, 4), normalisation=ResponseNormalisation())
     result = LayerResult(layer, np.zeros((1, 4, 1, 1), np.int8), unfolded=(3, 2), sections=(1, 4))
     found = Report(NetworkResult("net", setup, [result], 1, 1.0, guesses=[[Guess(7, 0.75), Guess(2, 0.125)]]))
@@ -262,7 +263,7 @@ def test_the_table_shows_the_largest_stall_and_the_bytes() -> None:
 
 def test_a_table_fits_120_columns() -> None:
     # As large as VGG-16 with a batch of eight.
-    setup = Setup("rtl", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("rtl", AcceleratorConfig(), MemoryTiming(40, 16), assumed(100))
     values = {counter: 10**8 if counter.name.startswith("BYTES_") else 10**6 for counter in Counter}
     values |= {Counter.CYCLES: 99 * 10**6, Counter.STALL_ACCUMULATORS: 99 * 10**6 // 2}
     layer = Layer("conv1_2", "conv", Convolution(512, 224, 224, 512, kernel=(3, 3)), pool=Pool(2, 2))
@@ -276,9 +277,31 @@ def test_a_table_fits_120_columns() -> None:
 
 def test_footnotes_tell_throughput() -> None:
     lines = list(footnotes(report()))
-    assert lines[0].startswith("666667 images per second at 100 MHz, ")
+    assert lines[0].startswith("666667 images per second at 100 MHz, assumed, ")
     assert lines[1] == "1.2 s of wall time; a core simulates 300 cycles per second."
     assert list(footnotes(report("golden"))) == []
+
+
+def test_figures_per_second_need_a_clock() -> None:
+    timed = report()
+    total = timed.as_dict()["total"]
+    at = {
+        clock: Report(dataclasses.replace(timed.result, setup=dataclasses.replace(timed.result.setup, clock=clock)))
+        for clock in (Clock(), Clock(missing="Nobody knows."), routed_on("ecp5-85k-6", 104.2))
+    }
+    unknown, missing, routed = at.values()
+    for without in (unknown, missing):
+        found = without.as_dict()
+        assert (found["clock_mhz"], found["clock_origin"]) == (None, None)
+        assert found["total"] == {**total, "images_per_second": None}
+        assert next(footnotes(without)).startswith(
+            f"150 cycles per image at {total['dram_bytes'] / 300:.2f} bytes per cycle, "
+        )
+        assert "per second" not in next(footnotes(without))
+    assert "Nobody knows." not in footnotes(unknown)
+    assert list(footnotes(missing))[1] == "Nobody knows."
+    assert (routed.as_dict()["clock_mhz"], routed.as_dict()["clock_origin"]) == (104.2, "routed on ecp5-85k-6")
+    assert next(footnotes(routed)).startswith("694667 images per second at 104.2 MHz, routed on ecp5-85k-6, ")
 
 
 def test_lower_bound_is_chens_formula_or_compulsory_traffic() -> None:
@@ -302,7 +325,7 @@ def test_lower_bound_of_vgg16_is_of_the_published_size() -> None:
 def test_pooling_is_named_and_its_outputs_count() -> None:
     shape = Convolution(16, 10, 10, 16, kernel=(3, 3))
     plain, pooled = Layer("plain", "conv", shape), Layer("pooled", "conv", shape, pool=Pool(3, 2))
-    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), clock_mhz=100)
+    setup = Setup("golden", AcceleratorConfig(), MemoryTiming(40, 16), assumed(100))
     results = [LayerResult(layer, np.zeros(layer.output_shape, np.int8)) for layer in (plain, pooled)]
     found = Report(NetworkResult("pair", setup, results, 1, wall_seconds=1.0)).as_dict()["layers"]
     assert [layer["pool"] for layer in found] == [None, "3x3/2"]

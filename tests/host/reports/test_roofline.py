@@ -58,7 +58,7 @@ def test_what_a_program_does_is_read_off_its_instructions() -> None:
 @pytest.mark.parametrize("network", [SMALL_VGG16, SMALL_ALEXNET], ids=lambda network: network.name)
 @pytest.mark.parametrize("config", [SQUARE, WIDE], ids=["4x4", "2x3"])
 def test_counters_and_activity_tie_out(network: object, config: AcceleratorConfig) -> None:
-    estimated = time_network(network, Setup("timing", config, MemoryTiming(9, 3), 100.0))
+    estimated = time_network(network, Setup("timing", config, MemoryTiming(9, 3)))
     for result, layer in zip(estimated.layers, Report(estimated).as_dict()["layers"], strict=True):
         measurement, activity = result.measurement, result.activity
         assert measurement.cycles == measurement.busy + sum(measurement.stalls.values())

@@ -61,16 +61,31 @@ def test_a_small_array_is_synthesised_and_routed(config: str, capsys: pytest.Cap
         *(part["file"] for part in parts),
         None,
     }
+    ends = route["ends"]
+    assert ends[0]["ns"] == pytest.approx(1000 / found["mhz"], rel=0.01)
+    assert [end["ns"] for end in ends] == sorted((end["ns"] for end in ends), reverse=True)
+    own = [end for end in ends if end["part"] != "harness"]
+    assert {end["part"] for end in own} <= {part["part"] for part in parts}
+    assert len({end["part"] for end in ends}) == len(ends) > 10
+    assert all(end["cell"].startswith(end["part"]) for end in own if end["part"] != "wingrid")
+    for end in own[:10]:
+        assert end["part"] in shown
     rows = csv.DictReader(io.StringIO(Path("r.csv").read_text()))
     assert [row["part"] for row in rows] == [part["part"] for part in parts]
     assert "requantiser" in Path("area.svg").read_text()
+    assert found["uncounted"] == {}
+    # Other commands know the clock from now on, and only of this configuration.
+    chip = ["--target", "ecp5-25k-6", "--layers", "/0/Conv", "--json", "-"]
+    for settings, clock in (([], found["mhz"]), (["--set", "burst_beats=16"], None)):
+        assert call("estimate", "digits", "--config", config, *settings, *chip) == 0
+        assert json.loads(capsys.readouterr().out)["clock_mhz"] == clock
 
 
 @pytest.mark.slow
 def test_a_target_that_nobody_routes_has_no_clock(config: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("synth", "--target", "xc7a35t-1", "--config", config, "--json", "-") == 0
     found = json.loads(capsys.readouterr().out)
-    assert (found["mhz"], found["seeds"]) == (None, [])
+    assert (found["mhz"], found["seeds"], found["uncounted"]) == (None, [], {})
     assert 0 < found["total"]["share"]["logic"] < 1
     assert found["total"]["multipliers"] >= 4
 

@@ -9,6 +9,7 @@ from wingrid.host.silicon.area import OUTSIDE, Area, area_by_part, share
 from wingrid.host.silicon.family import FAMILIES, KINDS
 from wingrid.host.silicon.harness import harness
 from wingrid.host.silicon.parts import parts
+from wingrid.host.silicon.place_and_route import own_name
 from wingrid.host.silicon.target import find_target
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
@@ -81,3 +82,20 @@ def test_the_harness_hides_all_ports_behind_registers() -> None:
     assert all(f".{port['name']}(" in around for port in ports)
     taken = sum(port["width"] for port in ports if port["direction"] == "input") - 1
     assert f"reg [{taken - 1}:0] taken;" in around
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("wingrid.core.reader.bus__arlen[4]", "core.reader.bus__arlen[4]"),
+        ("wingrid.core.reader.bus__arlen_TRELLIS_FF_Q_4", "core.reader.bus__arlen"),
+        ("wingrid.core.supervisor.delayed$32_TRELLIS_FF_Q", "core.supervisor.delayed$32"),
+        ("wingrid.core.output_path.tile$13_LUT4_D_Z_PFUMX_ALUT_C0_LUT4_Z", "core.output_path.tile$13~"),
+        ("wingrid.core.stores.memory.0.0_DO_3_LUT4_B_Z[0]", "core.stores.memory.0.0_DO_3~[0]"),
+        ("wingrid.core.output_buffer.leaving.memory.0.14$DPRAM_COMB3", "core.output_buffer.leaving.memory.0.14"),
+        ("$nextpnr_CCU2C_286$CIN", ""),
+        ("level_0_TRELLIS_FF_Q_193", "level_0"),
+    ],
+)  # fmt: skip
+def test_nets_and_cells_are_told_by_the_projects_own_names(name: str, told: str) -> None:
+    assert own_name(name) == told

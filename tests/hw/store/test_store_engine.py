@@ -98,15 +98,15 @@ def run(
             for _ in range(PARAMETER_BYTES):
                 assert not ctx.get(dut.instruction.ready) | ctx.get(dut.drain_enable) | ctx.get(dut.idle)
                 await tick()
-            drained = 0
+            drained, moved = 0, starts[-1]
             n = winograd(store.tile).patch if store.tile else 1
             for segment in segments(store):
-                assert not ctx.get(dut.segment.valid)
-                await tick()
                 while not (ctx.get(dut.segment.valid) and ctx.get(dut.segment.ready)):
-                    assert ctx.get(dut.segment.valid) == (not halt(cycle))
+                    assert ctx.get(dut.segment.valid) == (cycle >= moved + dut.measure_cycles and not halt(cycle))
                     assert not ctx.get(dut.drain_enable)
                     await tick()
+                assert cycle >= moved + dut.measure_cycles
+                moved = cycle
                 got = {name: ctx.get(segment_word) >> field.offset & (1 << field.width) - 1 for name, field in SEGMENT}
                 assert got == segment
                 for _ in range(segment["tiles"]):
@@ -158,8 +158,9 @@ def test_drains_what_the_definition_says_one_accumulator_per_cycle(seed: int) ->
     starts = run(stores)
     for store, start, following in zip(stores, starts, starts[1:], strict=False):
         positions = winograd(store.tile).patch ** 2 if store.tile else 1
-        taken = 1 + PARAMETER_BYTES + 2 * len(list(segments(store))) + store.count * positions
-        assert following - start == taken
+        *before, last = (1 + segment["tiles"] * positions for segment in segments(store))
+        taken = 1 + PARAMETER_BYTES + sum(max(StoreEngine.measure_cycles, cycles) for cycles in before) + last
+        assert following - start == taken + StoreEngine.start_latency
     run(stores, room=lambda: random.random() < 0.3)
 
 
@@ -174,8 +175,13 @@ def test_starts_when_semaphores_are_there_and_the_output_path_is_empty() -> None
     needed = mask([Semaphore.SUMS_READY, Semaphore.PARAMETERS_LOADED])
     others = mask(set(Semaphore) - {Semaphore.SUMS_READY})
     store = Store(wait=needed, signal=mask(Store.signals), count=2, width=2)
-    assert run([store], available=lambda cycle: mask(Semaphore) if cycle > 30 else others) == [31]
-    assert run([store, store], placed=lambda cycle: cycle <= 3 or cycle > 60) == [1, 61]
+    assert run([store], available=lambda cycle: mask(Semaphore) if cycle > 30 else others) == [
+        31 + StoreEngine.start_latency
+    ]
+    assert run([store, store], placed=lambda cycle: cycle <= 3 or cycle > 60) == [
+        1 + StoreEngine.start_latency,
+        61 + StoreEngine.start_latency,
+    ]
 
 
 def test_halt_keeps_instructions_and_segments_back() -> None:

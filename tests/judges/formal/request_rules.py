@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Module, Value
+from amaranth.lib import data
 from rules import Bench
 
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
@@ -24,3 +25,14 @@ def request_rules(
     bench.rule(m, "aligned", ~valid | (address[:alignment] == 0))
     bench.rule(m, "length", ~valid | ((beats != 0) & (beats <= config.burst_beats)))
     bench.rule(m, "page", ~valid | (first + beats <= AXI_PAGE_BYTES // config.bus_bytes))
+
+
+RUNS = {"runs": "what bursts are worked out from is aligned, and neither its runs nor the beats of one are none"}
+"""What ``Bursts`` may be given."""
+
+
+def legal_runs(config: AcceleratorConfig, valid: Value, descriptor: data.View) -> Value:
+    """``RUNS``, as an expression."""
+    alignment = (config.bus_bytes - 1).bit_length()
+    aligned = (descriptor.address[:alignment] == 0) & (descriptor.pitch[:alignment] == 0)
+    return ~valid | (aligned & (descriptor.beats != 0) & (descriptor.runs != 0))

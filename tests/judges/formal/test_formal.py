@@ -10,6 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from benches.bursts import BurstsBench
 from benches.fetch import FetchBench
 from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
@@ -29,7 +30,8 @@ PARTS = {
     RegisterSliceBench: prove,
     FetchBench: prove,
     OutputBufferBench: prove,
-    LoadBench: interpolate,
+    LoadBench: prove,
+    BurstsBench: interpolate,
 }
 """By what each is proved."""
 MUTATION_CYCLES = 20
@@ -80,18 +82,18 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         "nothing is lost",
     ),
     "a run starts where no beat does": (
-        LoadBench,
-        replaced(r"^(  assign \\\$\d+ += run_address \+ )run_pitch;", r"\g<1>run_beats;"),
+        BurstsBench,
+        replaced(r"^(  assign \\\$\d+ += next_run \+ )pitch;", r"\g<1>beats;"),
         "aligned",
     ),
     "bursts do not end with their run": (
-        LoadBench,
-        replaced(r"^(  assign \\\$\d+ += )beats == left;", r"\g<1>beats == runs;"),
+        BurstsBench,
+        replaced(r"^(  assign \S+ += )left <= most;", r"\g<1>runs <= most;"),
         "length",
     ),
     "bursts do not end with their page": (
-        LoadBench,
-        replaced(r"^(      capped = )\\\$\d+ \[3:0\];", r"\g<1>4'd8;"),
+        BurstsBench,
+        replaced(r"^(    most <= )\\\$\d+ ;", r"\g<1>4'd8;"),
         "page",
     ),
 }

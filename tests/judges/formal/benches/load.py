@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from amaranth.hdl import Module, Signal
-from request_rules import REQUESTS, request_rules
+from request_rules import RUNS, legal_runs
 from rules import Bench
 from small_configurations import NARROW_BUS
 
@@ -18,10 +18,10 @@ from wingrid.hw.load.load_engine import LoadEngine
 
 
 class LoadBench(Bench):
-    """The load engine, with any LOADs that the decoder lets pass."""
+    """The load engine, with any LOADs that the decoder lets pass, and semaphores that stay until it takes them."""
 
     rules: ClassVar = {
-        **REQUESTS,
+        **RUNS,
         "takes": "only semaphores that are available are taken",
     }
     witnesses: ClassVar = {"second instruction": "two instructions of several bursts were asked for"}
@@ -52,8 +52,17 @@ class LoadBench(Bench):
         m.submodules.decoder = decoder = Decoder(config, registered=False)
         m.d.comb += decoder.word.eq(load.as_value())
         self.assume(~device.instruction.valid | ((decoder.fault == 0) & (load.opcode == Load.opcode.value)))
-        beats = request.payload.beats_less_one + 1
-        request_rules(self, m, config, request.valid, request.payload.address, beats)
+        # A queue offers an instruction until it is taken, and nobody else takes what this engine waits for.
+        waiting, wait, available = Signal(), Signal(len(Semaphore)), Signal(len(Semaphore))
+        m.d.sync += [
+            waiting.eq(device.instruction.valid & ~device.instruction.ready),
+            wait.eq(load.wait),
+            available.eq(device.available & ~device.take),
+        ]
+        self.assume(~waiting | (device.instruction.valid & (load.wait == wait)))
+        self.assume((available & ~device.available) == 0)
+        descriptor = device.bursts.descriptor
+        self.rule(m, "runs", legal_runs(config, descriptor.valid, descriptor.payload))
         self.rule(m, "takes", (device.take & ~self.available) == 0)
         count, started = Signal(3), device.instruction.valid & device.instruction.ready
         first, asked = Signal(), request.valid & request.ready

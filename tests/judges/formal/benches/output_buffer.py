@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from amaranth.hdl import Module, Mux, Signal
-from request_rules import REQUESTS, request_rules
+from request_rules import RUNS, legal_runs
 from rules import Bench
 from small_configurations import NARROW_BUS
 
@@ -14,10 +14,10 @@ from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
 
 
 class OutputBufferBench(Bench):
-    """The output buffer, with any segments that the store engine may give it."""
+    """The output buffer, with any segments that the store engine may give it: half of the ring at most."""
 
     rules: ClassVar = {
-        **REQUESTS,
+        **RUNS,
         "room": "never more beats are reserved than the buffer holds",
     }
     witnesses: ClassVar = {"second request": "two requests of one segment were made"}
@@ -55,18 +55,21 @@ class OutputBufferBench(Bench):
                 (fields.address[:alignment] == 0)
                 & (fields.row_pitch[:alignment] == 0)
                 & (fields.columns != 0)
-                & (fields.columns <= config.output_buffer)
+                & (fields.beats <= config.output_buffer // 2)
                 & (fields.tiles != 0)
                 & (fields.beats == lines)
                 & (fields.lines <= 4)
             )
         )
-        self.assume(~self.result_valid | ~device.placed)
-        reserved = Signal(16)
+        reserved, recent = Signal(16), Signal()
         accepted = segment.valid & segment.ready
+        # The first result of a segment comes two cycles after it or later; here, nor does any other just then.
+        m.d.sync += recent.eq(accepted)
+        self.assume(~self.result_valid | (~device.placed & ~recent))
         m.d.sync += reserved.eq(reserved + Mux(accepted, fields.beats, 0) - Mux(self.released, self.released_beats, 0))
         self.assume(~self.released | (self.released_beats <= reserved))
-        request_rules(self, m, config, request.valid, request.payload.address, request.payload.beats)
+        descriptor = device.bursts.descriptor
+        self.rule(m, "runs", legal_runs(config, descriptor.valid, descriptor.payload))
         self.rule(m, "room", reserved <= config.output_buffer)
         asked, segments = Signal(2), Signal(2)
         with m.If(request.valid & request.ready & (asked != 3)):

@@ -1,0 +1,124 @@
+"""The AXI4 bursts of runs of beats, one after the other."""
+
+from __future__ import annotations
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, AcceleratorConfig
+
+BURST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "final": 1})
+"""A burst of 1 to 256 beats within one 4 KiB page; ``final`` marks the last one of its descriptor."""
+
+
+def descriptor_layout(beats_bits: int, runs_bits: int) -> data.StructLayout:
+    """``runs`` runs of ``beats`` beats each, at least 1 of both, ``pitch`` bytes apart; the first one at ``address``.
+
+    Address and pitch are multiples of the bus width.
+    """
+    return data.StructLayout({"address": ADDRESS_BITS, "beats": beats_bits, "pitch": ADDRESS_BITS, "runs": runs_bits})
+
+
+class Bursts(wiring.Component):
+    """Cuts runs into bursts: as long as the run, ``config.burst_beats`` and the next 4 KiB boundary (AMBA AXI4, A3.4.1)
+    allow.
+
+    Two cycles a burst, with a register after each: how many beats may go, then how many go and what is left. The first
+    burst is offered ``latency`` cycles after its descriptor was taken; each further one in the cycle after the one
+    before was taken, or ``interval`` cycles after that one was offered, if that is later. The next descriptor is taken
+    when all bursts have been.
+
+    Members
+    -------
+    descriptor : In, stream of ``descriptor_layout(beats_bits, runs_bits)``
+        ``ready`` is a register.
+    burst : Out, stream of ``BURST``
+        Registers.
+    idle : Out, 1
+        No burst is under way.
+    """
+
+    latency = 3
+    """Cycles from a descriptor to its first burst."""
+    interval = 2
+    """Least cycles from the offer of a burst to that of the next one."""
+
+    def __init__(self, config: AcceleratorConfig, beats_bits: int, runs_bits: int) -> None:
+        self._config = config
+        super().__init__(
+            {
+                "descriptor": In(stream.Signature(descriptor_layout(beats_bits, runs_bits))),
+                "burst": Out(stream.Signature(BURST)),
+                "idle": Out(1),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        config = self._config
+        m = Module()
+        given = self.descriptor.payload
+        busy = Signal()
+        # Of the burst to come: ``fresh`` until it is known how many beats may go at most.
+        working, fresh = Signal(), Signal()
+        address = Signal(ADDRESS_BITS)
+        left = Signal(given.beats.shape())
+        # Of the run to come.
+        next_run = Signal(ADDRESS_BITS)
+        pitch = Signal(ADDRESS_BITS)
+        beats = Signal(given.beats.shape())
+        runs = Signal(given.runs.shape())
+        last_run = Signal()
+
+        page_beats = AXI_PAGE_BYTES // config.bus_bytes
+        to_boundary = Signal(range(page_beats + 1))
+        most = Signal(range(config.burst_beats + 1))
+        m.d.comb += to_boundary.eq(
+            page_beats - address[(config.bus_bytes - 1).bit_length() : (AXI_PAGE_BYTES - 1).bit_length()]
+        )
+        m.d.sync += most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary))
+
+        ends_run, taken, step = Signal(), Signal(), Signal()
+        m.d.comb += [
+            self.descriptor.ready.eq(~busy),
+            self.idle.eq(~busy),
+            ends_run.eq(left <= most),
+            taken.eq(self.burst.valid & self.burst.ready),
+            step.eq(working & ~fresh & (~self.burst.valid | self.burst.ready)),
+        ]
+        m.d.sync += fresh.eq(0)
+        with m.If(taken):
+            m.d.sync += [self.burst.valid.eq(0), busy.eq(~self.burst.p.final)]
+        with m.If(step):
+            m.d.sync += [
+                self.burst.valid.eq(1),
+                self.burst.p.address.eq(address),
+                self.burst.p.beats.eq(Mux(ends_run, left, most)),
+                self.burst.p.final.eq(ends_run & last_run),
+                fresh.eq(1),
+            ]
+            with m.If(ends_run):
+                m.d.sync += [
+                    address.eq(next_run),
+                    next_run.eq(next_run + pitch),
+                    left.eq(beats),
+                    runs.eq(runs - 1),
+                    last_run.eq(runs == 2),
+                    working.eq(~last_run),
+                ]
+            with m.Else():
+                m.d.sync += [address.eq(address + most * config.bus_bytes), left.eq(left - most)]
+        with m.If(self.descriptor.valid & self.descriptor.ready):
+            m.d.sync += [
+                busy.eq(1),
+                working.eq(1),
+                fresh.eq(1),
+                address.eq(given.address),
+                next_run.eq(given.address + given.pitch),
+                pitch.eq(given.pitch),
+                left.eq(given.beats),
+                beats.eq(given.beats),
+                runs.eq(given.runs),
+                last_run.eq(given.runs == 1),
+            ]
+        return m
