@@ -24,6 +24,12 @@ def verilog(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder; made if it does not exist.")],
     config: ConfigFile = None,
     set_: Fields = None,
+    ip_wrapper: Annotated[
+        bool, typer.Option("--ip-wrapper", help="And wingrid_ip.v: ACLK, ARESETN, M_AXI, S_AXI, for IP packagers.")
+    ] = False,
+    register_slices: Annotated[
+        bool, typer.Option("--register-slices", help="Register slices on all AXI channels: two cycles of latency.")
+    ] = False,
     package: Annotated[
         bool,
         typer.Option("--package", help="And what SystemRDL, IP-XACT, Vivado, FuseSoC and LiteX read, and a C header."),
@@ -32,5 +38,7 @@ def verilog(
     """Write the accelerator's Verilog and its manifest."""
     chosen = configuration(config, set_)
     require_folder(output)
-    for path in write_folder(output, package_files(chosen) if package else generator.files(chosen)):
+    write = package_files if package else generator.files
+    files = write(chosen, ip_wrapper=ip_wrapper, register_slices=register_slices)
+    for path in write_folder(output, files):
         print_text(f"{path}\n")

@@ -15,12 +15,15 @@ from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 
 
-def package_files(config: AcceleratorConfig) -> dict[str, bytes]:
+def package_files(
+    config: AcceleratorConfig, *, ip_wrapper: bool = False, register_slices: bool = False
+) -> dict[str, bytes]:
     """Content by file name, to be written into one folder: the Verilog and its manifest, and what other tools read.
 
-    ``docs/package.md`` says what each file is. Equal configurations give equal bytes.
+    ``docs/package.md`` says what each file is. Equal arguments give equal bytes. The
+    options are those of ``verilog.files``; the package describes module ``wingrid`` with or without them.
     """
-    files = verilog.files(config)
+    files = verilog.files(config, ip_wrapper=ip_wrapper, register_slices=register_slices)
     manifest = json.loads(files[f"{verilog.TOP}.json"])
     edges = Edges.of(manifest["top"], manifest["ports"])
     sources = list(manifest["files"])

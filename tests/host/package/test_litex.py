@@ -18,7 +18,6 @@ from packaged import manifest, package
 
 from wingrid.host.files import write_folder
 
-
 pytestmark = pytest.mark.slow
 
 
