@@ -60,7 +60,8 @@ class Bursts(wiring.Component):
         given = self.descriptor.payload
         busy = Signal()
         # Of the burst to come: ``fresh`` until it is known how many beats may go at most.
-        working, fresh = Signal(), Signal()
+        working = Signal()
+        fresh = Signal()
         address = Signal(ADDRESS_BITS)
         left = Signal(given.beats.shape())
         # Of the run to come.
@@ -76,13 +77,17 @@ class Bursts(wiring.Component):
         m.d.comb += to_boundary.eq(
             page_beats - address[(config.bus_bytes - 1).bit_length() : (AXI_PAGE_BYTES - 1).bit_length()]
         )
-        m.d.sync += most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary))
-
-        ends_run, taken, step = Signal(), Signal(), Signal()
+        # While ``fresh``: the most beats that may go, and whether that is all that is left of the run.
+        ends_run = Signal()
+        taken = Signal()
+        step = Signal()
+        m.d.sync += [
+            most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary)),
+            ends_run.eq((left <= to_boundary) & (left <= config.burst_beats)),
+        ]
         m.d.comb += [
             self.descriptor.ready.eq(~busy),
             self.idle.eq(~busy),
-            ends_run.eq(left <= most),
             taken.eq(self.burst.valid & self.burst.ready),
             step.eq(working & ~fresh & (~self.burst.valid | self.burst.ready)),
         ]

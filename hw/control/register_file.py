@@ -77,7 +77,8 @@ class RegisterFile(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pending, enabled = Signal(), Signal()
+        pending = Signal()
+        enabled = Signal()
         m.d.comb += self.interrupt.eq(pending & enabled)
         self._write(m, pending, enabled)
         self._read(m, pending, enabled)
@@ -85,9 +86,13 @@ class RegisterFile(wiring.Component):
 
     def _write(self, m: Module, pending: Signal, enabled: Signal) -> None:
         bus = self.bus
-        address, address_held = Signal(REGISTER_ADDRESS_BITS), Signal()
-        content, strobes, content_held = Signal(32), Signal(4), Signal()
-        acts, refused = Signal(), Signal()
+        address = Signal(REGISTER_ADDRESS_BITS)
+        address_held = Signal()
+        content = Signal(32)
+        strobes = Signal(4)
+        content_held = Signal()
+        acts = Signal()
+        refused = Signal()
         m.d.comb += [
             bus.awready.eq(~address_held),
             bus.wready.eq(~content_held),

@@ -99,7 +99,8 @@ class LoadEngine(wiring.Component):
     def _request(self, m: Module, bursts: Bursts, expected: Queue) -> None:
         load = self.instruction.payload.instruction
         descriptor, burst = bursts.descriptor.payload, bursts.burst
-        ready, start = Signal(), Signal()
+        ready = Signal()
+        start = Signal()
         # Nobody else takes the semaphores that this engine waits for, or its room: what may start may do so later, too.
         m.d.sync += ready.eq(
             self.instruction.valid
@@ -130,12 +131,20 @@ class LoadEngine(wiring.Component):
     def _receive(self, m: Module, expected: Queue) -> Signal:
         """Put beats in their places; returns whether any are expected by what stands here already."""
         following = expected.output.payload
-        head, receiving = Signal(EXPECTED), Signal()
-        row, block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
-        beats_left, rows_left = Signal(32), Signal(32)
-        last_beat, last_row, one_beat, one_row = Signal(), Signal(), Signal(), Signal()
-        next_row, next_block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
-        done, fetch = Signal(), Signal()
+        head = Signal(EXPECTED)
+        receiving = Signal()
+        row = Signal(BUFFER_ADDRESS_BITS)
+        block = Signal(BUFFER_ADDRESS_BITS)
+        beats_left = Signal(32)
+        rows_left = Signal(32)
+        last_beat = Signal()
+        last_row = Signal()
+        one_beat = Signal()
+        one_row = Signal()
+        next_row = Signal(BUFFER_ADDRESS_BITS)
+        next_block = Signal(BUFFER_ADDRESS_BITS)
+        done = Signal()
+        fetch = Signal()
         # The depths of the other buffers are powers of two, and their memories ignore the bits above.
         entry = Mux(
             head.buffer == Buffer.WEIGHTS.value,

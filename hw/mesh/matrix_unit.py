@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -30,9 +32,9 @@ def sums_layout(config: AcceleratorConfig, tag_layout: ShapeLike) -> data.Struct
     )
 
 
-PAYLOAD_LATENCY = 1
-"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that they can pass an output register
-behind the memory that they come from. What decides whether there is a transfer does not wait for them."""
+PAYLOAD_LATENCY = 2
+"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that there can be a register before the
+memory that they come from and one behind it. What decides whether there is a transfer does not wait for them."""
 
 
 class MatrixUnit(wiring.Component):
@@ -91,13 +93,11 @@ class MatrixUnit(wiring.Component):
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        taken = Signal()
-        swaps = Signal()
-        row_arrives = Signal()
-        load = Signal(rows)
-        vector_arrives = Signal()
-        vector_rests = Signal()
-        vector_enters = Signal()
+        # What a transfer asks for, until its lanes are there.
+        row_arrives = Signal(PAYLOAD_LATENCY)
+        loads = [Signal(rows, name=f"load_{cycle}") for cycle in range(PAYLOAD_LATENCY)]
+        swaps = Signal(1 + PAYLOAD_LATENCY)
+        valid = Signal(latency)
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
         m.d.comb += [
@@ -105,37 +105,32 @@ class MatrixUnit(wiring.Component):
             self.loaded.eq(full | (row_enters & thermometer[-1])),
             self.weights.ready.eq(~row_waits | ~full),
             self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
-            vector_arrives.eq(self.vectors.valid & self.vectors.ready),
-            take.eq(vector_arrives & self.vectors.p.first),
+            take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
         ]
         m.d.sync += [
             full.eq(self.loaded & ~take),
-            taken.eq(take),
-            swaps.eq(taken),
-            row_arrives.eq(self.weights.valid & self.weights.ready),
-            load.eq(thermometer & row_enters.replicate(rows)),
-            vector_rests.eq(vector_arrives),
-            vector_enters.eq(vector_rests),
+            swaps.eq(Cat(take, swaps)),
+            row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),
+            loads[0].eq(thermometer & row_enters.replicate(rows)),
+            *(later.eq(earlier) for earlier, later in pairwise(loads)),
+            valid.eq(Cat(self.vectors.valid & self.vectors.ready, valid)),
             vector.eq(self.vectors.p.lanes),
         ]
         with m.If(self.weights.ready):
             m.d.sync += row_waits.eq(self.weights.valid)
-        with m.If(row_arrives):
+        with m.If(row_arrives[-1]):
             m.d.sync += weights.eq(self.weights.p)
         with m.If(row_enters):
             m.d.sync += thermometer.eq(Mux(thermometer[-1], 1, Cat(1, thermometer)))
 
         m.d.comb += [
             mesh.weights.eq(weights),
-            mesh.load.eq(load),
+            mesh.load.eq(loads[-1]),
             mesh.vector.eq(vector),
-            mesh.swap.eq(swaps),
+            mesh.swap.eq(swaps[-1]),
             self.sums.lanes.eq(mesh.sums),
+            self.sums.valid.eq(valid[-1]),
         ]
-
-        valid = Signal(latency - 2)
-        m.d.sync += valid.eq(Cat(vector_enters, valid))
-        m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
         return m
 

@@ -102,7 +102,9 @@ class OutputBuffer(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
 
         free = Signal(range(config.output_buffer + 1), init=config.output_buffer)
-        roomy, recent, accepted = Signal(), Signal(), Signal()
+        roomy = Signal()
+        recent = Signal()
+        accepted = Signal()
         m.d.comb += [
             self.segment.ready.eq(roomy & ~recent & placing.input.ready & leaving.input.ready),
             accepted.eq(self.segment.valid & self.segment.ready),
@@ -131,13 +133,23 @@ class OutputBuffer(wiring.Component):
         """Write each result to its place in the ring; returns the pulse that ends a segment."""
         config = self._config
         following = placing.output.payload
-        segment, expecting = Signal(PLACE), Signal()
+        segment = Signal(PLACE)
+        expecting = Signal()
         ring = range(config.output_buffer)
-        base, tile_base, line = Signal(ring), Signal(ring), Signal(ring)
-        columns_left, tiles_left, last_tile = Signal(16), Signal(16), Signal()
-        x, y = Signal(2), Signal(2)
-        done, ends_line, ends_tile, fetch = Signal(), Signal(), Signal(), Signal()
-        next_base, next_tile = Signal(ring), Signal(ring)
+        base = Signal(ring)
+        tile_base = Signal(ring)
+        line = Signal(ring)
+        columns_left = Signal(16)
+        tiles_left = Signal(16)
+        last_tile = Signal()
+        x = Signal(2)
+        y = Signal(2)
+        done = Signal()
+        ends_line = Signal()
+        ends_tile = Signal()
+        fetch = Signal()
+        next_base = Signal(ring)
+        next_tile = Signal(ring)
         m.d.comb += [
             write.addr.eq(line + x),
             write.data.eq(self.results.lanes.as_value()),
@@ -182,7 +194,9 @@ class OutputBuffer(wiring.Component):
         m.submodules.bursts = bursts = self.bursts
         descriptor, burst = bursts.descriptor, bursts.burst
         complete = Signal(range(leaving.depth + 1))
-        leaves, empty, pc = Signal(), Signal(), Signal(PC_BITS)
+        leaves = Signal()
+        empty = Signal()
+        pc = Signal(PC_BITS)
         m.d.comb += [
             empty.eq(segment.lines == 0),
             descriptor.valid.eq((complete != 0) & ~empty),

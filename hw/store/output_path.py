@@ -74,7 +74,8 @@ class OutputPath(wiring.Component):
         m = Module()
         m.submodules.requantiser = requantiser = Requantiser(config)
         m.submodules.pooler = pooler = Pooler(config)
-        valid, lanes = Signal(), Signal.like(self.sums.lanes, reset_less=True)
+        valid = Signal()
+        lanes = Signal.like(self.sums.lanes, reset_less=True)
         m.d.sync += [valid.eq(self.sums.valid & (self.tile == 0)), lanes.eq(self.sums.lanes)]
         m.d.comb += [
             requantiser.sums.valid.eq(valid),

@@ -18,6 +18,7 @@ from wingrid.hw.execute.execute_engine import ExecuteEngine
 from wingrid.hw.execute.weight_feeder import WeightFeeder
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.mesh.accumulators import Accumulators
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.mesh.vector_source import VectorSource
 from wingrid.hw.queue import Queue
 from wingrid.hw.store.output_buffer import OutputBuffer
@@ -56,9 +57,11 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "load_start_latency": lambda *_: LoadEngine.start_latency,
     "burst_latency": lambda *_: Bursts.latency,
     "burst_interval": lambda *_: Bursts.interval,
+    "execute_ready_latency": lambda *_: ExecuteEngine.ready_latency,
     "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
     "weight_read_latency": lambda *_: WeightFeeder.read_latency,
+    "payload_latency": lambda *_: PAYLOAD_LATENCY,
     "weight_transform_stages": lambda *_: WeightTransform.stages,
     "weight_transform_halves": lambda *_: WeightTransform.halves,
     "vector_start_latency": lambda *_: VectorSource.start_latency,
