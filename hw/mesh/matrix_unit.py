@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
+from wingrid.hw.ram_style import RamStyle
 
 
 def weights_layout(config: AcceleratorConfig) -> data.ArrayLayout:
@@ -140,7 +141,9 @@ class MatrixUnit(wiring.Component):
         It needs no reset because the valid bits have one.
         """
         depth = 1 << (latency - 1).bit_length()
-        m.submodules.tags = tags = Memory(shape=Shape.cast(self._tag_layout), depth=depth, init=[])
+        m.submodules.tags = tags = Memory(
+            shape=Shape.cast(self._tag_layout), depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
+        )
         write, read = tags.write_port(), tags.read_port()
         now = Signal(range(depth))
         m.d.sync += now.eq(now + 1)

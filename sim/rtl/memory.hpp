@@ -95,8 +95,10 @@ protected:
 // Reads and writes share one data bus.
 class SharedBus final : public Memory {
 public:
-    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram)
-        : Memory{contents, bus_bytes}, m_latency{latency}, m_bytes_per_cycle{bytes_per_cycle}, m_dram{dram} {}
+    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t write_latency, uint32_t bytes_per_cycle,
+              const DramTiming& dram)
+        : Memory{contents, bus_bytes}, m_latency{latency}, m_write_latency{write_latency}, m_bytes_per_cycle{bytes_per_cycle},
+          m_dram{dram} {}
 
     const Offer& begin(uint64_t cycle) override {
         if (m_owner == Owner::NONE) grant(cycle);
@@ -206,7 +208,7 @@ private:
                                          + std::to_string(m_complete.front()));
             m_addresses.pop_front();
             m_complete.pop_front();
-            burst.eligible = cycle + 1;  // 1
+            burst.eligible = cycle + m_write_latency;  // 1
             m_writes.push_back(burst);
         }
     }
@@ -223,6 +225,7 @@ private:
     }
 
     const uint32_t m_latency;
+    const uint32_t m_write_latency;
     const uint32_t m_bytes_per_cycle;
     Dram m_dram;
     uint64_t m_restart = 0;

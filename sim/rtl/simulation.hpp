@@ -63,10 +63,10 @@ uint32_t events_of(const Top& top) {
 // Owns everything that it uses, so that several may live side by side, each in its own thread.
 class Simulation {
 public:
-    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram, int seed,
-               const char* waves)
+    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t write_latency, uint32_t bytes_per_cycle,
+               const DramTiming& dram, int seed, const char* waves)
         : contents{bytes, size, BUS_BYTES}
-        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, bytes_per_cycle, dram)} {
+        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, write_latency, bytes_per_cycle, dram)} {
         m_context.randReset(2);  // what has no initial value starts at random
         m_context.randSeed(seed);
 #if VM_TRACE_FST
@@ -126,8 +126,6 @@ public:
         for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
             step();
             if (m_sampled.register_b) {
-                // A write acts in the cycle before its response, which has just ended.
-                m_written = m_cycle - 2;
                 m_memory->restart(m_written);
                 idle_registers();
                 check_register("write to", address, m_sampled.register_response);
@@ -135,6 +133,7 @@ public:
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
             if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
+            if (m_sampled.register_aw || m_sampled.register_w) m_written = m_cycle;
         }
         register_timeout("write to", address);
     }
@@ -169,7 +168,7 @@ public:
 
     uint64_t cycle() const { return m_cycle; }
 
-    // The cycle in which a register last took a value.
+    // The cycle after that in which the last write to a register had come with its address and data.
     uint64_t written() const { return m_written; }
 
     std::string last_activity() const {

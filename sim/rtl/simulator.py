@@ -102,7 +102,8 @@ class RtlSimulator:
             waves.write_bytes(b"")  # Verilator does not notice when it cannot write
         error = ctypes.create_string_buffer(1000)
         handle = self._library.wingrid_create(
-            self.memory.ctypes.data, memory_bytes, self.timing.latency, self.timing.bytes_per_cycle,
+            self.memory.ctypes.data, memory_bytes,
+            self.timing.latency, self.timing.write_latency, self.timing.bytes_per_cycle,
             ctypes.byref(DramTiming.of(self.timing.dram)), seed,
             None if waves is None else os.fsencode(waves), error, len(error),
         )  # fmt: skip
@@ -119,7 +120,7 @@ class RtlSimulator:
 
     @property
     def written(self) -> int:
-        """The cycle in which a register was last written, from which the rows and refreshes of a DRAM count."""
+        """The cycle after the last write to a register has come: rows and refreshes of a DRAM count from it."""
         return int(self._library.wingrid_written(self._open()))
 
     def reset(self) -> None:
@@ -203,8 +204,8 @@ class RtlSimulator:
     def events(self) -> NDArray[Any]:
         """A copy of the engine events recorded so far, in order, as records of ``ENGINE_EVENT``.
 
-        Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
-        the cycle before the machine runs.
+        Cycle 0 is that in which the last write to a register acts: where a program is started and nothing written
+        since, the cycle before the machine runs. Behind register slices it acts a cycle later, as cycle 1.
         """
         events = ctypes.c_void_p()
         count = self._library.wingrid_events(self._open(), ctypes.byref(events))
@@ -260,7 +261,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     pointer, u32, u64, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
     signatures: dict[str, tuple[Any, list[Any]]] = {
-        "create": (pointer, [pointer, u64, u32, u32, pointer, ctypes.c_int, text, text, u64]),
+        "create": (pointer, [pointer, u64, u32, u32, u32, pointer, ctypes.c_int, text, text, u64]),
         "complete_waves": (ctypes.c_int, [pointer]),
         "destroy": (None, [pointer]),
         "reset": (ctypes.c_int, [pointer, u32]),

@@ -67,7 +67,7 @@ def rule(
     )
     data = [int(handshake["cycle"]) for handshake in of(handshakes, Channel.W) if handshake["last"]]
     writes = deque(
-        (max(int(handshake["cycle"]), last) + 1, int(handshake["beats"]), int(handshake["address"]))
+        (max(int(handshake["cycle"]), last) + timing.write_latency, int(handshake["beats"]), int(handshake["address"]))
         for handshake, last in zip(of(handshakes, Channel.AW), data, strict=True)
     )
     read_cycles: list[int] = []
@@ -119,13 +119,13 @@ def of(handshakes: np.ndarray, channel: Channel) -> np.ndarray:
 WIDTHS = [(4, 1), (4, 3), (4, 4), (16, 4), (16, 11), (16, 16), (64, 3), (64, 16), (64, 64)]
 
 
-@pytest.mark.parametrize("latency", [1, 7, 40])
+@pytest.mark.parametrize(("latency", "write_latency"), [(1, 1), (7, 9), (40, 3)])
 @pytest.mark.parametrize(("bus_bytes", "bytes_per_cycle"), WIDTHS)
 @pytest.mark.parametrize("dram", [None, Dram(2, 4096, 5, 60, 13), Dram(1, 8192, 30, 200, 0)], ids=["ideal", "a", "b"])
 def test_every_beat_comes_in_the_cycle_that_the_rule_says(
-    dram: Dram | None, bus_bytes: int, latency: int, bytes_per_cycle: int
+    dram: Dram | None, bus_bytes: int, latency: int, write_latency: int, bytes_per_cycle: int
 ) -> None:
-    timing = MemoryTiming(latency, bytes_per_cycle, dram)
+    timing = MemoryTiming(latency, bytes_per_cycle, dram, write_latency)
     patterns = [
         {"BURSTS": 4, "BEATS": 16, "READS_IN_FLIGHT": 4},
         {"BURSTS": 5, "BEATS": 1, "READS_IN_FLIGHT": 1},

@@ -157,10 +157,10 @@ class BankConflict(Exception):
 
 
 def measure(
-    config: AcceleratorConfig, code: bytes, timing: MemoryTiming, seed: int = 1
+    config: AcceleratorConfig, code: bytes, timing: MemoryTiming, seed: int = 1, verilog: str | None = None
 ) -> tuple[dict[Counter, int], np.ndarray]:
-    """Counters of a program's run on the RTL, and what the engines did."""
-    with RtlSimulator(config, memory_bytes=MEMORY_BYTES, timing=timing, seed=seed) as device:
+    """Counters of a program's run on the RTL, or on other Verilog in its place, and what the engines did."""
+    with RtlSimulator(config, memory_bytes=MEMORY_BYTES, timing=timing, seed=seed, verilog=verilog) as device:
         return measure_on(device, code)
 
 
@@ -220,7 +220,9 @@ def free_case(seed: int, name: str | None = None) -> TimingCase:
 
 def _memory(random: np.random.Generator, config: AcceleratorConfig) -> MemoryTiming:
     bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
-    return MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth, _dram(random))
+    latency, dram = int(np.exp(random.uniform(0, np.log(201)))), _dram(random)
+    write_latency = 1 if random.random() < 0.6 else int(np.exp(random.uniform(0, np.log(51))))
+    return MemoryTiming(latency, bandwidth, dram, write_latency)
 
 
 def _dram(random: np.random.Generator) -> Dram | None:
