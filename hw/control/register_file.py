@@ -143,12 +143,17 @@ class RegisterFile(wiring.Component):
     def _read(self, m: Module, pending: Signal, enabled: Signal) -> None:
         bus = self.bus
         high = Signal(COUNTER_BITS - 32)
-        m.d.comb += bus.arready.eq(~bus.rvalid)
+        # An address rests before it chooses between all registers, half of which lie elsewhere.
+        asked = Signal()
+        address = Signal(REGISTER_ADDRESS_BITS)
+        m.d.comb += bus.arready.eq(~asked & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
-            with m.Switch(bus.araddr):
-                for address, value in self._readable(pending, enabled).items():
-                    with m.Case(address):
+            m.d.sync += [asked.eq(1), address.eq(bus.araddr)]
+        with m.If(asked):
+            m.d.sync += [asked.eq(0), bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
+            with m.Switch(address):
+                for register, value in self._readable(pending, enabled).items():
+                    with m.Case(register):
                         m.d.sync += bus.rdata.eq(value)
                 for counter in Counter:
                     with m.Case(counter_address(counter)):

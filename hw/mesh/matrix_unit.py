@@ -103,12 +103,15 @@ class MatrixUnit(wiring.Component):
         thermometer = Signal(rows, init=1)
         m.d.comb += [
             row_enters.eq(row_waits & ~full),
-            self.loaded.eq(full | (row_enters & thermometer[-1])),
             self.weights.ready.eq(~row_waits | ~full),
             self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
             take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
         ]
+        # A tile is complete when its last row has entered, or waits to.
+        last_waits = Mux(self.weights.ready, self.weights.valid, row_waits)
+        last_waits &= Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
         m.d.sync += [
+            self.loaded.eq((self.loaded & ~take) | last_waits),
             full.eq(self.loaded & ~take),
             swaps.eq(Cat(take, swaps)),
             row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),

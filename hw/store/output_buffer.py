@@ -139,13 +139,17 @@ class OutputBuffer(wiring.Component):
         base = Signal(ring)
         tile_base = Signal(ring)
         line = Signal(ring)
+        side = Signal(3)
         columns_left = Signal(16)
         tiles_left = Signal(16)
         last_tile = Signal()
         x = Signal(2)
         y = Signal(2)
         done = Signal()
+        # Whether the next result is the last one of its line, that line the last of its tile, and a tile one pixel.
         ends_line = Signal()
+        last_line = Signal()
+        one_pixel = Signal()
         ends_tile = Signal()
         fetch = Signal()
         next_base = Signal(ring)
@@ -154,38 +158,45 @@ class OutputBuffer(wiring.Component):
             write.addr.eq(line + x),
             write.data.eq(self.results.lanes.as_value()),
             write.en.eq(self.results.valid & (x < columns_left) & (y < segment.lines)),
-            ends_line.eq(x == segment.last_offset),
-            ends_tile.eq(ends_line & (y == segment.last_offset)),
+            ends_tile.eq(ends_line & last_line),
             done.eq(self.results.valid & ends_tile & last_tile),
             fetch.eq(done | ~expecting),
             placing.output.ready.eq(fetch),
             self.placed.eq(~expecting & (placing.level == 0)),
             next_base.eq(base + segment.beats),
-            next_tile.eq(tile_base + segment.last_offset + 1),
+            next_tile.eq(tile_base + side),
         ]
-        with m.If(fetch):
-            m.d.sync += [
-                expecting.eq(placing.output.valid),
-                segment.eq(following),
-                columns_left.eq(following.columns),
-                tiles_left.eq(following.tiles),
-                last_tile.eq(following.tiles == 1),
-            ]
         with m.If(self.results.valid):
-            m.d.sync += x.eq(x + 1)
+            m.d.sync += [x.eq(x + 1), ends_line.eq(x + 1 == segment.last_offset)]
             with m.If(ends_line):
-                m.d.sync += [x.eq(0), y.eq(y + 1), line.eq(line + segment.columns)]
+                m.d.sync += [
+                    x.eq(0),
+                    ends_line.eq(one_pixel),
+                    y.eq(y + 1),
+                    last_line.eq(y + 1 == segment.last_offset),
+                    line.eq(line + segment.columns),
+                ]
             with m.If(ends_tile):
-                m.d.sync += [y.eq(0), tile_base.eq(next_tile), line.eq(next_tile)]
+                m.d.sync += [y.eq(0), last_line.eq(one_pixel), tile_base.eq(next_tile), line.eq(next_tile)]
                 with m.If(~last_tile):
                     m.d.sync += [
                         # The last tile may be cut off, the others are whole.
-                        columns_left.eq(columns_left - segment.last_offset - 1),
+                        columns_left.eq(columns_left - side),
                         tiles_left.eq(tiles_left - 1),
                         last_tile.eq(tiles_left == 2),
                     ]
             with m.If(done):
                 m.d.sync += [base.eq(next_base), tile_base.eq(next_base), line.eq(next_base)]
+        with m.If(fetch):
+            m.d.sync += [
+                expecting.eq(placing.output.valid),
+                segment.eq(following),
+                side.eq(following.last_offset + 1),
+                columns_left.eq(following.columns),
+                tiles_left.eq(following.tiles),
+                last_tile.eq(following.tiles == 1),
+                *(flag.eq(following.last_offset == 0) for flag in (one_pixel, ends_line, last_line)),
+            ]
         return done
 
     def _request(self, m: Module, leaving: Queue, done: Signal) -> None:

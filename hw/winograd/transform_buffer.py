@@ -110,8 +110,9 @@ class TransformBuffer(wiring.Component):
         released = Signal()
         free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
+        # A free half is room in the queue of arriving blocks as well.
         m.d.comb += [
-            self.block.ready.eq((free != 0) & arriving.input.ready),
+            self.block.ready.eq(free != 0),
             accepted.eq(self.block.valid & self.block.ready),
             arriving.input.valid.eq(accepted),
             arriving.input.payload.eq(self.block.payload),

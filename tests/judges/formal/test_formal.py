@@ -93,7 +93,7 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     ),
     "bursts do not end with their run": (
         BurstsBench,
-        replaced(r"^(  assign \S+ += )left <= most;", r"\g<1>runs <= most;"),
+        replaced(r"^(  assign \S+ += )left <= (\\\$)", r"\g<1>runs <= \g<2>"),
         "length",
     ),
     "bursts do not end with their page": (

@@ -88,8 +88,10 @@ class RegisterFileBench(Bench):
         self.rule(m, "no overrun", ~(aw & address_taken & ~fresh) & ~(w & content_taken & ~fresh))
         due = past(m, address_taken & content_taken & ~bus.bvalid)
         self.rule(m, "write answered", ~due | bus.bvalid)
-        self.rule(m, "read answered", ~past(m, ar) | bus.rvalid)
-        reading = past(m, ar | (bus.rvalid & ~r))
+        # A read looks in the cycle after its address was taken.
+        looks = past(m, ar)
+        self.rule(m, "read answered", ~past(m, looks) | bus.rvalid)
+        reading = past(m, looks | (bus.rvalid & ~r))
         self.rule(m, "R after AR", ~bus.rvalid | reading)
 
         def written(register: Register) -> Value:
@@ -122,7 +124,8 @@ class RegisterFileBench(Bench):
             m.d.sync += may_pend.eq(1)
         self.rule(m, "interrupt", ~rises | may_pend)
 
-        # What each register held when its address was taken.
+        # What each register held when the read looked.
+        read_address = past(m, bus.araddr)
         constants = readings(self.config)
         values: dict[int, Value] = {int(register): Const(value, 32) for register, value in constants.items()}
         values |= {
@@ -138,17 +141,17 @@ class RegisterFileBench(Bench):
             at = COUNTER_BITS * counter
             values[counter_address(counter)] = self.counters[at : at + 32]
             values[counter_address(counter) + 4] = high
-            with m.If(ar & (bus.araddr == counter_address(counter))):
+            with m.If(looks & (read_address == counter_address(counter))):
                 m.d.sync += high.eq(self.counters[at + 32 : at + 64])
         unseen = {int(Register.INTERRUPT_ENABLE), int(Register.INTERRUPT_PENDING)}
         found, known, tear = Signal(32), Signal(), Signal()
-        with m.Switch(bus.araddr):
+        with m.Switch(read_address):
             for where, value in values.items():
                 with m.Case(where):
                     m.d.comb += [found.eq(value), known.eq(1), tear.eq(value is high)]
             with m.Case(*unseen):
                 m.d.comb += known.eq(1)
-        watched = past(m, ar & ~Cat(bus.araddr == where for where in unseen).any())
+        watched = past(m, looks & ~Cat(read_address == where for where in unseen).any())
         was_found, was_known, was_tear = past(m, found), past(m, known), past(m, tear)
         right = (bus.rdata == was_found) & ((bus.rresp == axi.RESPONSE_OKAY) == was_known)
         self.rule(m, "reads", ~watched | was_tear | right)
