@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -106,18 +106,18 @@ class ReadMaster(wiring.Component):
 
         owner = owners.output.payload
         m.d.comb += owners.output.ready.eq(bus.rvalid & bus.rlast)
+        # A valid bit for each reader, so that no choice follows the register.
         beat = Signal(read_beat(config))
-        reader = Signal(Reader)
-        m.d.sync += beat.valid.eq(bus.rvalid)
+        came = Signal(len(Reader))
+        m.d.sync += came.eq(Mux(bus.rvalid, 1 << owner.reader, 0))
         with m.If(bus.rvalid):
             m.d.sync += [
                 beat.data.eq(bus.rdata),
                 beat.last.eq(bus.rlast),
                 beat.final.eq(owner.final),
                 beat.error.eq(bus.rresp != axi.RESPONSE_OKAY),
-                reader.eq(owner.reader),
             ]
         for port, name in ((self.fetch_beat, Reader.FETCH), (self.load_beat, Reader.LOAD)):
-            m.d.comb += [port.eq(beat), port.valid.eq(beat.valid & (reader == name))]
-        m.d.comb += self.idle.eq((owners.level == 0) & ~beat.valid)
+            m.d.comb += [port.eq(beat), port.valid.eq(came[name.value])]
+        m.d.comb += self.idle.eq((owners.level == 0) & ~came.any())
         return m
