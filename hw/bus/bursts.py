@@ -6,9 +6,9 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, OFFSET_BITS, AcceleratorConfig
 
-BURST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "final": 1})
+BURST = data.StructLayout({"address": OFFSET_BITS, "beats": 9, "final": 1})
 """A burst of 1 to 256 beats within one 4 KiB page; ``final`` marks the last one of its descriptor."""
 
 
@@ -17,7 +17,7 @@ def descriptor_layout(beats_bits: int, runs_bits: int) -> data.StructLayout:
 
     Address and pitch are multiples of the bus width.
     """
-    return data.StructLayout({"address": ADDRESS_BITS, "beats": beats_bits, "pitch": ADDRESS_BITS, "runs": runs_bits})
+    return data.StructLayout({"address": OFFSET_BITS, "beats": beats_bits, "pitch": OFFSET_BITS, "runs": runs_bits})
 
 
 class Bursts(wiring.Component):
@@ -61,11 +61,11 @@ class Bursts(wiring.Component):
         busy = Signal()
         # Of the burst to come: ``fresh`` until it is known how many beats may go at most.
         working, fresh = Signal(), Signal()
-        address = Signal(ADDRESS_BITS)
+        address = Signal(OFFSET_BITS)
         left = Signal(given.beats.shape())
         # Of the run to come.
-        next_run = Signal(ADDRESS_BITS)
-        pitch = Signal(ADDRESS_BITS)
+        next_run = Signal(OFFSET_BITS)
+        pitch = Signal(OFFSET_BITS)
         beats = Signal(given.beats.shape())
         runs = Signal(given.runs.shape())
         last_run = Signal()

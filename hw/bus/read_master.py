@@ -9,7 +9,8 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus import axi
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.bus.relocation import relocated
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.queue import Queue
 
 
@@ -20,8 +21,8 @@ class Reader(enum.IntEnum):
     LOAD = 1
 
 
-READ_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats_less_one": 8, "final": 1})
-"""A burst within one 4 KiB page. ``final`` comes back with the burst's last beat."""
+READ_REQUEST = data.StructLayout({"address": OFFSET_BITS, "beats_less_one": 8, "final": 1})
+"""A burst within one 4 KiB page; ``address`` counts from BASE. ``final`` comes back with the burst's last beat."""
 
 
 def read_beat(config: AcceleratorConfig) -> data.StructLayout:
@@ -39,6 +40,8 @@ class ReadMaster(wiring.Component):
     -------
     bus : Out, ``axi.read_channels(config)``
         A request is on AR ``request_latency`` cycles after it was taken.
+    base : In, address_bits
+        Byte address of offset 0, a multiple of 4096; read as a request is taken.
     fetch : In, stream of ``READ_REQUEST``
     load : In, stream of ``READ_REQUEST``
         Ready only while ``fetch`` offers nothing.
@@ -62,6 +65,7 @@ class ReadMaster(wiring.Component):
         super().__init__(
             {
                 "bus": Out(axi.read_channels(config)),
+                "base": In(config.address_bits),
                 "fetch": In(stream.Signature(READ_REQUEST)),
                 "load": In(stream.Signature(READ_REQUEST)),
                 "fetch_beat": Out(read_beat(config)),
@@ -100,7 +104,11 @@ class ReadMaster(wiring.Component):
             bus.rready.eq(1),
         ]
         with m.If(take):
-            m.d.sync += [bus.arvalid.eq(1), bus.araddr.eq(request.address), bus.arlen.eq(request.beats_less_one)]
+            m.d.sync += [
+                bus.arvalid.eq(1),
+                bus.araddr.eq(relocated(self.base, request.address)),
+                bus.arlen.eq(request.beats_less_one),
+            ]
         with m.Elif(bus.arready):
             m.d.sync += bus.arvalid.eq(0)
 

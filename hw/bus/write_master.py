@@ -7,12 +7,13 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.bus.relocation import relocated
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
 
-WRITE_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "pc": PC_BITS})
-"""A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``."""
+WRITE_REQUEST = data.StructLayout({"address": OFFSET_BITS, "beats": 9, "pc": PC_BITS})
+"""A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; ``address`` counts from BASE."""
 
 
 class WriteMaster(wiring.Component):
@@ -24,6 +25,8 @@ class WriteMaster(wiring.Component):
     Members
     -------
     bus : Out, ``axi.write_channels(config)``
+    base : In, address_bits
+        Byte address of offset 0, a multiple of 4096; read as a burst starts.
     request : In, stream of ``WRITE_REQUEST``
     beat : In, 8 * bus_bytes
         The oldest beat of the output buffer; the next one in the cycle after ``next_beat``.
@@ -58,6 +61,7 @@ class WriteMaster(wiring.Component):
         super().__init__(
             {
                 "bus": Out(axi.write_channels(config)),
+                "base": In(config.address_bits),
                 "request": In(stream.Signature(WRITE_REQUEST)),
                 "beat": In(8 * config.bus_bytes),
                 "next_beat": Out(1),
@@ -106,7 +110,7 @@ class WriteMaster(wiring.Component):
         with m.If(start):
             m.d.sync += [
                 bus.awvalid.eq(1),
-                bus.awaddr.eq(head.address),
+                bus.awaddr.eq(relocated(self.base, head.address)),
                 bus.awlen.eq(head.beats - 1),
                 remaining.eq(head.beats),
                 self.released_beats.eq(head.beats),

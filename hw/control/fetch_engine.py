@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
-from wingrid.hw.config import ADDRESS_BITS, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.isa import INSTRUCTIONS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
 from wingrid.hw.queue import Queue
@@ -30,8 +30,8 @@ class FetchEngine(wiring.Component):
     -------
     start : In, 1
         Pulse that begins a program.
-    program : In, ADDRESS_BITS
-        Byte address of the first instruction, a multiple of its size; read in the cycle of ``start``.
+    program : In, OFFSET_BITS
+        Byte address of the first instruction from BASE, a multiple of its size; read in the cycle of ``start``.
     length : In, PC_BITS
         Number of instructions; read in the cycle of ``start``.
     request : Out, stream of ``READ_REQUEST``
@@ -67,7 +67,7 @@ class FetchEngine(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "program": In(ADDRESS_BITS),
+                "program": In(OFFSET_BITS),
                 "length": In(PC_BITS),
                 "request": Out(stream.Signature(READ_REQUEST)),
                 "beat": In(read_beat(config)),
@@ -89,7 +89,7 @@ class FetchEngine(wiring.Component):
         m.submodules.decoder = decoder = Decoder(config)
         m.submodules.fetched = fetched = Queue(data.StructLayout({"word": WORD_BITS, "error": 1}), config.fetch_ahead)
 
-        address = Signal(ADDRESS_BITS)
+        address = Signal(OFFSET_BITS)
         to_request = Signal(PC_BITS)
         to_dispatch = Signal(PC_BITS)
         ahead = Signal(range(config.fetch_ahead + 1))

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.write_master import WRITE_REQUEST
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
@@ -22,8 +22,8 @@ SEGMENT = data.StructLayout(
         "lines": 3,
         "beats": 16,
         "tiles": 16,
-        "address": ADDRESS_BITS,
-        "row_pitch": ADDRESS_BITS,
+        "address": OFFSET_BITS,
+        "row_pitch": OFFSET_BITS,
         "pc": PC_BITS,
     }
 )

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
@@ -119,7 +119,7 @@ class StoreEngine(wiring.Component):
         plane = Signal(range(PARAMETER_BYTES))
         plane_arrives = Signal(OperandBuffers.read_latency)
         column, lines_left, tiles_left = Signal(16), Signal(16), Signal(16)
-        row_address = Signal(ADDRESS_BITS)
+        row_address = Signal(OFFSET_BITS)
 
         m.d.comb += [
             self.tile.eq(current.tile),
@@ -141,7 +141,7 @@ class StoreEngine(wiring.Component):
         # What depends on the instruction alone stands in registers before its parameters are there.
         last_offset, last_position = Signal(2), Signal(8)
         most_tiles, places = Signal(16), Signal(2)
-        row_step = Signal(ADDRESS_BITS)
+        row_step = Signal(OFFSET_BITS)
         pools, windows = Signal(), Signal()
         m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]
         with m.Switch(Cat(current.tile, pools)):

@@ -42,6 +42,7 @@ class DmaDevice(wiring.Component):
                 "write_data": Out(8 * config.bus_bytes),
                 "segment": In(stream.Signature(SEGMENT)),
                 "results": In(results_layout(config)),
+                "base": In(self._config.address_bits),
                 "halt": In(1),
                 "read_idle": Out(1),
                 "load_idle": Out(1),
@@ -99,4 +100,5 @@ class DmaDevice(wiring.Component):
             self.write_error_pc.eq(writer.error_pc),
         ]
         m.d.comb += [unit.halt.eq(self.halt) for unit in (reader, load, writer)]
+        m.d.comb += [unit.base.eq(self.base) for unit in (reader, writer)]
         return m

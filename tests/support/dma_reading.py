@@ -30,7 +30,7 @@ class Reading:
 
     def __init__(self, dut: HierarchyObject, config: AcceleratorConfig, memory: FaultyMemory) -> None:
         self._dut, self._config, self._memory = dut, config, memory
-        self._addresses = AddressChannel(dut, config, "ar")
+        self._addresses = AddressChannel(dut, config, "ar", memory.base)
         self._beat = read_beat(config)
         self._to_request: deque[list[LoadedBeat]] = deque()
         self._fetched: list[FetchedBeat] | None = None

@@ -16,6 +16,7 @@ from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
+from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
 from rules import Bench
@@ -24,6 +25,7 @@ pytestmark = pytest.mark.slow
 
 PARTS = {
     WriteMasterBench: prove,
+    WriteAddressBench: prove,
     ReadMasterBench: prove,
     RegisterFileBench: prove,
     FetchBench: prove,
@@ -68,6 +70,16 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         ReadMasterBench,
         replaced(r"end else if \(bus__arready\) begin", "end else begin"),
         "AR steady",
+    ),
+    "reads that are not relocated": (
+        ReadMasterBench,
+        replaced(r"^(  assign \\\$\d+ += )base\[35:12\] \+ ", r"\g<1>24'd0 + "),
+        "address",
+    ),
+    "writes that are not relocated": (
+        WriteAddressBench,
+        replaced(r"^(  assign \\\$\d+ += )base\[35:12\] \+ ", r"\g<1>24'd0 + "),
+        "address",
     ),
     "B falls without BREADY": (
         RegisterFileBench,

@@ -9,11 +9,12 @@ from axi_rules import burst_is_legal
 from bus_ports import drive, free
 from master_rules import MASTER_READS, check_reads
 from rules import Bench, past
-from small_configurations import SMALL
+from small_configurations import BROAD_ADDRESSES, page_bits
 
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import READ_REQUEST, ReadMaster
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 
 
 class ReadMasterBench(Bench):
@@ -21,20 +22,26 @@ class ReadMasterBench(Bench):
 
     rules: ClassVar = {
         **MASTER_READS,
+        "address": "a burst's address is base + offset, modulo the width of addresses, as they were when it was taken",
         "RREADY": "R never waits",
         "beats find their reader": "a beat goes to whoever asked for its burst, in the next cycle",
         "final": "the last beat of a burst carries what its request said, no other beat ends a burst",
         "idle": "idle means that no burst is on the bus",
     }
-    witnesses: ClassVar = {"second read ends": "two bursts of several beats were read", "full": "no more may start"}
+    witnesses: ClassVar = {
+        "second read ends": "two bursts of several beats were read",
+        "full": "no more may start",
+        "carry": "an address lies on the other side of 4 GiB than its base",
+    }
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = BROAD_ADDRESSES) -> None:
         self.config = config
         request = READ_REQUEST.size
         super().__init__(
             {
                 **free(axi.read_channels(config)),
                 "fetch_valid": 1, "fetch_request": request, "load_valid": 1, "load_request": request, "halt": 1,
+                "page": page_bits(config),
             }
         )  # fmt: skip
 
@@ -45,7 +52,9 @@ class ReadMasterBench(Bench):
         m.submodules.device = device = ReadMaster(config)
         bus = device.bus
         drive(m, bus, self, axi.read_channels(config))
+        base = self.page << BASE_ALIGNMENT_BITS
         m.d.comb += [
+            device.base.eq(base),
             device.halt.eq(self.halt),
             device.fetch.valid.eq(self.fetch_valid),
             device.fetch.payload.eq(self.fetch_request),
@@ -56,6 +65,12 @@ class ReadMasterBench(Bench):
             self.assume(~port.valid | burst_is_legal(config, port.payload.address, port.payload.beats_less_one + 1))
         check_reads(self, m, config, bus)
         self.rule(m, "RREADY", bus.rready)
+
+        taken = (device.fetch.valid & device.fetch.ready) | (device.load.valid & device.load.ready)
+        offset = Mux(device.fetch.valid, device.fetch.payload.address, device.load.payload.address)
+        expected = past(m, (base + offset)[: config.address_bits])
+        self.rule(m, "address", ~past(m, taken) | (bus.arvalid & (bus.araddr == expected)))
+        self.witness(m, "carry", past(m, taken) & (bus.araddr[32:] != past(m, base)[32:]))
 
         # Who asked, oldest first.
         depth = config.reads_in_flight

@@ -9,11 +9,12 @@ from axi_rules import burst_is_legal
 from bus_ports import drive, free
 from master_rules import MASTER_WRITES, check_writes
 from rules import Bench, past
-from small_configurations import SMALL
+from small_configurations import SMALL, page_bits
 
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.write_master import WRITE_REQUEST, WriteMaster
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 
 
 class WriteMasterBench(Bench):
@@ -34,6 +35,7 @@ class WriteMasterBench(Bench):
             {
                 **free(axi.write_channels(config)),
                 "request_valid": 1, "request": WRITE_REQUEST.size, "beat": 8 * config.bus_bytes, "halt": 1,
+                "page": page_bits(config),
             }
         )  # fmt: skip
 
@@ -45,6 +47,7 @@ class WriteMasterBench(Bench):
         bus, request = device.bus, device.request
         drive(m, bus, self, axi.write_channels(config))
         m.d.comb += [
+            device.base.eq(self.page << BASE_ALIGNMENT_BITS),
             device.halt.eq(self.halt),
             device.beat.eq(self.beat),
             request.valid.eq(self.request_valid),
