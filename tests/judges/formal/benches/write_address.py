@@ -28,7 +28,8 @@ class WriteAddressBench(Bench):
         super().__init__(
             {
                 **free(axi.write_channels(config)),
-                "request_valid": 1, "request": WRITE_REQUEST.size, "halt": 1, "page": page_bits(config),
+                "request_valid": 1, "request": WRITE_REQUEST.size, "halt": 1, "watch": 1,
+                "page": page_bits(config),
             }
         )  # fmt: skip
 
@@ -46,22 +47,21 @@ class WriteAddressBench(Bench):
             request.valid.eq(self.request_valid),
             request.payload.eq(self.request),
         ]
-        # Offsets that were asked for and are not on AW yet, oldest first.
-        depth = device.requests(config)
-        waiting = [Signal(OFFSET_BITS, name=f"waiting_{i}") for i in range(depth)]
-        count = Signal(range(depth + 1))
+        # One request, any of them: its offset, and how many are ahead of it on their way to AW.
+        watched, ahead, watching = Signal(OFFSET_BITS), Signal(range(device.requests(config) + 1)), Signal()
+        count = Signal.like(ahead)
         enters = request.valid & request.ready
         fresh = bus.awvalid & ~past(m, bus.awvalid & ~bus.awready)
         left = count - fresh
+        arrives = watching & fresh & (ahead == 0)
         m.d.sync += count.eq(left + enters)
-        with m.If(fresh):
-            m.d.sync += [waiting[i].eq(waiting[i + 1]) for i in range(depth - 1)]
-        for i in range(depth):
-            with m.If(enters & (left == i)):
-                m.d.sync += waiting[i].eq(request.payload.address)
-        started_at = past(m, base)
-        expected = (started_at + waiting[0])[: config.address_bits]
-        self.rule(m, "address", ~fresh | (bus.awaddr == expected))
-        self.witness(m, "carry", fresh & (bus.awaddr[OFFSET_BITS:] != started_at[OFFSET_BITS:]))
+        with m.If(~watching & enters & self.watch):
+            m.d.sync += [watching.eq(1), ahead.eq(left), watched.eq(request.payload.address)]
+        with m.Elif(fresh):
+            m.d.sync += [watching.eq(watching & ~arrives), ahead.eq(ahead - 1)]
+        base_then = past(m, base)
+        expected = (base_then + watched)[: config.address_bits]
+        self.rule(m, "address", ~arrives | (bus.awaddr == expected))
+        self.witness(m, "carry", arrives & (bus.awaddr[OFFSET_BITS:] != base_then[OFFSET_BITS:]))
         self.conclude(m)
         return m
