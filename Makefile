@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus hostile lint-verilog silicon lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist hostile lint-verilog silicon lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -40,13 +40,16 @@ verify: $(VENV)/.tests-installed
 
 # Judges of the Verilog that share nothing with what they judge; the quick part of each is in `make test`. Icarus Verilog and
 # Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
-judges: lint-verilog icarus formal hostile
+judges: lint-verilog icarus netlist formal hostile
 
 lint-verilog: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest tests/judges/lint
 
 icarus: $(VENV)/.tests-installed
 	CI=true $(BIN)/python -m pytest tests/judges/icarus
+
+netlist: $(VENV)/.tests-installed
+	CI=true $(BIN)/python -m pytest tests/judges/netlist
 
 # Every part without a bound, and the whole machine for its first CYCLES_PROVED cycles.
 CYCLES_PROVED := 45

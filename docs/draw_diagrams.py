@@ -233,9 +233,9 @@ def weight_tile_lanes(source: dict[str, Any]) -> dict[str, Any]:
         return {"name": source["captions"][name], "wave": wave([str(value) for value in seen], seen)}
 
     signal: list[Any] = [
-        lane("weights", "mesh.weights[0]", weights, "row_enters"),
+        lane("weights", "mesh.weights[0]", weights, "load"),
         bit("loaded"),
-        bit("taken"),
+        bit("swaps"),
         lane("vectors", "mesh.vector[0]", vectors, "vector_enters"),
     ]
     for row in range(rows):
@@ -243,7 +243,7 @@ def weight_tile_lanes(source: dict[str, Any]) -> dict[str, Any]:
         known = {"shadow": weights, "active": weights, "activation": vectors}
         signal += [{}, [f"row {row}", *(lane(name, f"{element}.{name}", known[name]) for name in known)]]
     signal += [{}, lane("sums", "sums.lanes[0]", sums, "sums.valid")]
-    taken = ",".join(str(number) for number, cycle in enumerate(trace) if cycle["taken"])
+    taken = ",".join(str(number) for number, cycle in enumerate(trace) if cycle["swaps"])
     return {"signal": signal, "head": {"tock": 0}, "shade": [f"{taken} * {source['shade']}"]}
 
 

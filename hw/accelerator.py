@@ -26,7 +26,7 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    m_axi_* : In and Out, ``axi.read_channels(config)`` and ``axi.write_channels(config)``
+    m_axi_* : In and Out, ``axi.memory_master(config)``
         AXI4 master to memory, ``config.bus_bytes`` wide.
     s_axil_* : In and Out, ``axi.register_slave()``
         AXI4-Lite slave, 32 bits: the registers.
@@ -41,8 +41,7 @@ class Accelerator(wiring.Component):
         self.config = config
         super().__init__(
             {
-                **axi.flat("m_axi", axi.read_channels(config)),
-                **axi.flat("m_axi", axi.write_channels(config)),
+                **axi.flat("m_axi", axi.memory_master(config)),
                 **axi.flat("s_axil", axi.register_slave()),
                 "interrupt": Out(1),
                 "events": Out(len(Event)),

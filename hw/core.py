@@ -221,6 +221,24 @@ class Core(wiring.Component):
         ]
 
         # Start and stop.
+        # All that moves, at the end of long chains.
+        movements = Cat(
+            ~reader.idle,
+            ~writer.quiet,
+            self.events.any(),
+            semaphores.take,
+            semaphores.signal,
+            execute.input_enable,
+            execute.weight_enable,
+            execute.weights.valid & execute.weights.ready,
+            execute.vectors.valid & execute.vectors.ready,
+            accumulators.sums.valid,
+            store.drain_enable,
+            output_buffer.results.valid,
+            store.segment.valid & store.segment.ready,
+        )
+        moved = Signal(len(movements))
+        m.d.sync += moved.eq(movements)
         stored = (stores.level == 0) & store.idle & output_buffer.idle & writer.idle
         m.d.comb += [
             fetch.stored.eq(stored),
@@ -228,21 +246,7 @@ class Core(wiring.Component):
             supervisor.hold.eq(self.hold),
             supervisor.idle.eq(fetch.finished & (loads.level == 0) & load.idle & execute.idle & stored),
             supervisor.vectors_idle.eq(execute.vectors_idle),
-            supervisor.moving.eq(
-                ~reader.idle
-                | ~writer.quiet
-                | self.events.any()
-                | semaphores.take.any()
-                | semaphores.signal.any()
-                | execute.input_enable
-                | execute.weight_enable
-                | (execute.weights.valid & execute.weights.ready)
-                | (execute.vectors.valid & execute.vectors.ready)
-                | accumulators.sums.valid
-                | store.drain_enable
-                | output_buffer.results.valid
-                | (store.segment.valid & store.segment.ready)
-            ),
+            supervisor.moving.eq(moved.any()),
             supervisor.write_error.eq(writer.error),
             supervisor.write_error_pc.eq(writer.error_pc),
             supervisor.read_error.eq(load.error),

@@ -9,6 +9,9 @@ from amaranth.lib.wiring import In, Member, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS
 
+CHANNELS = ("ar", "r", "aw", "w", "b")
+"""What the names of each channel's signals begin with."""
+
 RESPONSE_OKAY = 0
 RESPONSE_SLVERR = 2
 BURST_INCREMENTING = 1
@@ -63,6 +66,11 @@ def write_channels(config: AcceleratorConfig) -> wiring.Signature:
     )
 
 
+def memory_master(config: AcceleratorConfig) -> wiring.Signature:
+    """All five channels of the AXI4 master."""
+    return wiring.Signature({**read_channels(config).members, **write_channels(config).members})
+
+
 def register_slave() -> wiring.Signature:
     """All five channels of the AXI4-Lite slave in front of the registers."""
     return wiring.Signature(
@@ -88,6 +96,12 @@ def register_slave() -> wiring.Signature:
             "rready": In(1),
         }
     )
+
+
+def payload(channel: str, bus: wiring.Signature) -> dict[str, Member]:
+    """What a channel of a bus carries beside VALID and READY, by names without the channel's."""
+    names = {name: name.removeprefix(channel) for name in bus.members if name.startswith(channel)}
+    return {rest: bus.members[name] for name, rest in names.items() if rest not in ("valid", "ready")}
 
 
 def flat(prefix: str, signature: wiring.Signature) -> dict[str, Member]:

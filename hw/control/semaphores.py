@@ -20,13 +20,14 @@ class Semaphores(wiring.Component):
     signal : In, len(Semaphore)
         Counters to raise by one. A register holds it for a cycle.
     take : In, len(Semaphore)
-        Counters to lower by one, of those that are ``available``.
+        Counters to lower by one, of those that are ``available``. A register holds it for a cycle, too, in which
+        ``available`` knows of it already.
     clear : In, 1
-        Sets all counters to zero; nothing is signalled in that cycle and in the one before.
+        Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before.
     available : Out, len(Semaphore)
         Counters that are not zero.
     overflow : Out, 1
-        A full counter was signalled in the cycle before, and is not taken in this one.
+        A full counter was signalled in the cycle before, and not taken in the same one.
     """
 
     latency = 2
@@ -41,12 +42,12 @@ class Semaphores(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         overflows = []
-        signals = Signal.like(self.signal)
-        m.d.sync += signals.eq(self.signal)
+        signals, takes = Signal.like(self.signal), Signal.like(self.take)
+        m.d.sync += [signals.eq(self.signal), takes.eq(self.take)]
         for semaphore in Semaphore:
             count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")
-            signal, take = signals[semaphore], self.take[semaphore]
-            m.d.comb += self.available[semaphore].eq(count != 0)
+            signal, take = signals[semaphore], takes[semaphore]
+            m.d.comb += self.available[semaphore].eq(count[1:].any() | (count[0] & ~take))
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
             with m.Elif(signal & ~take):

@@ -18,8 +18,8 @@ BUFFER_ADDRESS_BITS = 20
 class OperandBuffers(wiring.Component):
     """Three memories that the load engine writes, each read by one engine through a port of its own.
 
-    An entry of a buffer is the first bytes of a beat. What is written in one cycle can be read in the next; in the
-    same cycle the old entry is read. A register stands behind each memory, since block RAM takes long to answer and
+    An entry of a buffer is the first bytes of a beat. What is written in one cycle can be read in the next; what
+    is read in the same cycle is unknown. A register stands behind each memory, since block RAM takes long to answer and
     lies far from what reads it.
 
     Members
@@ -78,7 +78,7 @@ class OperandBuffers(wiring.Component):
             Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, None),
         }
         for buffer, (address, content, enable) in read_ports.items():
-            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[], attrs=RamStyle.BLOCK.attributes)
+            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[], attrs=RamStyle.BLOCK.without_bypass)
             m.submodules[buffer.name.lower()] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
+from wingrid.hw.ram_style import RamStyle
 
 
 def weights_layout(config: AcceleratorConfig) -> data.ArrayLayout:
@@ -91,9 +92,12 @@ class MatrixUnit(wiring.Component):
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        taken, swaps = Signal(), Signal()
-        row_arrives, load = Signal(), Signal(rows)
+        taken = Signal()
+        swaps = Signal()
+        row_arrives = Signal()
+        load = Signal(rows)
         vector_arrives = Signal()
+        vector_rests = Signal()
         vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
@@ -111,7 +115,8 @@ class MatrixUnit(wiring.Component):
             swaps.eq(taken),
             row_arrives.eq(self.weights.valid & self.weights.ready),
             load.eq(thermometer & row_enters.replicate(rows)),
-            vector_enters.eq(vector_arrives),
+            vector_rests.eq(vector_arrives),
+            vector_enters.eq(vector_rests),
             vector.eq(self.vectors.p.lanes),
         ]
         with m.If(self.weights.ready):
@@ -129,7 +134,7 @@ class MatrixUnit(wiring.Component):
             self.sums.lanes.eq(mesh.sums),
         ]
 
-        valid = Signal(latency - 1)
+        valid = Signal(latency - 2)
         m.d.sync += valid.eq(Cat(vector_enters, valid))
         m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
@@ -141,7 +146,9 @@ class MatrixUnit(wiring.Component):
         It needs no reset because the valid bits have one.
         """
         depth = 1 << (latency - 1).bit_length()
-        m.submodules.tags = tags = Memory(shape=Shape.cast(self._tag_layout), depth=depth, init=[])
+        m.submodules.tags = tags = Memory(
+            shape=Shape.cast(self._tag_layout), depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
+        )
         write, read = tags.write_port(), tags.read_port()
         now = Signal(range(depth))
         m.d.sync += now.eq(now + 1)

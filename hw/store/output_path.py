@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, signed
+from amaranth.hdl import Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_LAYOUT
 from wingrid.hw.store.pooler import Pooler
-from wingrid.hw.store.requantiser import Requantiser, results_layout
+from wingrid.hw.store.requantiser import Requantiser, drained_layout, results_layout
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd.vectors import vector_layout
@@ -57,9 +57,12 @@ class OutputPath(wiring.Component):
 
     @staticmethod
     def latency_for(tile: int) -> int:
-        """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result."""
+        """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result.
+
+        One of them is for the choice between the two.
+        """
         transform = OutputTransform.latency_for(tile) + ExactDivision.latency if tile else 0
-        return transform + Requantiser.latency + Pooler.latency
+        return transform + 1 + Requantiser.latency + Pooler.latency
 
     @staticmethod
     def span_for(tile: int) -> int:
@@ -71,9 +74,10 @@ class OutputPath(wiring.Component):
         m = Module()
         m.submodules.requantiser = requantiser = Requantiser(config)
         m.submodules.pooler = pooler = Pooler(config)
+        chosen = Signal(drained_layout(config), reset_less=True)
+        m.d.sync += [chosen.valid.eq(self.sums.valid & (self.tile == 0)), chosen.lanes.eq(self.sums.lanes)]
         m.d.comb += [
-            requantiser.sums.valid.eq(self.sums.valid & (self.tile == 0)),
-            requantiser.sums.lanes.eq(self.sums.lanes),
+            requantiser.sums.eq(chosen),
             requantiser.parameters.eq(self.parameters),
             requantiser.zero_point.eq(self.zero_point),
             requantiser.minimum.eq(self.minimum),
@@ -95,10 +99,8 @@ class OutputPath(wiring.Component):
             with m.Switch(self.tile):
                 for number, tile in enumerate(config.tiles):
                     with m.Case(tile):
-                        m.d.comb += [
-                            transform.input.valid.eq(self.sums.valid),
-                            requantiser.sums.eq(division.output),
-                        ]
+                        m.d.comb += transform.input.valid.eq(self.sums.valid)
+                        m.d.sync += chosen.eq(division.output)
                         if len(config.tiles) > 1:
                             m.d.comb += [transform.select.eq(number), division.select.eq(number)]
         return m

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value, signed
+from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,17 +17,21 @@ class Pooler(wiring.Component):
     become one. With a tile, results come in raster order of tile x tile pixels, and each 2 x 2 of them
     become one, in raster order again. One result enters per cycle.
 
+    Three steps with a register behind each: a result and its place; the larger one of it and what came before (of its
+    window so far, or of its pair in a line of a tile); the larger one of a pair and the pair above.
+
     Members
     -------
     window : In, 8
     tile : In, 8
-        Both may only change between whole windows and tiles.
+        Both may only change between whole windows and tiles, two cycles before the next result or earlier, and once all
+        maxima have left.
     input : In, ``results_layout(config)``
     output : Out, ``results_layout(config)``
         A maximum, ``latency`` cycles after the result that completes its window.
     """
 
-    latency = 1
+    latency = 3
     """Cycles from the result that completes a window to the maximum."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -45,60 +49,64 @@ class Pooler(wiring.Component):
         config = self._config
         m = Module()
         lanes = data.ArrayLayout(signed(8), config.cols)
-        result = self.input.lanes
-        passes = self.window <= 1
 
-        # Direct: a running maximum.
-        x, y = Signal(8), Signal(8)
-        running, longest = Signal(lanes), Signal(lanes)
-        ends_line, opens, ends = Signal(), Signal(), Signal()
-        m.d.comb += [
-            ends_line.eq(passes | (x == self.window - 1)),
-            opens.eq(passes | ((x == 0) & (y == 0))),
-            ends.eq(passes | (ends_line & (y == self.window - 1))),
+        # Where a result stands in its window or tile.
+        last_window, last_tile = Signal(8), Signal(8)
+        passes, tiled = Signal(), Signal()
+        m.d.sync += [
+            last_window.eq(self.window - 1),
+            last_tile.eq(self.tile - 1),
+            passes.eq(self.window <= 1),
+            tiled.eq((self.window > 1) & (self.tile != 0)),
         ]
+        x, y = Signal(8), Signal(8)
+        last = Mux(tiled, last_tile, last_window)
+        ends_line, ends = Signal(), Signal()
+        m.d.comb += [ends_line.eq(passes | (x == last)), ends.eq(passes | (ends_line & (y == last)))]
+        with m.If(self.input.valid):
+            m.d.sync += x.eq(x + 1)
+            with m.If(ends_line):
+                m.d.sync += [x.eq(0), y.eq(Mux(ends, 0, y + 1))]
+
+        valid, opens, completes = Signal(), Signal(), Signal()
+        result = Signal(lanes, reset_less=True)
+        m.d.sync += [
+            valid.eq(self.input.valid),
+            result.eq(self.input.lanes),
+            opens.eq(passes | ((x == 0) & (y == 0))),
+            # Of a tile each second result in each second line.
+            completes.eq(self.input.valid & Mux(tiled, x[0] & y[0], ends)),
+        ]
+
+        # Direct: the running maximum of the window.
+        running, longest = Signal(lanes, reset_less=True), Signal(lanes)
         self._larger(m, longest, running, result, opens)
-        m.d.sync += self.output.valid.eq(0)
+        completed = Signal()
+        m.d.sync += completed.eq(completes)
+        with m.If(valid):
+            m.d.sync += running.eq(longest)
+        m.d.sync += self.output.valid.eq(completed)
         if not config.tiles:
-            with m.If(self.input.valid):
-                self._count(m, x, y, ends_line, ends)
-                m.d.sync += [running.eq(longest), self.output.lanes.eq(longest), self.output.valid.eq(ends)]
+            m.d.sync += self.output.lanes.eq(running)
             return m
 
         # Tiles: the maximum of a pair in a line waits for the pair below.
         columns = config.winograd // 2
-        above = [Signal(lanes, name=f"above_{column}") for column in range(columns)]
-        left, pair, square = Signal(lanes), Signal(lanes), Signal(lanes)
-        chosen = Signal(lanes)
-        last = Signal(8)
-        m.d.comb += last.eq(self.tile - 1)
-        with m.Switch(x[1 : max(2, columns.bit_length())]):
-            for column, register in enumerate(above):
-                with m.Case(column):
-                    m.d.comb += chosen.eq(register)
-        self._larger(m, pair, left, result, Value.cast(0))
+        column = Signal(range(max(2, columns)))
+        is_odd, is_below = Signal(), Signal()
+        m.d.sync += [column.eq(x[1:]), is_odd.eq(x[0]), is_below.eq(y[0])]
+        above = Array(Signal(lanes, name=f"above_{number}", reset_less=True) for number in range(columns))
+        left, pair, larger = Signal(lanes, reset_less=True), Signal(lanes, reset_less=True), Signal(lanes)
+        chosen, square = Signal(lanes, reset_less=True), Signal(lanes)
+        self._larger(m, larger, left, result, Value.cast(0))
+        with m.If(valid & ~is_odd):
+            m.d.sync += left.eq(result)
+        with m.If(valid & is_odd & ~is_below):
+            m.d.sync += above[column].eq(larger)
+        m.d.sync += [pair.eq(larger), chosen.eq(above[column])]
         self._larger(m, square, chosen, pair, Value.cast(0))
-        with m.If(self.input.valid):
-            with m.If((self.tile == 0) | passes):
-                self._count(m, x, y, ends_line, ends)
-                m.d.sync += [running.eq(longest), self.output.lanes.eq(longest), self.output.valid.eq(ends)]
-            with m.Else():
-                self._count(m, x, y, x == last, (x == last) & (y == last))
-                with m.If(~x[0]):
-                    m.d.sync += left.eq(result)
-                with m.Elif(~y[0]), m.Switch(x[1 : max(2, columns.bit_length())]):
-                    for column, register in enumerate(above):
-                        with m.Case(column):
-                            m.d.sync += register.eq(pair)
-                with m.Else():
-                    m.d.sync += [self.output.lanes.eq(square), self.output.valid.eq(1)]
+        m.d.sync += self.output.lanes.eq(Mux(tiled, square, running))
         return m
-
-    def _count(self, m: Module, x: Signal, y: Signal, ends_line: Value, ends: Value) -> None:
-        """Move on by one in a window or tile."""
-        m.d.sync += x.eq(x + 1)
-        with m.If(ends_line):
-            m.d.sync += [x.eq(0), y.eq(Mux(ends, 0, y + 1))]
 
     def _larger(self, m: Module, larger: Value, a: Value, b: Value, ignore_a: Value) -> None:
         for lane in range(self._config.cols):

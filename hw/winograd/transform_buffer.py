@@ -101,7 +101,7 @@ class TransformBuffer(wiring.Component):
             shape=config.activation_bits * config.rows,
             depth=2 * config.accumulators,
             init=[],
-            attrs=RamStyle.BLOCK.attributes,
+            attrs=RamStyle.BLOCK.without_bypass,
         )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()

@@ -11,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import weights_layout
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.vectors import register
 from wingrid.hw.winograd_matrices import INT8, KERNEL, signed_bits, span, winograd
 
@@ -115,7 +116,7 @@ class WeightTransform(wiring.Component):
         ]
         taps = []
         for index in range(KERNEL * KERNEL):
-            memory = Memory(shape=8 * config.cols, depth=2 << row_bits, init=[])
+            memory = Memory(shape=8 * config.cols, depth=2 << row_bits, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
             m.submodules[f"tap_{index}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [

@@ -1,4 +1,4 @@
-"""The whole accelerator against cocotbext-axi, at two array sizes, one of them not square."""
+"""The whole accelerator against cocotbext-axi, at two array sizes, one of them not square and with register slices."""
 
 from __future__ import annotations
 
@@ -25,12 +25,16 @@ CONFIGS = (
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.rows}x{config.cols}")
+@pytest.mark.parametrize(
+    ("config", "register_slices"),
+    [(CONFIGS[0], False), (CONFIGS[1], False), (CONFIGS[1], True)],
+    ids=["4x4", "2x3", "2x3 with register slices"],
+)
 def test_accelerator_with_independent_bus_partner(
-    config: AcceleratorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    config: AcceleratorConfig, register_slices: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tmp_path / "wingrid.v"
-    source.write_text(verilog.generate(config))
+    source.write_text(verilog.generate(config, register_slices=register_slices))
     for name, value in verilator.environment().items():
         monkeypatch.setenv(name, value)
     run(

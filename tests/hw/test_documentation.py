@@ -20,6 +20,7 @@ from amaranth.lib import data, stream, wiring
 
 from wingrid import hw
 from wingrid.hw.bus.bursts import Bursts
+from wingrid.hw.bus.register_slice import RegisterSlice
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import Semaphores
 from wingrid.hw.control.supervisor import Supervisor
@@ -144,6 +145,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
         Queue: {"shape": 8, "depth": 4},
+        RegisterSlice: {"shape": 8},
         Semaphores: {},
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},

@@ -243,6 +243,11 @@ def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFix
     assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
     assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]
     assert "made/here/wingrid.v" in capsys.readouterr().out
+    assert (
+        call("verilog", "-o", "made/ip", "--set", "rows=2", "--set", "cols=2", "--ip-wrapper", "--register-slices") == 0
+    )
+    assert sorted(path.name for path in Path("made/ip").iterdir()) == ["wingrid.json", "wingrid.v", "wingrid_ip.v"]
+    assert "// Register slices on all AXI channels.\n" in Path("made/ip/wingrid.v").read_text()
 
 
 @pytest.mark.parametrize(

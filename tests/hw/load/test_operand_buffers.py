@@ -38,6 +38,9 @@ def test_reads_what_was_written() -> None:
             asked = {}
             for buffer, name in PORTS.items():
                 address = int(random.integers(DEPTHS[buffer]))
+                if writes and buffer == written and address == entry:
+                    # What is read while it is written is unknown.
+                    address = (address + 1) % DEPTHS[buffer]
                 ctx.set(getattr(buffers, f"{name}_address"), address)
                 enabled = buffer == Buffer.PARAMETERS or random.random() < 0.5
                 if buffer != Buffer.PARAMETERS:

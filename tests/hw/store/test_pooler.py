@@ -43,6 +43,7 @@ def test_equals_numpy_through_changes_of_window_and_tile(winograd: int, gaps: fl
         for tile, window, results in work:
             ctx.set(dut.tile, tile)
             ctx.set(dut.window, window)
+            await ctx.tick().repeat(2)
             for result in results:
                 while random.random() < gaps:
                     await ctx.tick()
@@ -51,6 +52,7 @@ def test_equals_numpy_through_changes_of_window_and_tile(winograd: int, gaps: fl
                     ctx.set(dut.input.lanes[lane], int(result[lane]))
                 await ctx.tick()
                 ctx.set(dut.input.valid, 0)
+            await ctx.tick().repeat(Pooler.latency)
         await ctx.tick().repeat(4)
 
     async def watch(ctx: SimulatorContext) -> None:

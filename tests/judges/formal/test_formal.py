@@ -16,6 +16,7 @@ from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
+from benches.register_slice import RegisterSliceBench
 from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
@@ -27,6 +28,7 @@ PARTS = {
     WriteMasterBench: prove,
     ReadMasterBench: prove,
     RegisterFileBench: prove,
+    RegisterSliceBench: prove,
     FetchBench: prove,
     OutputBufferBench: prove,
     LoadBench: prove,
@@ -96,6 +98,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         FetchBench,
         replaced(r"^(  assign fenced = output__payload\[)320\]", r"\g<1>321]"),
         "fences hold",
+    ),
+    "the skid register is overwritten": (
+        RegisterSliceBench,
+        replaced(r"^(  assign input__ready = ).*;", r"\g<1>1'h1;"),
+        "nothing is lost",
     ),
     "a run starts where no beat does": (
         BurstsBench,
