@@ -65,6 +65,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             core.start.eq(registers.start),
             core.hold.eq(resetting),
+            core.base.eq(registers.base),
             core.program.eq(registers.program),
             core.length.eq(registers.length),
             registers.running.eq(core.running),

@@ -81,8 +81,9 @@ class MemoryTiming:
     is how programs start, from the cycle after its address and data are taken: all rows are closed then, and the next
     refresh is a whole interval away.
 
-    7. Row r = address // row_bytes lies in bank r % banks. A burst that takes the bus and does not find its row open
-       opens it, and its hold begins with ``row_miss`` cycles without data.
+    7. Row r = place // row_bytes, where the memory's first byte is place 0 wherever it lies on the bus, is in bank
+       r % banks. A burst that takes the bus and does not find its row open opens it, and its hold begins with
+       ``row_miss`` cycles without data.
     8. In the first ``refresh_cycles`` of each interval but the first no burst takes the bus; one under way goes on. A
        refresh closes all rows.
     """

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.bursts import Bursts
-from wingrid.hw.bus.write_master import WRITE_REQUEST
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.bus.write_master import write_request
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
@@ -22,13 +22,13 @@ SEGMENT = data.StructLayout(
         "lines": 3,
         "beats": 16,
         "tiles": 16,
-        "address": ADDRESS_BITS,
-        "row_pitch": ADDRESS_BITS,
+        "address": OFFSET_BITS,
+        "row_pitch": OFFSET_BITS,
         "pc": PC_BITS,
     }
 )
 """Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
-the first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
+the first one goes to byte ``address`` from BASE, and rows are ``row_pitch`` bytes apart."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles", "beats")})
 
@@ -48,10 +48,12 @@ class OutputBuffer(wiring.Component):
 
     Members
     -------
+    base : In, address_bits
+        Byte address that those of segments count from, a multiple of 4096; steady until all are requested.
     segment : In, stream of ``SEGMENT``
     results : In, ``results_layout(config)``
         Results of the segments taken, in order. No back-pressure.
-    request : Out, stream of ``WRITE_REQUEST``
+    request : Out, stream of ``write_request(config)``
     beat : Out, 8 * bus_bytes
         The oldest beat in the ring.
     next_beat : In, 1
@@ -78,9 +80,10 @@ class OutputBuffer(wiring.Component):
         self.bursts = Bursts(config, SEGMENT["columns"].width, SEGMENT["lines"].width)
         super().__init__(
             {
+                "base": In(config.address_bits),
                 "segment": In(stream.Signature(SEGMENT)),
                 "results": In(results_layout(config)),
-                "request": Out(stream.Signature(WRITE_REQUEST)),
+                "request": Out(stream.Signature(write_request(config))),
                 "beat": Out(8 * config.bus_bytes),
                 "next_beat": In(1),
                 "released": In(1),
@@ -210,6 +213,7 @@ class OutputBuffer(wiring.Component):
         pc = Signal(PC_BITS)
         m.d.comb += [
             empty.eq(segment.lines == 0),
+            bursts.base.eq(self.base),
             descriptor.valid.eq((complete != 0) & ~empty),
             descriptor.p.address.eq(segment.address),
             descriptor.p.beats.eq(segment.columns),

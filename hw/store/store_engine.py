@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
@@ -121,7 +121,7 @@ class StoreEngine(wiring.Component):
         column = Signal(16)
         lines_left = Signal(16)
         tiles_left = Signal(16)
-        row_address = Signal(ADDRESS_BITS)
+        row_address = Signal(OFFSET_BITS)
 
         m.d.comb += [
             self.tile.eq(current.tile),
@@ -145,7 +145,7 @@ class StoreEngine(wiring.Component):
         last_position = Signal(8)
         most_tiles = Signal(16)
         places = Signal(2)
-        row_step = Signal(ADDRESS_BITS)
+        row_step = Signal(OFFSET_BITS)
         pools = Signal()
         windows = Signal()
         m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]

@@ -21,7 +21,7 @@ CONFIGS = (
                       output_buffer=64, burst_beats=16),
     AcceleratorConfig(rows=2, cols=3, winograd=4, input_buffer=512, weight_buffer=1024, accumulators=256,
                       output_buffer=64, burst_beats=32, reads_in_flight=2, writes_in_flight=1, fetch_ahead=2,
-                      queue_depth=2),
+                      queue_depth=2, address_bits=40),
 )  # fmt: skip
 
 

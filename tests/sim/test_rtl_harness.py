@@ -252,6 +252,31 @@ def test_injected_errors_hit_the_beats_that_touch_the_range() -> None:
             device.inject_error(0, 1, 1)
 
 
+def test_memory_lies_at_its_base_and_nowhere_else() -> None:
+    base = 0x4000_1000
+    with simulator(base=base) as device:
+        before = device.memory.copy()
+        start(device, SOURCE=base + SOURCE, DESTINATION=base + DESTINATION, BURSTS=1, BEATS=4)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 0
+        np.testing.assert_array_equal(device.memory[DESTINATION : DESTINATION + 64], before[SOURCE : SOURCE + 64])
+        assert of(device.handshakes(), Channel.AR)["address"].tolist() == [base + SOURCE]
+        for outside in (SOURCE, base - 64, base + MEMORY_BYTES):
+            start(device, SOURCE=outside, DESTINATION=outside, BURSTS=1, BEATS=4)
+            device.run_until_interrupt()
+            assert device.read_register(4 * CopyRegister.STATUS) == 2 << 2 | 2
+        device.inject_error(SOURCE + 64, SOURCE + 64)
+        start(device, SOURCE=base + SOURCE, DESTINATION=base + DESTINATION, BURSTS=1, BEATS=5)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 2
+
+
+@pytest.mark.parametrize("base", [5, -4096, (1 << 32) - 4096])
+def test_a_base_that_addresses_do_not_reach_is_refused(base: int) -> None:
+    with pytest.raises(ValueError, match=r"^base = .* must be a multiple of 4096 from which 65536 bytes lie"):
+        simulator(base=base)
+
+
 @pytest.mark.parametrize(
     ("registers", "message"),
     [

@@ -7,7 +7,7 @@ from typing import ClassVar
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from bus_ports import drive, free
 from rules import Bench, past, steady
-from small_configurations import SMALL
+from small_configurations import BROAD_ADDRESSES
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import AcceleratorConfig
@@ -31,6 +31,7 @@ class RegisterFileBench(Bench):
         "after reset": "A3.1.2: BVALID and RVALID are low in the first cycle after reset",
         "PROGRAM": "takes the strobed bytes of a write to it, but for the low bits, and no others",
         "PROGRAM_LENGTH": "takes the strobed bytes of a write to it, unless they do not fit",
+        "BASE": "takes the strobed bytes of a write to either of its words, but for the low bits and what does not fit",
         "refusals": "SLVERR for what cannot be written, and nothing else",
         "START": "starts at a write of bit 0 of CONTROL, unless running, faulty or resetting",
         "RESET": "resets at a write of bit 1 of CONTROL",
@@ -44,7 +45,7 @@ class RegisterFileBench(Bench):
         "refused": "a write was refused after one was not",
     }
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = BROAD_ADDRESSES) -> None:
         self.config = config
         super().__init__(
             {
@@ -106,12 +107,19 @@ class RegisterFileBench(Bench):
         fits = bits[24:] == 0
         taken = Mux(written(Register.PROGRAM_LENGTH) & fits, (length & ~mask[:24]) | bits[:24], length)
         self.rule(m, "PROGRAM_LENGTH", device.length == taken)
+        base, beyond = past(m, device.base), self.config.address_bits - 32
+        reached = bits[beyond:] == 0
+        low = Mux(written(Register.BASE), (base[:32] & ~mask) | (bits & ~Const(4095, 32)), base[:32])
+        high = (base[32:] & ~mask[:beyond]) | bits[:beyond]
+        page = Cat(low, Mux(written(Register.BASE_HIGH) & reached, high, base[32:]))
+        self.rule(m, "BASE", device.base == page)
         writable = [
             address == register
             for register, fields in FIELDS.items()
             if {field.access for field in fields} != {Access.READ}
         ]
         accepted = Cat(writable).any() & ((address != Register.PROGRAM_LENGTH) | fits)
+        accepted &= (address != Register.BASE_HIGH) | reached
         self.rule(m, "refusals", ~fresh | ((bus.bresp == axi.RESPONSE_OKAY) == accepted))
         ready = past(m, ~self.running & (self.fault == 0) & ~self.resetting)
         started = past(m, device.start)
@@ -135,6 +143,8 @@ class RegisterFileBench(Bench):
             int(Register.FAULT_PC): self.fault_pc,
             int(Register.PROGRAM): device.program,
             int(Register.PROGRAM_LENGTH): device.length,
+            int(Register.BASE): device.base[:32],
+            int(Register.BASE_HIGH): device.base[32:],
         }
         high = Signal(32)
         for counter in Counter:
