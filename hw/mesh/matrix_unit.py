@@ -97,8 +97,10 @@ class MatrixUnit(wiring.Component):
         # What a transfer asks for, until its lanes are there.
         row_arrives = Signal(PAYLOAD_LATENCY)
         loads = [Signal(rows, name=f"load_{cycle}") for cycle in range(PAYLOAD_LATENCY)]
-        swaps = Signal(1 + PAYLOAD_LATENCY)
+        taken = Signal(1 + PAYLOAD_LATENCY)
         valid = Signal(latency)
+        swaps = Signal()
+        vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
         m.d.comb += [
@@ -113,7 +115,7 @@ class MatrixUnit(wiring.Component):
         m.d.sync += [
             self.loaded.eq((self.loaded & ~take) | last_waits),
             full.eq(self.loaded & ~take),
-            swaps.eq(Cat(take, swaps)),
+            taken.eq(Cat(take, taken)),
             row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),
             loads[0].eq(thermometer & row_enters.replicate(rows)),
             *(later.eq(earlier) for earlier, later in pairwise(loads)),
@@ -129,9 +131,11 @@ class MatrixUnit(wiring.Component):
 
         m.d.comb += [
             mesh.weights.eq(weights),
+            swaps.eq(taken[-1]),
+            vector_enters.eq(valid[PAYLOAD_LATENCY]),
             mesh.load.eq(loads[-1]),
             mesh.vector.eq(vector),
-            mesh.swap.eq(swaps[-1]),
+            mesh.swap.eq(swaps),
             self.sums.lanes.eq(mesh.sums),
             self.sums.valid.eq(valid[-1]),
         ]
