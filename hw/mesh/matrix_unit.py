@@ -52,7 +52,7 @@ class MatrixUnit(wiring.Component):
     enter, which has waited in the register; the second is transferred then. A tile's last row is known to enter while
     it rests, so the vector that takes the tile may be transferred in that cycle already. So tiles of P >= rows vectors
     run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles.
-    ``weights.ready`` comes from registers, and ``vectors.ready`` from registers and ``vectors.payload.first``.
+    ``weights.ready`` is a register, and ``vectors.ready`` comes from one and ``vectors.payload.first``.
 
     The first vector after reset must have ``first`` set; without it, it is multiplied by whatever the mesh holds.
 
@@ -90,6 +90,7 @@ class MatrixUnit(wiring.Component):
 
         full = Signal()
         row_waits = Signal()
+        takes_row = Signal(init=1)
         row_enters = Signal()
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
@@ -105,16 +106,19 @@ class MatrixUnit(wiring.Component):
         thermometer = Signal(rows, init=1)
         m.d.comb += [
             row_enters.eq(row_waits & ~full),
-            self.weights.ready.eq(~row_waits | ~full),
+            self.weights.ready.eq(takes_row),
             self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
             take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
         ]
         # A tile is complete when its last row has entered, or waits to.
-        last_waits = Mux(self.weights.ready, self.weights.valid, row_waits)
-        last_waits &= Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
+        still_full = self.loaded & ~take
+        still_waits = Mux(takes_row, self.weights.valid, row_waits)
+        still_last = Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
         m.d.sync += [
-            self.loaded.eq((self.loaded & ~take) | last_waits),
-            full.eq(self.loaded & ~take),
+            self.loaded.eq(still_full | (still_waits & still_last)),
+            full.eq(still_full),
+            row_waits.eq(still_waits),
+            takes_row.eq(~still_waits | ~still_full),
             taken.eq(Cat(take, taken)),
             row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),
             loads[0].eq(thermometer & row_enters.replicate(rows)),
@@ -122,8 +126,6 @@ class MatrixUnit(wiring.Component):
             valid.eq(Cat(self.vectors.valid & self.vectors.ready, valid)),
             vector.eq(self.vectors.p.lanes),
         ]
-        with m.If(self.weights.ready):
-            m.d.sync += row_waits.eq(self.weights.valid)
         with m.If(row_arrives[-1]):
             m.d.sync += weights.eq(self.weights.p)
         with m.If(row_enters):

@@ -103,10 +103,14 @@ class WeightTransform(wiring.Component):
         advance = Signal()
         walking = Signal()
         used = Signal()
+        # Where the walk stands at the end of a tile, of a column of tiles, and in the last column.
+        last_row = Signal()
+        last_i = Signal()
+        last_j = Signal()
         m.d.comb += [
             last.eq(Array([transform.patch - 1 for transform in self._transforms])[self.select]),
             walking.eq(complete != 0),
-            used.eq(walking & advance & (row == config.rows - 1) & (i == last) & (j == last)),
+            used.eq(walking & advance & last_row & last_i & last_j),
         ]
         m.d.sync += [
             held.eq(held + filled - used),
@@ -114,11 +118,13 @@ class WeightTransform(wiring.Component):
             complete.eq(complete + completed[-1] - used),
         ]
         with m.If(walking & advance):
-            m.d.sync += row.eq(row + 1)
-            with m.If(row == config.rows - 1):
-                m.d.sync += [row.eq(0), i.eq(i + 1)]
-                with m.If(i == last):
-                    m.d.sync += [i.eq(0), j.eq(Mux(j == last, 0, j + 1))]
+            m.d.sync += [row.eq(row + 1), last_row.eq(row == config.rows - 2)]
+            with m.If(last_row):
+                m.d.sync += [row.eq(0), last_row.eq(0), i.eq(i + 1), last_i.eq(i + 1 == last)]
+                with m.If(last_i):
+                    m.d.sync += [i.eq(0), last_i.eq(0), j.eq(j + 1), last_j.eq(j + 1 == last)]
+                    with m.If(last_j):
+                        m.d.sync += [j.eq(0), last_j.eq(0)]
         with m.If(used):
             m.d.sync += use_half.eq(~use_half)
 
