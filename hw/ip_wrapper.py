@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from wingrid.hw.config import ADDRESS_BITS, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 
 NAME = "wingrid_ip"
 """Name of the module and of its file."""
@@ -76,7 +76,7 @@ def _bus_parameters(config: AcceleratorConfig) -> dict[str, str]:
     master: dict[str, int | str] = {
         "PROTOCOL": "AXI4",
         "DATA_WIDTH": 8 * config.bus_bytes,
-        "ADDR_WIDTH": ADDRESS_BITS,
+        "ADDR_WIDTH": config.address_bits,
         "ID_WIDTH": 1,
         "READ_WRITE_MODE": "READ_WRITE",
         "SUPPORTS_NARROW_BURST": 0,

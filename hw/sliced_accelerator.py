@@ -16,14 +16,15 @@ class SlicedAccelerator(Accelerator):
 
     Nothing but registers drives a bus, READY among them, and what it brings goes into registers: it may be far away.
     Full throughput. To the accelerator, memory answers reads and writes two cycles later, one of them on the way there
-    and one on the way back (``added_latency``), and so does it to the host.
+    and one on the way back (``added_latency``), and so does it to the host. As the accelerator takes every beat and
+    response at once, that is all: nothing collects in the slices of its master.
 
     Hold ``rst`` for two cycles: in the first, the accelerator's bus may still say anything, which the slices do not
     listen to while it lasts. A soft reset does not touch them: it waits until the bus is quiet.
     """
 
     added_latency = 2 * RegisterSlice.latency
-    """Cycles that a memory's latency, for reads and for writes, grows by."""
+    """Cycles that a memory's latency grows by, that of reads and that of writes."""
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

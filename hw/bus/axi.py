@@ -6,7 +6,7 @@ from amaranth.hdl import Module, ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS
 
 CHANNELS = ("ar", "r", "aw", "w", "b")
@@ -19,10 +19,10 @@ CACHE_NORMAL_BUFFERABLE = 0b0011
 """AxCACHE: normal, non-cacheable, bufferable memory."""
 
 
-def _address_channel(prefix: str) -> dict[str, Member]:
+def _address_channel(config: AcceleratorConfig, prefix: str) -> dict[str, Member]:
     ports: dict[str, ShapeLike] = {
         "id": 1,
-        "addr": ADDRESS_BITS,
+        "addr": config.address_bits,
         "len": 8,
         "size": 3,
         "burst": 2,
@@ -37,7 +37,7 @@ def read_channels(config: AcceleratorConfig) -> wiring.Signature:
     """AR and R of an AXI4 master."""
     return wiring.Signature(
         {
-            **_address_channel("ar"),
+            **_address_channel(config, "ar"),
             "rid": In(1),
             "rdata": In(8 * config.bus_bytes),
             "rresp": In(2),
@@ -52,7 +52,7 @@ def write_channels(config: AcceleratorConfig) -> wiring.Signature:
     """AW, W and B of an AXI4 master."""
     return wiring.Signature(
         {
-            **_address_channel("aw"),
+            **_address_channel(config, "aw"),
             "wdata": Out(8 * config.bus_bytes),
             "wstrb": Out(config.bus_bytes),
             "wlast": Out(1),

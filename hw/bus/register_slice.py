@@ -31,7 +31,8 @@ class RegisterSlice(wiring.Component):
         m = Module()
         offered = Signal(self._shape, reset_less=True)
         skid = Signal(self._shape, reset_less=True)
-        offers, skids = Signal(), Signal()
+        offers = Signal()
+        skids = Signal()
         m.d.comb += [
             self.input.ready.eq(~skids),
             self.output.valid.eq(offers),

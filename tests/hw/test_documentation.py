@@ -26,6 +26,7 @@ from wingrid.hw.control.semaphores import Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
+from wingrid.hw.load.deep_memory import DeepMemory
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
@@ -144,6 +145,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     numbers = {name: getattr(CONFIG, name) for name in dir(CONFIG) if not name.startswith("_")}
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
+        DeepMemory: {"shape": 8, "depth": 20},
         Queue: {"shape": 8, "depth": 4},
         RegisterSlice: {"shape": 8},
         Semaphores: {},

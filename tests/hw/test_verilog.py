@@ -53,6 +53,11 @@ def test_another_process_in_another_place_generates_the_same(tmp_path: Path) -> 
     assert other.stdout == text()
 
 
+def test_every_signal_has_a_name_of_its_own() -> None:
+    """Amaranth calls signals that are assigned together ``$signal``, which says nothing in waveforms and paths."""
+    assert "$signal" not in text()
+
+
 def test_text_holds_no_paths() -> None:
     assert str(ROOT) not in text()
     assert not re.search(r"\.py\b|\(\* src|/(home|usr|tmp)/", text())

@@ -37,6 +37,7 @@ def icarus(
     *,
     standard: str = "2012",
     at_once: int = 1,
+    base: int = 0,
     warnings: tuple[str, ...] = ("-Wall", "-Wno-timescale"),
 ) -> tuple[str, dict[int, int], np.ndarray]:
     """What the bench said, the value of every register, and the memory after the program."""
@@ -45,6 +46,7 @@ def icarus(
     (folder / "before.hex").write_text("\n".join(f"{byte:02x}" for byte in group.memory))
     parameters = {
         "BUS_BYTES": config.bus_bytes,
+        "ADDRESS_BITS": config.address_bits,
         "MEMORY_BYTES": len(group.memory),
         "LATENCY": TIMING.latency,
         "BYTES_PER_CYCLE": TIMING.bytes_per_cycle,
@@ -58,6 +60,7 @@ def icarus(
     plusargs = [
         "+memory=before.hex",
         "+result=after.hex",
+        f"+base={base:x}",
         f"+program={single_group.PROGRAM:x}",
         f"+length={group.length}",
     ]

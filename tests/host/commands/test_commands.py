@@ -53,6 +53,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --clock 0", "clock 0 must be a number of MHz above 0"),
         ("run vgg16 --latency 0", "memory timing latency = 0 must be a whole number from 1 to 2147483647"),
         ("run vgg16 --latency 99999999999", "memory timing latency = 99999999999 must be a whole number from 1 to "),
+        ("run vgg16 --write-latency 0", "memory timing write_latency = 0 must be a whole number from 1 to "),
         ("run vgg16 --bytes-per-cycle 99", "memory timing bytes_per_cycle = 99 must lie between 1 and the bus width"),
         ("run vgg16 --waves a.fst", "--waves takes a single layer; choose one with --layers"),
         ("run vgg16 --trace a.json", "--trace takes a single layer; choose one with --layers"),
