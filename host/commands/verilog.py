@@ -32,13 +32,15 @@ def verilog(
     ] = False,
     package: Annotated[
         bool,
-        typer.Option("--package", help="And what SystemRDL, IP-XACT, Vivado, FuseSoC and LiteX read, and a C header."),
+        typer.Option("--package", help="--ip-wrapper, and what Vivado, FuseSoC, LiteX, SystemRDL and C read."),
     ] = False,
 ) -> None:
     """Write the accelerator's Verilog and its manifest."""
     chosen = configuration(config, set_)
     require_folder(output)
-    write = package_files if package else generator.files
-    files = write(chosen, ip_wrapper=ip_wrapper, register_slices=register_slices)
+    if package:
+        files = package_files(chosen, register_slices=register_slices)
+    else:
+        files = generator.files(chosen, ip_wrapper=ip_wrapper, register_slices=register_slices)
     for path in write_folder(output, files):
         print_text(f"{path}\n")

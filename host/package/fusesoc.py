@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from wingrid.hw.ip_wrapper import NAME
 from wingrid.sim.rtl.verilator import WAIVERS
 
 LIBRARY = "wingrid"
 """Vendor, library and name of the core alike."""
 
 
-def core_file(module: str, sources: Iterable[str], version: str) -> str:
-    """``wingrid.core``: Verilog ``sources`` whose top is ``module``. Version ``0`` stands for one not released.
+def core_file(sources: Iterable[str], version: str) -> str:
+    """``wingrid.core``: Verilog ``sources`` with ``wingrid_ip`` at the top. Version ``0`` stands for one not released.
 
     The target ``lint`` runs Verilator with all warnings but those that the generated text raises by nature.
     """
@@ -32,7 +33,7 @@ def core_file(module: str, sources: Iterable[str], version: str) -> str:
             "targets:",
             "  default: &default",
             "    filesets: [rtl]",
-            f"    toplevel: {module}",
+            f"    toplevel: {NAME}",
             "",
             "  lint:",
             "    <<: *default",

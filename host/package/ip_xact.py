@@ -1,4 +1,4 @@
-"""The module as an IP-XACT component (IEEE 1685-2009, the edition that Vivado reads), with its registers."""
+"""The module for IP packagers as an IP-XACT component (IEEE 1685-2009, the edition of Vivado), with its registers."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
 
-from wingrid.host.package.edges import Bus, Edges, Port
-from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
-from wingrid.hw.registers import Access, readings, register_map
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.ip_wrapper import MEMORY, NAME, REGISTERS, Interface, Port
+from wingrid.hw.registers import REGISTER_ADDRESS_BITS, Access, readings, register_map
 
 NAMESPACE = "http://www.spiritconsortium.org/XMLSchema/SPIRIT/1685-2009"
 VENDOR = "wingrid"
@@ -21,8 +21,10 @@ DECODED_BYTES = 0x1000
 
 _FILES = "rtl"
 _WORD_BITS = 32
-_RESOURCES = {"clock": ("CLK", "input"), "reset": ("RST", "input"), "interrupt": ("INTERRUPT", "output")}
-"""Signals that Xilinx' definitions of single-wire interfaces have."""
+_VIEWS = {"xilinx_anylanguagesynthesis": "synthesis", "xilinx_anylanguagebehavioralsimulation": "simulation"}
+"""Names of the views that Vivado looks for, and what each is for."""
+_REFERENCES = {MEMORY: "addressSpaceRef", REGISTERS: "memoryMapRef"}
+"""How an AXI interface names what lies behind it, which is called like the interface."""
 
 _ACCESS = {
     Access.READ.value: ("read-only", None),
@@ -33,31 +35,27 @@ _ACCESS = {
 """Access and modified write value of a field."""
 
 
-def component_xml(edges: Edges, config: AcceleratorConfig, sources: Iterable[str], version: str) -> str:
-    """``component.xml`` of a module with ``edges`` whose Verilog is in the files ``sources``."""
+def component_xml(config: AcceleratorConfig, ports: Sequence[Port], sources: Iterable[str], version: str) -> str:
+    """``component.xml`` of module ``wingrid_ip`` with ``ports``, whose Verilog is in the files ``sources``."""
     root = Element(
         "spirit:component",
         {"xmlns:spirit": NAMESPACE, "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance"},
     )
-    for name, value in (("vendor", VENDOR), ("library", LIBRARY), ("name", edges.module), ("version", version)):
+    for name, value in (("vendor", VENDOR), ("library", LIBRARY), ("name", NAME), ("version", version)):
         _add(root, name, value)
     interfaces = _add(root, "busInterfaces")
-    for bus in edges.buses:
-        _axi(interfaces, bus, _axi_parameters(bus, config))
-    buses = ":".join(bus.name for bus in edges.buses)
-    _wire(interfaces, "clock", edges.clock, {"ASSOCIATED_BUSIF": buses, "ASSOCIATED_RESET": edges.reset.name})
-    _wire(interfaces, "reset", edges.reset, {"POLARITY": "ACTIVE_LOW" if edges.reset_active_low else "ACTIVE_HIGH"})
-    _wire(interfaces, "interrupt", edges.interrupt, {"SENSITIVITY": "LEVEL_HIGH"})
+    for interface in {port.interface.name: port.interface for port in ports if port.interface}.values():
+        _interface(interfaces, interface, [port for port in ports if port.interface is interface])
     space = _add(_add(root, "addressSpaces"), "addressSpace")
-    _add(space, "name", edges.memory.name)
-    _add(space, "range", str(1 << edges.memory.address_bits))
-    _add(space, "width", str(edges.memory.data_bits))
-    _memory_map(root, edges.registers, config)
+    _add(space, "name", MEMORY)
+    _add(space, "range", str(1 << config.address_bits))
+    _add(space, "width", str(8 * config.bus_bytes))
+    _memory_map(root, config)
     model = _add(root, "model")
-    _views(model, edges)
-    ports = _add(model, "ports")
-    for port in edges.ports:
-        _port(ports, port)
+    _views(model)
+    described = _add(model, "ports")
+    for port in ports:
+        _port(described, port)
     files = _add(_add(root, "fileSets"), "fileSet")
     _add(files, "name", _FILES)
     for source in sources:
@@ -65,77 +63,38 @@ def component_xml(edges: Edges, config: AcceleratorConfig, sources: Iterable[str
         _add(file, "name", source)
         _add(file, "fileType", "verilogSource")
     _add(root, "description", "A CNN accelerator: AXI4 master, AXI4-Lite slave, level interrupt.")
-    _parameters(root, {"Component_Name": edges.module})
+    _parameters(root, {"Component_Name": NAME})
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
 
 
-def _axi(interfaces: Element, bus: Bus, parameters: Mapping[str, object]) -> None:
-    interface = _interface(interfaces, bus.name, "interface", "aximm")
-    if bus.master:
-        _add(_add(interface, "master"), "addressSpaceRef").set("spirit:addressSpaceRef", bus.name)
-    else:
-        _add(_add(interface, "slave"), "memoryMapRef").set("spirit:memoryMapRef", bus.name)
-    _port_maps(interface, bus.signals)
-    _parameters(interface, parameters)
-
-
-def _axi_parameters(bus: Bus, config: AcceleratorConfig) -> dict[str, object]:
-    """What signals alone do not say about a bus."""
-    common: dict[str, object] = {
-        "PROTOCOL": bus.protocol,
-        "DATA_WIDTH": bus.data_bits,
-        "ADDR_WIDTH": bus.address_bits,
-        "READ_WRITE_MODE": "READ_WRITE",
-    }
-    if not bus.master:
-        return common
-    return {
-        **common,
-        "ID_WIDTH": bus.signals["AWID"].width,
-        "SUPPORTS_NARROW_BURST": 0,
-        # An instruction is fetched in one burst.
-        "MAX_BURST_LENGTH": max(config.burst_beats, INSTRUCTION_BYTES // config.bus_bytes),
-        "NUM_READ_OUTSTANDING": config.reads_in_flight,
-        "NUM_WRITE_OUTSTANDING": config.writes_in_flight,
-    }
-
-
-def _wire(interfaces: Element, kind: str, port: Port, parameters: Mapping[str, object]) -> None:
-    """A clock, reset or interrupt as an interface of one wire; who drives it is its master."""
-    signal, into = _RESOURCES[kind]
-    interface = _interface(interfaces, port.name, "signal", kind)
-    _add(interface, "slave" if into == "input" else "master")
-    _port_maps(interface, {signal: port})
-    _parameters(interface, parameters)
-
-
-def _interface(interfaces: Element, name: str, library: str, kind: str) -> Element:
-    interface = _add(interfaces, "busInterface")
-    _add(interface, "name", name)
+def _interface(interfaces: Element, interface: Interface, ports: Sequence[Port]) -> None:
+    described = _add(interfaces, "busInterface")
+    _add(described, "name", interface.name)
+    vendor, library, kind, version = interface.definition.split(":")
     for element, named in (("busType", kind), ("abstractionType", f"{kind}_rtl")):
-        reference = {"vendor": "xilinx.com", "library": library, "name": named, "version": "1.0"}
-        _add(interface, element).attrib.update({f"spirit:{key}": value for key, value in reference.items()})
-    return interface
-
-
-def _port_maps(interface: Element, signals: Mapping[str, Port]) -> None:
-    maps = _add(interface, "portMaps")
-    for signal, port in signals.items():
+        reference = {"vendor": vendor, "library": library, "name": named, "version": version}
+        _add(described, element).attrib.update({f"spirit:{key}": value for key, value in reference.items()})
+    side = _add(described, "master" if interface.drives else "slave")
+    if behind := _REFERENCES.get(interface.name):
+        _add(side, behind).set(f"spirit:{behind}", interface.name)
+    maps = _add(described, "portMaps")
+    for port in ports:
         both = _add(maps, "portMap")
-        _add(_add(both, "logicalPort"), "name", signal)
+        _add(_add(both, "logicalPort"), "name", port.signal)
         _add(_add(both, "physicalPort"), "name", port.name)
+    _parameters(described, interface.parameters)
 
 
-def _memory_map(root: Element, bus: Bus, config: AcceleratorConfig) -> None:
+def _memory_map(root: Element, config: AcceleratorConfig) -> None:
     memory_map = _add(_add(root, "memoryMaps"), "memoryMap")
-    _add(memory_map, "name", bus.name)
+    _add(memory_map, "name", REGISTERS)
     block = _add(memory_map, "addressBlock")
     for name, value in (
         ("name", ADDRESS_BLOCK),
         ("baseAddress", "0x0"),
-        ("range", f"0x{max(1 << bus.address_bits, DECODED_BYTES):X}"),
-        ("width", str(bus.data_bits)),
+        ("range", f"0x{max(1 << REGISTER_ADDRESS_BITS, DECODED_BYTES):X}"),
+        ("width", str(_WORD_BITS)),
         ("usage", "register"),
     ):
         _add(block, name, value)
@@ -179,17 +138,14 @@ def _register(block: Element, register: Mapping[str, Any], value: int | None) ->
             _add(described, "modifiedWriteValue", on_write)
 
 
-def _views(model: Element, edges: Edges) -> None:
+def _views(model: Element) -> None:
     views = _add(model, "views")
-    for name, purpose in (
-        ("xilinx_anylanguagesynthesis", "synthesis"),
-        ("xilinx_anylanguagebehavioralsimulation", "simulation"),
-    ):
+    for name, purpose in _VIEWS.items():
         view = _add(views, "view")
         _add(view, "name", name)
         _add(view, "envIdentifier", f":vivado.xilinx.com:{purpose}")
         _add(view, "language", "Verilog")
-        _add(view, "modelName", edges.module)
+        _add(view, "modelName", NAME)
         _add(_add(view, "fileSetRef"), "localName", _FILES)
 
 
@@ -202,10 +158,9 @@ def _port(ports: Element, port: Port) -> None:
         vector = _add(wire, "vector")
         _add(vector, "left", str(port.width - 1))
         _add(vector, "right", "0")
-    types: Sequence[str] = ("xilinx_anylanguagesynthesis", "xilinx_anylanguagebehavioralsimulation")
     definition = _add(_add(wire, "wireTypeDefs"), "wireTypeDef")
     _add(definition, "typeName", "wire")
-    for view in types:
+    for view in _VIEWS:
         _add(definition, "viewNameRef", view)
 
 

@@ -6,34 +6,32 @@ import json
 from importlib import resources
 
 from wingrid.host.drivers.headers import register_header
-from wingrid.host.package.edges import Edges
 from wingrid.host.package.fusesoc import core_file
 from wingrid.host.package.ip_xact import component_xml
 from wingrid.host.package.system_rdl import system_rdl
 from wingrid.host.package.vivado import block_design, boards, script_name
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.ip_wrapper import outside
 
 
-def package_files(
-    config: AcceleratorConfig, *, ip_wrapper: bool = False, register_slices: bool = False
-) -> dict[str, bytes]:
+def package_files(config: AcceleratorConfig, *, register_slices: bool = False) -> dict[str, bytes]:
     """Content by file name, to be written into one folder: the Verilog and its manifest, and what other tools read.
 
-    ``docs/package.md`` says what each file is. Equal arguments give equal bytes. The
-    options are those of ``verilog.files``; the package describes module ``wingrid`` with or without them.
+    The Verilog is that of ``verilog.files`` with the wrapper for IP packagers, ``docs/package.md`` says what each other
+    file is. Equal arguments give equal bytes.
     """
-    files = verilog.files(config, ip_wrapper=ip_wrapper, register_slices=register_slices)
+    files = verilog.files(config, ip_wrapper=True, register_slices=register_slices)
     manifest = json.loads(files[f"{verilog.TOP}.json"])
-    edges = Edges.of(manifest["top"], manifest["ports"])
+    ports = list(outside(config, manifest["ports"]).values())
     sources = list(manifest["files"])
     version = _packaged_version(manifest["wingrid"])
     texts = {
         "wingrid.rdl": system_rdl(config),
         "wingrid_registers.h": register_header(),
-        "component.xml": component_xml(edges, config, sources, version),
-        "wingrid.core": core_file(edges.module, sources, version),
-        **{script_name(board): block_design(edges, board, version) for board in boards().values()},
+        "component.xml": component_xml(config, ports, sources, version),
+        "wingrid.core": core_file(sources, version),
+        **{script_name(board): block_design(config, board, version) for board in boards().values()},
     }
     shipped = resources.files("wingrid.host.package") / "shipped"
     return {

@@ -17,7 +17,7 @@ _PROPERTIES = {
     Access.BOTH.value: ("sw = rw;", "hw = r;"),
     Access.CLEAR.value: ("sw = rw;", "hw = rw;", "woclr;"),
 }
-"""What SystemRDL says of a field, by its access. What acts when written lasts one cycle (9.6.1)."""
+"""What SystemRDL says of a field, by its access. What acts when written lasts one cycle."""
 
 _WORD_BITS = 32
 """Width of an access: of wider registers the low word comes first."""

@@ -1,7 +1,8 @@
-"""Vivado block designs around the packaged module, as Tcl: processing system, interconnects, reset, interrupt.
+"""Vivado block designs around module ``wingrid_ip``, as Tcl: processing system, interconnects, reset, interrupt.
 
 The control master of the processing system reaches the registers through one SmartConnect, and the accelerator reaches
-memory through another, which also adapts widths, bursts and protocols. All is in one clock domain.
+memory through another, which also adapts widths, bursts and protocols. All is in one clock domain. What Vivado calls
+its cells, pins, settings and segments was written from memory, and has not been tried in Vivado.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import tomllib
 from dataclasses import dataclass
 from importlib import resources
 
-from wingrid.host.package.edges import Edges
 from wingrid.host.package.ip_xact import ADDRESS_BLOCK, DECODED_BYTES, LIBRARY, VENDOR
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.ip_wrapper import CLOCK, INTERRUPT, MEMORY, NAME, REGISTERS, RESET
 
 _CONTROL_SPACE = "Data"
 """The address space of the processing system's masters, on either family."""
@@ -108,17 +110,16 @@ def boards() -> dict[str, Board]:
     return {name: Board(name, **values) for name, values in tomllib.loads(text).items()}
 
 
-def block_design(edges: Edges, board: Board, version: str) -> str:
+def block_design(config: AcceleratorConfig, board: Board, version: str) -> str:
     """Tcl that makes project, block design and, asked for, a bitstream, from the package in the script's own folder.
 
     ``version`` is that of the packaged module.
     """
     system = FAMILIES[board.family]
-    width = max((bits for bits in system.memory_bits if bits <= edges.memory.data_bits), default=system.memory_bits[0])
+    width = max(bits for bits in system.memory_bits if bits <= 8 * config.bus_bytes)
     filled = {"{clock_mhz}": str(board.clock_mhz), "{memory_bits}": str(width)}
     settings = [f"    CONFIG.{name} {{{filled.get(value, value)}}} \\" for name, value in system.settings]
-    reset = "peripheral_aresetn" if edges.reset_active_low else "peripheral_reset"
-    clocked = [f"accelerator/{edges.clock.name}", "control/aclk", "memory/aclk", "reset/slowest_sync_clk"]
+    clocked = [f"accelerator/{CLOCK}", "control/aclk", "memory/aclk", "reset/slowest_sync_clk"]
     clocked += [f"processor/{pin}" for pin in system.bus_clocks]
     # Zynq-7000's board wires come from its automation, UltraScale+'s are inside of its cell.
     external = 'make_external "FIXED_IO, DDR" ' if board.family == "zynq" else ""
@@ -147,29 +148,29 @@ def block_design(edges: Edges, board: Board, version: str) -> str:
             "set_property -dict [list \\",
             *settings,
             "] [get_bd_cells processor]",
-            f"create_bd_cell -type ip -vlnv {VENDOR}:{LIBRARY}:{edges.module}:{version} accelerator",
+            f"create_bd_cell -type ip -vlnv {VENDOR}:{LIBRARY}:{NAME}:{version} accelerator",
             "create_bd_cell -type ip -vlnv xilinx.com:ip:proc_sys_reset:5.0 reset",
             *_interconnect("control"),
             *_interconnect("memory"),
             "",
             _interfaces(f"processor/{system.control}", "control/S00_AXI"),
-            _interfaces("control/M00_AXI", f"accelerator/{edges.registers.name}"),
-            _interfaces(f"accelerator/{edges.memory.name}", "memory/S00_AXI"),
+            _interfaces("control/M00_AXI", f"accelerator/{REGISTERS}"),
+            _interfaces(f"accelerator/{MEMORY}", "memory/S00_AXI"),
             _interfaces("memory/M00_AXI", f"processor/{system.memory}"),
             *_pins(f"processor/{system.clock}", *clocked),
             *_pins(f"processor/{system.reset}", "reset/ext_reset_in"),
-            *_pins(f"reset/{reset}", f"accelerator/{edges.reset.name}"),
+            *_pins("reset/peripheral_aresetn", f"accelerator/{RESET}"),
             *_pins("reset/interconnect_aresetn", "control/aresetn", "memory/aresetn"),
-            *_pins(f"accelerator/{edges.interrupt.name}", f"processor/{system.interrupt}"),
+            *_pins(f"accelerator/{INTERRUPT}", f"processor/{system.interrupt}"),
             "",
             f"assign_bd_address -offset 0x{system.registers_at:08X} -range 0x{DECODED_BYTES:X} \\",
             f"    -target_address_space [get_bd_addr_spaces processor/{_CONTROL_SPACE}] \\",
-            f"    [get_bd_addr_segs accelerator/{edges.registers.name}/{ADDRESS_BLOCK}]",
+            f"    [get_bd_addr_segs accelerator/{REGISTERS}/{ADDRESS_BLOCK}]",
             *(
-                f"assign_bd_address -target_address_space [get_bd_addr_spaces accelerator/{edges.memory.name}] \\\n"
+                f"assign_bd_address -target_address_space [get_bd_addr_spaces accelerator/{MEMORY}] \\\n"
                 f"    [get_bd_addr_segs processor/{segment}]"
                 for segment, bits in system.memory_segments
-                if bits <= edges.memory.address_bits
+                if bits <= config.address_bits
             ),
             "validate_bd_design",
             "save_bd_design",

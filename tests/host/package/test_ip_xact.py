@@ -1,21 +1,23 @@
-"""The standard's own schema accepts component.xml, and ipyxact reads from it every port, bus, register and field."""
+"""The standard's own schema accepts component.xml, ipyxact reads from it what is defined, slang the ports."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import io
-from collections.abc import Callable
 
 import pytest
 from ipyxact.ipyxact import Component
 from lxml import etree
-from packaged import CONFIG, around, bare, package
+from packaged import CONFIG, FAR, package
+from pyslang.ast import Compilation
+from pyslang.syntax import SyntaxTree
 
-from wingrid.host.package.edges import Bus, Edges
-from wingrid.host.package.ip_xact import component_xml
-from wingrid.hw.registers import Access, readings, register_map
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import REGISTER_ADDRESS_BITS, Access, readings, register_map
 
-EDGES = {"accelerator": bare, "module around it": around}
+pytestmark = pytest.mark.slow
+
+CONFIGURATIONS = {"32 address bits": CONFIG, "40 address bits": FAR}
 ACCESS = {
     Access.READ.value: ("read-only", ""),
     Access.WRITE.value: ("write-only", ""),
@@ -35,8 +37,8 @@ def schema() -> etree.XMLSchema:
     return etree.XMLSchema(etree.parse(str(index.locate())))
 
 
-def text(edges: Edges) -> str:
-    return component_xml(edges, CONFIG, ["one.v", "two.v"], "1.2.3")
+def text(config: AcceleratorConfig = CONFIG) -> str:
+    return package(config)["component.xml"].decode()
 
 
 def component(xml: str) -> Component:
@@ -45,23 +47,40 @@ def component(xml: str) -> Component:
     return read
 
 
-def parameters(edges: Edges, interface: str) -> dict[str, str]:
-    (found,) = etree.fromstring(text(edges).encode()).xpath(
+def parameters(interface: str, config: AcceleratorConfig = CONFIG) -> dict[str, str]:
+    (found,) = etree.fromstring(text(config).encode()).xpath(
         f"//spirit:busInterface[spirit:name='{interface}']/spirit:parameters", namespaces=SPIRIT
     )
     texts = (found.xpath(f".//spirit:{what}/text()", namespaces=SPIRIT) for what in ("name", "value"))
     return dict(zip(*texts, strict=True))
 
 
-@pytest.mark.parametrize("edges", EDGES.values(), ids=EDGES)
-def test_the_standard_accepts_it(edges: Callable[[], Edges]) -> None:
-    schema().assertValid(etree.fromstring(text(edges()).encode()))
+def described_ports(config: AcceleratorConfig) -> list[tuple[str, str, int]]:
+    """Name, direction and width of each. ipyxact knows vectors of the later edition only."""
+    return [
+        (
+            str(port.findtext("spirit:name", namespaces=SPIRIT)),
+            str(port.findtext(".//spirit:direction", namespaces=SPIRIT)),
+            int(port.findtext(".//spirit:left", "0", SPIRIT)) - int(port.findtext(".//spirit:right", "0", SPIRIT)) + 1,
+        )
+        for port in etree.fromstring(text(config).encode()).findall(".//spirit:port", SPIRIT)
+    ]
 
 
-def test_that_of_the_package_is_the_one_tested() -> None:
-    xml = package()["component.xml"].decode()
-    assert component(xml).name == "wingrid"
-    assert xml == component_xml(bare(), CONFIG, ["wingrid.v"], component(xml).version)
+def verilog_ports(config: AcceleratorConfig) -> list[tuple[str, str, int]]:
+    """Those of the module that component.xml names, as slang elaborates the files that it names."""
+    read = component(text(config))
+    compilation = Compilation()
+    for file in read.fileSets.fileSet[0].file:
+        compilation.addSyntaxTree(SyntaxTree.fromText(package(config)[file.name].decode()))
+    (top,) = [top for top in compilation.getRoot().topInstances if top.name == read.name]
+    directions = {"ArgumentDirection.In": "in", "ArgumentDirection.Out": "out"}
+    return [(port.name, directions[str(port.direction)], port.type.bitWidth) for port in top.body.portList]
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_the_standard_accepts_it(config: AcceleratorConfig) -> None:
+    schema().assertValid(etree.fromstring(text(config).encode()))
 
 
 @pytest.mark.parametrize(
@@ -70,79 +89,93 @@ def test_that_of_the_package_is_the_one_tested() -> None:
         ("<spirit:direction>in</spirit:direction>", "<spirit:direction>input</spirit:direction>"),
         ("<spirit:access>read-only</spirit:access>", "<spirit:access>read</spirit:access>"),
         ("<spirit:addressOffset>0x0</spirit:addressOffset>", ""),
-        ('spirit:memoryMapRef="s_axil"', 'spirit:memoryMapRef="elsewhere"'),
+        ('spirit:memoryMapRef="S_AXI"', 'spirit:memoryMapRef="elsewhere"'),
+        ('spirit:addressSpaceRef="M_AXI"', 'spirit:addressSpaceRef="elsewhere"'),
     ],
 )
 def test_what_breaks_the_standard_is_refused(old: str, new: str) -> None:
-    xml = text(bare())
-    assert old in xml
-    assert not schema().validate(etree.fromstring(xml.replace(old, new, 1).encode()))
+    assert old in text()
+    assert not schema().validate(etree.fromstring(text().replace(old, new, 1).encode()))
 
 
-@pytest.mark.parametrize("edges", EDGES.values(), ids=EDGES)
-def test_every_port_is_there_with_its_direction_and_width(edges: Callable[[], Edges]) -> None:
-    directions = {"in": "input", "out": "output"}
-    # ipyxact knows vectors of the later edition only.
-    described = etree.fromstring(text(edges()).encode()).findall(".//spirit:port", SPIRIT)
-    seen = [
-        (
-            port.findtext("spirit:name", namespaces=SPIRIT),
-            directions[str(port.findtext(".//spirit:direction", namespaces=SPIRIT))],
-            int(port.findtext(".//spirit:left", "0", SPIRIT)) - int(port.findtext(".//spirit:right", "0", SPIRIT)) + 1,
-        )
-        for port in described
-    ]
-    assert [port.name for port in component(text(edges())).model.ports.port] == [name for name, _, _ in seen]
-    assert seen == [(port.name, port.direction, port.width) for port in edges().ports]
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_its_ports_are_those_of_the_verilog(config: AcceleratorConfig) -> None:
+    assert described_ports(config) == verilog_ports(config)
 
 
-@pytest.mark.parametrize("edges", EDGES.values(), ids=EDGES)
-def test_every_interface_maps_its_own_ports(edges: Callable[[], Edges]) -> None:
-    module = edges()
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_every_port_but_the_events_is_mapped_into_the_interface_of_its_name(config: AcceleratorConfig) -> None:
     seen = {
         interface.name: (
             interface.busType.name,
             interface.abstractionType.name,
-            {each.logicalPort.name: each.physicalPort.name for each in interface.portMaps.portMap},
+            {each.physicalPort.name: each.logicalPort.name for each in interface.portMaps.portMap},
         )
-        for interface in component(text(module)).busInterfaces.busInterface
+        for interface in component(text(config)).busInterfaces.busInterface
     }
-
-    def axi(bus: Bus) -> tuple[str, str, dict[str, str]]:
-        return "aximm", "aximm_rtl", {signal: port.name for signal, port in bus.signals.items()}
-
+    names = [name for name, _, _ in described_ports(config)]
+    buses = {
+        bus: {name: name.removeprefix(f"{bus}_") for name in names if name.startswith(f"{bus}_")}
+        for bus in ("M_AXI", "S_AXI")
+    }
     assert seen == {
-        **{bus.name: axi(bus) for bus in module.buses},
-        module.clock.name: ("clock", "clock_rtl", {"CLK": module.clock.name}),
-        module.reset.name: ("reset", "reset_rtl", {"RST": module.reset.name}),
-        module.interrupt.name: ("interrupt", "interrupt_rtl", {"INTERRUPT": module.interrupt.name}),
+        **{bus: ("aximm", "aximm_rtl", ports) for bus, ports in buses.items()},
+        "ACLK": ("clock", "clock_rtl", {"ACLK": "CLK"}),
+        "ARESETN": ("reset", "reset_rtl", {"ARESETN": "RST"}),
+        "INTERRUPT": ("interrupt", "interrupt_rtl", {"INTERRUPT": "INTERRUPT"}),
     }
+    assert [name for name in names if not any(name in ports for _, _, ports in seen.values())] == ["EVENTS"]
+
+
+def test_the_master_has_an_address_space_as_large_as_its_addresses() -> None:
+    for config in CONFIGURATIONS.values():
+        (space,) = etree.fromstring(text(config).encode()).findall(".//spirit:addressSpace", SPIRIT)
+        name, size, width = (space.findtext(f"spirit:{what}", namespaces=SPIRIT) for what in ("name", "range", "width"))
+        assert (name, size, width) == ("M_AXI", str(2**config.address_bits), "64")
 
 
 def test_the_clock_names_buses_and_reset_and_the_reset_its_level() -> None:
-    assert parameters(around(), "ACLK") == {"ASSOCIATED_BUSIF": "M_AXI:S_AXI", "ASSOCIATED_RESET": "ARESETN"}
-    assert parameters(around(), "ARESETN") == {"POLARITY": "ACTIVE_LOW"}
-    assert parameters(bare(), "rst") == {"POLARITY": "ACTIVE_HIGH"}
-    assert parameters(bare(), "interrupt") == {"SENSITIVITY": "LEVEL_HIGH"}
+    clock = parameters("ACLK")
+    assert clock.pop("ASSOCIATED_RESET") == "ARESETN"
+    assert clock == {"ASSOCIATED_BUSIF": "M_AXI:S_AXI"}
+    assert parameters("ARESETN") == {"POLARITY": "ACTIVE_LOW"}
+    assert parameters("INTERRUPT") == {"SENSITIVITY": "LEVEL_HIGH"}
 
 
-def test_buses_tell_widths_and_bursts() -> None:
-    assert parameters(around(40), "M_AXI") == {
+@pytest.mark.parametrize(("config", "address_bits"), [(CONFIG, "32"), (FAR, "40")])
+def test_buses_tell_widths_and_bursts(config: AcceleratorConfig, address_bits: str) -> None:
+    assert parameters("M_AXI", config) == {
         "PROTOCOL": "AXI4",
         "DATA_WIDTH": "64",
-        "ADDR_WIDTH": "40",
-        "READ_WRITE_MODE": "READ_WRITE",
+        "ADDR_WIDTH": address_bits,
         "ID_WIDTH": "1",
+        "READ_WRITE_MODE": "READ_WRITE",
         "SUPPORTS_NARROW_BURST": "0",
         "MAX_BURST_LENGTH": "8",
         "NUM_READ_OUTSTANDING": "2",
         "NUM_WRITE_OUTSTANDING": "4",
+        "HAS_LOCK": "0",
+        "HAS_QOS": "0",
+        "HAS_REGION": "0",
     }
-    assert parameters(around(), "S_AXI")["PROTOCOL"] == "AXI4LITE"
+    assert parameters("S_AXI", config) == {
+        "PROTOCOL": "AXI4LITE",
+        "DATA_WIDTH": "32",
+        "ADDR_WIDTH": str(REGISTER_ADDRESS_BITS),
+        "READ_WRITE_MODE": "READ_WRITE",
+    }
+
+
+@pytest.mark.parametrize("config", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
+def test_it_says_what_the_attributes_of_the_verilog_say(config: AcceleratorConfig) -> None:
+    verilog = package(config)["wingrid_ip.v"].decode()
+    for interface in ("ACLK", "ARESETN", "INTERRUPT", "M_AXI", "S_AXI"):
+        said = ", ".join(f"{name} {value}" for name, value in parameters(interface, config).items())
+        assert f'"XIL_INTERFACENAME {interface}, {said}"' in verilog
 
 
 def test_every_register_and_field_is_the_one_defined() -> None:
-    (memory_map,) = component(text(bare())).memoryMaps.memoryMap
+    (memory_map,) = component(text()).memoryMaps.memoryMap
     (block,) = memory_map.addressBlock
     seen = {
         register.name: (
@@ -172,5 +205,5 @@ def test_every_register_and_field_is_the_one_defined() -> None:
 
 
 def test_sources_are_its_files_in_their_order() -> None:
-    (files,) = component(text(bare())).fileSets.fileSet
-    assert [file.name for file in files.file] == ["one.v", "two.v"]
+    (files,) = component(text()).fileSets.fileSet
+    assert [file.name for file in files.file] == ["wingrid.v", "wingrid_ip.v"]
