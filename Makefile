@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus hostile lint-verilog silicon lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog silicon lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -38,15 +38,22 @@ CASES := 1100
 verify: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
 
-# Judges of the Verilog that share nothing with what they judge; the quick part of each is in `make test`. Icarus Verilog and
-# Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
-judges: lint-verilog icarus formal hostile
+# Judges of the Verilog that share nothing with what they judge; the quick part of each but netlist and slices is in
+# `make test`. Icarus Verilog and Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
+judges: lint-verilog icarus netlist slices formal hostile
 
 lint-verilog: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest tests/judges/lint
 
 icarus: $(VENV)/.tests-installed
 	CI=true $(BIN)/python -m pytest tests/judges/icarus
+
+# Minutes each, so no part of the next two is in `make test`, which does not find them by their names.
+netlist: $(VENV)/.tests-installed
+	CI=true $(BIN)/python -m pytest tests/judges/netlist/whole_layer.py
+
+slices: $(VENV)/.tests-installed
+	CI=true $(BIN)/python -m pytest tests/judges/slices/sliced_accelerator.py
 
 # Every part without a bound, and the whole machine for its first CYCLES_PROVED cycles.
 CYCLES_PROVED := 45

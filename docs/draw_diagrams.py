@@ -12,11 +12,13 @@ import io
 import itertools
 import re
 import tomllib
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import schemdraw
+from amaranth.lib import data, stream
 from amaranth.sim import Simulator, SimulatorContext
 from schemdraw.backends import svg
 from schemdraw.elements import Element
@@ -27,7 +29,7 @@ from schemdraw.types import Halign
 from vcd.reader import ScalarChange, ScopeDecl, TokenKind, VarDecl, VectorChange, tokenize
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.mesh.matrix_unit import MatrixUnit
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, MatrixUnit
 
 SOURCES = Path(__file__).resolve().parent / "diagrams"
 
@@ -233,7 +235,7 @@ def weight_tile_lanes(source: dict[str, Any]) -> dict[str, Any]:
         return {"name": source["captions"][name], "wave": wave([str(value) for value in seen], seen)}
 
     signal: list[Any] = [
-        lane("weights", "mesh.weights[0]", weights, "load"),
+        lane("weights", "mesh.weights[0]", weights, f"load_{PAYLOAD_LATENCY - 1}"),
         bit("loaded"),
         bit("swaps"),
         lane("vectors", "mesh.vector[0]", vectors, "vector_enters"),
@@ -253,27 +255,37 @@ def simulate(source: dict[str, Any], weights: Sequence[int], vectors: Sequence[i
     config = AcceleratorConfig(rows=rows, cols=columns, winograd=0)
     dut = MatrixUnit(config, 1)
 
+    async def send(
+        ctx: SimulatorContext,
+        port: stream.Interface,
+        lanes: data.View[Any],
+        width: int,
+        numbers: Sequence[int],
+        pause: int,
+    ) -> None:
+        """Transfer all of them; lanes come ``PAYLOAD_LATENCY`` cycles later, and zeros else."""
+        for _ in range(pause):
+            await ctx.tick()
+        due = deque([0] * PAYLOAD_LATENCY)
+        sent = 0
+        while sent < len(numbers) or any(due):
+            waits = sent < len(numbers)
+            ctx.set(port.valid, waits)
+            if port is dut.vectors:
+                ctx.set(port.payload.first, waits and sent % count == 0)
+            ctx.set(lanes, [due.popleft()] * width)
+            taken = waits and ctx.get(port.ready)
+            due.append(numbers[sent] if taken else 0)
+            sent += bool(taken)
+            await ctx.tick()
+        ctx.set(lanes, [0] * width)
+
     async def send_weights(ctx: SimulatorContext) -> None:
-        ctx.set(dut.weights.valid, 1)
-        for tile in range(0, len(weights), rows):
-            for weight in reversed(weights[tile : tile + rows]):
-                await ctx.tick().until(dut.weights.ready)
-                ctx.set(dut.weights.payload, [weight] * columns)
-        ctx.set(dut.weights.valid, 0)
+        last_row_first = [w for tile in range(0, len(weights), rows) for w in reversed(weights[tile : tile + rows])]
+        await send(ctx, dut.weights, dut.weights.payload, columns, last_row_first, 0)
 
     async def send_vectors(ctx: SimulatorContext) -> None:
-        # Not before the first tile is there: the registers, which run freely, would fill with the vector that waits.
-        await ctx.tick().repeat(rows)
-        ctx.set(dut.vectors.valid, 1)
-        for number, vector in enumerate(vectors):
-            ctx.set(dut.vectors.payload.first, number % count == 0)
-            await ctx.tick().until(dut.vectors.ready)
-            ctx.set(dut.vectors.payload.lanes, [vector] * rows)
-        ctx.set(dut.vectors.payload.first, 0)
-        ctx.set(dut.vectors.valid, 0)
-        await ctx.tick()
-        # Nor is there anything to be seen in them afterwards.
-        ctx.set(dut.vectors.payload.lanes, [0] * rows)
+        await send(ctx, dut.vectors, dut.vectors.payload.lanes, rows, vectors, rows)
         await ctx.tick().repeat(dut.latency_for(config))
 
     simulator = Simulator(dut)

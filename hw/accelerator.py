@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
+from amaranth.hdl import Cat, ClockDomain, ClockSignal, DomainRenamer, Module, ResetSignal, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import Out
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.register_file import RegisterFile
+from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
 from wingrid.hw.events import Event
 
@@ -26,7 +27,7 @@ class Accelerator(wiring.Component):
 
     Members
     -------
-    m_axi_* : In and Out, ``axi.read_channels(config)`` and ``axi.write_channels(config)``
+    m_axi_* : In and Out, ``axi.memory_master(config)``
         AXI4 master to memory, ``config.bus_bytes`` wide.
     s_axil_* : In and Out, ``axi.register_slave()``
         AXI4-Lite slave, 32 bits: the registers.
@@ -41,8 +42,7 @@ class Accelerator(wiring.Component):
         self.config = config
         super().__init__(
             {
-                **axi.flat("m_axi", axi.read_channels(config)),
-                **axi.flat("m_axi", axi.write_channels(config)),
+                **axi.flat("m_axi", axi.memory_master(config)),
                 **axi.flat("s_axil", axi.register_slave()),
                 "interrupt": Out(1),
                 "events": Out(len(Event)),
@@ -53,6 +53,7 @@ class Accelerator(wiring.Component):
         m = Module()
         core = Core(self.config)
         resetting = Signal()
+        held = Signal(Supervisor.halt_latency)
         reset_core = Signal(init=1)
         m.domains.core = ClockDomain("core", local=True)
         m.submodules.core = DomainRenamer("core")(core)
@@ -64,6 +65,7 @@ class Accelerator(wiring.Component):
         m.d.comb += [
             core.start.eq(registers.start),
             core.hold.eq(resetting),
+            core.base.eq(registers.base),
             core.program.eq(registers.program),
             core.length.eq(registers.length),
             registers.running.eq(core.running),
@@ -77,7 +79,9 @@ class Accelerator(wiring.Component):
             ClockSignal("core").eq(ClockSignal()),
             ResetSignal("core").eq(reset_core),
         ]
-        m.d.sync += reset_core.eq(resetting & core.bus_quiet & ~reset_core)
+        # Quiet counts once the core hears that it is held.
+        m.d.sync += held.eq(Cat(resetting, held))
+        m.d.sync += reset_core.eq(resetting & held[-1] & core.bus_quiet & ~reset_core)
         with m.If(registers.reset):
             m.d.sync += resetting.eq(1)
         with m.Elif(reset_core):

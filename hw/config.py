@@ -14,8 +14,8 @@ from wingrid.hw.winograd_matrices import POINTS, element_bits, winograd
 INSTRUCTION_BYTES = 64
 """Size of an instruction in memory; also the widest bus, since an instruction is fetched in whole beats."""
 
-ADDRESS_BITS = 32
-"""Width of an AXI byte address."""
+OFFSET_BITS = 32
+"""Width of the byte offsets from BASE in instructions and registers: a program reaches 4 GiB."""
 
 LARGEST_QUEUE = 64
 """Most instructions that an engine's queue can hold."""
@@ -35,7 +35,8 @@ class AcceleratorConfig:
     An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the
     weight buffer a row of a weight tile (``cols`` int8), one of an accumulator bank ``cols``
     accumulators, one of the output buffer a bus beat. ``parameter_blocks`` counts output channel
-    blocks. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat.
+    blocks. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits``
+    is the width of an AXI byte address.
     """
 
     rows: int = 16
@@ -52,6 +53,7 @@ class AcceleratorConfig:
     burst_beats: int = 128
     reads_in_flight: int = 8
     writes_in_flight: int = 8
+    address_bits: int = OFFSET_BITS
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
@@ -78,6 +80,7 @@ class AcceleratorConfig:
         self._power_of_two("burst_beats", 1, 256)
         self._power_of_two("reads_in_flight", 1, 64)
         self._power_of_two("writes_in_flight", 1, 64)
+        self._between("address_bits", OFFSET_BITS, 64)
         if self.weight_buffer < 2 * self.rows:
             self._refuse("weight_buffer", "must hold two weight tiles, that is 2 * rows entries")
         if self.burst_beats * self.bus_bytes > AXI_PAGE_BYTES:

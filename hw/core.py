@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from wingrid.hw.bus import axi
 from wingrid.hw.bus.read_master import ReadMaster
 from wingrid.hw.bus.write_master import WriteMaster
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.counters import COUNTER_BITS, Counters
 from wingrid.hw.control.fetch_engine import FetchEngine, dispatched
 from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
@@ -44,8 +44,10 @@ class Core(wiring.Component):
         Pulse, while the core is neither running nor faulty.
     hold : In, 1
         Keeps every unit from starting anything more.
-    program : In, ADDRESS_BITS
-        Byte address of the first instruction; read in the cycle of ``start``.
+    base : In, address_bits
+        Byte address on the bus that all addresses of the program count from; read in the cycle of ``start``.
+    program : In, OFFSET_BITS
+        Byte offset of the first instruction from ``base``; read in the cycle of ``start``.
     length : In, PC_BITS
         Number of instructions; read in the cycle of ``start``.
     running : Out, 1
@@ -71,7 +73,8 @@ class Core(wiring.Component):
                 "write_bus": Out(axi.write_channels(config)),
                 "start": In(1),
                 "hold": In(1),
-                "program": In(ADDRESS_BITS),
+                "base": In(config.address_bits),
+                "program": In(OFFSET_BITS),
                 "length": In(PC_BITS),
                 "running": Out(1),
                 "done": Out(1),
@@ -155,6 +158,12 @@ class Core(wiring.Component):
             output_buffer.released_beats.eq(writer.released_beats),
         ]
 
+        # The host may write the next program's base while this one runs.
+        base = Signal(config.address_bits)
+        m.d.comb += [unit.base.eq(base) for unit in (fetch, load, output_buffer)]
+        with m.If(self.start):
+            m.d.sync += base.eq(self.base)
+
         # Instructions. The execute engine has queues of its own, one for each of its parts.
         m.d.comb += [fetch.start.eq(self.start), fetch.program.eq(self.program), fetch.length.eq(self.length)]
         connect(m, fetch.load, loads.input)
@@ -217,8 +226,8 @@ class Core(wiring.Component):
             ~reader.idle,
             ~writer.quiet,
             self.events.any(),
-            semaphores.take.any(),
-            semaphores.signal.any(),
+            semaphores.take,
+            semaphores.signal,
             execute.input_enable,
             execute.weight_enable,
             execute.weights.valid & execute.weights.ready,

@@ -64,7 +64,10 @@ class Queue(wiring.Component):
             read.addr.eq(head),
             self.output.payload.eq(read.data),
         ]
-        m.d.sync += self.level.eq(self.level + enter - leave)
+        with m.If(enter & ~leave):
+            m.d.sync += self.level.eq(self.level + 1)
+        with m.Elif(leave & ~enter):
+            m.d.sync += self.level.eq(self.level - 1)
         with m.If(enter):
             m.d.sync += tail.eq(tail + 1)
         with m.If(leave):

@@ -7,7 +7,7 @@ import enum
 from dataclasses import dataclass
 from typing import Any
 
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 
 REGISTER_ADDRESS_BITS = 9
 """Width of an AXI4-Lite byte address."""
@@ -15,7 +15,7 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
-INTERFACE_VERSION = 1, 1
+INTERFACE_VERSION = 1, 2
 """Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
 changed or taken away in the major one."""
 
@@ -37,6 +37,8 @@ class Register(enum.IntEnum):
     PROGRAM = 0x20
     PROGRAM_LENGTH = 0x24
     VERSION = 0x28
+    BASE = 0x2C
+    BASE_HIGH = 0x30
     CONFIG_WINOGRAD = 0xC0
     CONFIG_BUS_BYTES = 0xC4
     CONFIG_INPUT_BUFFER = 0xC8
@@ -49,6 +51,7 @@ class Register(enum.IntEnum):
     CONFIG_BURST_BEATS = 0xE4
     CONFIG_READS_IN_FLIGHT = 0xE8
     CONFIG_WRITES_IN_FLIGHT = 0xEC
+    CONFIG_ADDRESS_BITS = 0xF0
 
     @property
     def config_field(self) -> str | None:
@@ -132,6 +135,8 @@ class Field:
 PROGRAM_ALIGNMENT_BITS = 6
 """Low bits of PROGRAM that are always zero: an instruction lies at a multiple of its 64 bytes."""
 PROGRAM_LENGTH_BITS = 24
+BASE_ALIGNMENT_BITS = (AXI_PAGE_BYTES - 1).bit_length()
+"""Low bits of BASE that are always zero, so that a burst lies in its page wherever the program lies."""
 
 
 def _word(name: str, meaning: str, access: Access = Access.READ) -> tuple[Field, ...]:
@@ -166,7 +171,11 @@ FIELDS: dict[Register, tuple[Field, ...]] = {
     ),
     Register.PROGRAM: (
         Field(
-            "line", PROGRAM_ALIGNMENT_BITS, 32 - PROGRAM_ALIGNMENT_BITS, Access.BOTH, "address of the first instruction"
+            "line",
+            PROGRAM_ALIGNMENT_BITS,
+            32 - PROGRAM_ALIGNMENT_BITS,
+            Access.BOTH,
+            "offset of the first instruction from BASE",
         ),
     ),
     Register.PROGRAM_LENGTH: (
@@ -176,6 +185,16 @@ FIELDS: dict[Register, tuple[Field, ...]] = {
         Field("minor", 0, 16, Access.READ, "grows with what is added to instructions and registers"),
         Field("major", 16, 16, Access.READ, "grows with what is changed in them"),
     ),
+    Register.BASE: (
+        Field(
+            "page",
+            BASE_ALIGNMENT_BITS,
+            32 - BASE_ALIGNMENT_BITS,
+            Access.BOTH,
+            "address on the bus that all offsets of a program count from",
+        ),
+    ),
+    Register.BASE_HIGH: _word("base_high", "bits 63..32 of BASE, zero beyond the width of addresses", Access.BOTH),
     **{
         register: _word(register.config_field, f"the configuration's {register.config_field}")
         for register in Register
@@ -193,7 +212,7 @@ class Agreement(enum.IntEnum):
     VERSION = 2
     """The same major version, and a minor one of at least as much."""
     TIME_ONLY = 3
-    """Any value serves; with another one a program takes another time."""
+    """Any value serves; with another one a program may take another time."""
 
     def holds(self, wanted: int, value: int) -> bool:
         """Whether a register that reads as ``value`` will do where ``wanted`` was expected."""
@@ -222,6 +241,7 @@ AGREEMENTS: dict[Register, Agreement] = {
     Register.CONFIG_BURST_BEATS: Agreement.TIME_ONLY,
     Register.CONFIG_READS_IN_FLIGHT: Agreement.TIME_ONLY,
     Register.CONFIG_WRITES_IN_FLIGHT: Agreement.TIME_ONLY,
+    Register.CONFIG_ADDRESS_BITS: Agreement.TIME_ONLY,
 }
 """For each register of constants."""
 

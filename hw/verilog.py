@@ -20,7 +20,9 @@ from amaranth.lib import wiring
 
 from wingrid.hw.accelerator import Accelerator
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.ip_wrapper import NAME, wrapper
 from wingrid.hw.registers import readings, register_map
+from wingrid.hw.sliced_accelerator import SlicedAccelerator
 
 TOP = "wingrid"
 """Name of the generated module and of its files."""
@@ -28,28 +30,14 @@ TOP = "wingrid"
 WAKE = "wake_at_time_zero"
 """Name of the signal that makes combinational processes run at time zero."""
 
-PORT_ATTRIBUTES = {
-    "clk": {
-        "X_INTERFACE_INFO": "xilinx.com:signal:clock:1.0 clk CLK",
-        "X_INTERFACE_PARAMETER": "ASSOCIATED_BUSIF m_axi:s_axil, ASSOCIATED_RESET rst",
-    },
-    "rst": {
-        "X_INTERFACE_INFO": "xilinx.com:signal:reset:1.0 rst RST",
-        "X_INTERFACE_PARAMETER": "POLARITY ACTIVE_HIGH",
-    },
-    "interrupt": {
-        "X_INTERFACE_INFO": "xilinx.com:signal:interrupt:1.0 interrupt INTERRUPT",
-        "X_INTERFACE_PARAMETER": "SENSITIVITY LEVEL_HIGH",
-    },
-}
-"""What IP packagers want to know about ports whose names alone do not say it; the buses are known by their names."""
-
 _INITIAL_ATTRIBUTE = re.compile(r"^  \(\* init = \S+ \*\)\n", flags=re.MULTILINE)
 _INITIAL_VALUE = re.compile(r"^(  reg (?:\[\d+:0\] )?\S+) += \S+;$", flags=re.MULTILINE)
 # All combinational processes of a module read this signal, which is no register, so that they run at time zero.
 _WAKE = re.compile(r"^  reg (\\\$auto\$\S*dump_module\$\d+) +(?:= 0)?;$", flags=re.MULTILINE)
 # Amaranth has signals of width zero; nothing refers to them, and Verilog would take them for two bits.
 _EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE)
+_MODULE = re.compile(rf"^module \\({TOP}\.\S+) ", flags=re.MULTILINE)
+_MODULE_USED = re.compile(rf"\\({TOP}\.\S+) ")
 _ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
 
 
@@ -61,44 +49,50 @@ def version() -> str:
         return "unreleased"
 
 
-def generate(config: AcceleratorConfig) -> str:
+def generate(config: AcceleratorConfig, *, register_slices: bool = False) -> str:
     """The accelerator's Verilog: module ``wingrid``, ports as in the manifest, one clock ``clk``.
 
-    ``rst`` is synchronous and active high; hold it for at least one cycle before use, two while memory listens.
+    ``rst`` is synchronous and active high; hold it for at least one cycle before use, two while memory listens. With
+    ``register_slices`` it is a ``SlicedAccelerator``: the same ports, two cycles of ``rst``.
     """
     lines = [f"Wingrid {version()}: a CNN accelerator. Generated, do not edit.", ""]
     lines += [f"{name} = {value}" for name, value in config.as_dict().items()]
-    text = convert(Accelerator(config), header=lines)
-    for port, attributes in PORT_ATTRIBUTES.items():
-        described = "".join(f'  (* {name} = "{value}" *)\n' for name, value in attributes.items())
-        text = re.sub(rf"^  (input|output) {port};$", rf"{described}\g<0>", text, count=1, flags=re.MULTILINE)
-    return text
+    if register_slices:
+        lines += ["", "Register slices on all AXI channels."]
+    return convert((SlicedAccelerator if register_slices else Accelerator)(config), header=lines)
 
 
-def manifest(config: AcceleratorConfig, text: str | None = None) -> dict[str, Any]:
-    """What a user of the Verilog needs to know, ready for JSON: version, configuration, ports, registers, checksum.
+def manifest(config: AcceleratorConfig, *, register_slices: bool = False) -> dict[str, Any]:
+    """What a user of the Verilog needs to know, ready for JSON: version, configuration, ports, registers, checksum."""
+    return _manifest(config, register_slices, {f"{TOP}.v": generate(config, register_slices=register_slices)})
 
-    ``text`` is the Verilog if it has been generated already.
+
+def files(config: AcceleratorConfig, *, ip_wrapper: bool = False, register_slices: bool = False) -> dict[str, bytes]:
+    """The content of ``wingrid.v`` and of its manifest ``wingrid.json``, by name.
+
+    With ``ip_wrapper`` also that of ``wingrid_ip.v``: the module around it for IP packagers.
     """
-    text = generate(config) if text is None else text
+    text = generate(config, register_slices=register_slices)
+    texts = {f"{TOP}.v": text}
+    if ip_wrapper:
+        texts[f"{NAME}.v"] = wrapper(config, TOP, ports(text))
+    described = json.dumps(_manifest(config, register_slices, texts), indent=2) + "\n"
+    return {**{name: text.encode() for name, text in texts.items()}, f"{TOP}.json": described.encode()}
+
+
+def _manifest(config: AcceleratorConfig, register_slices: bool, texts: dict[str, str]) -> dict[str, Any]:
     return {
         "wingrid": version(),
         "top": TOP,
         "config": config.as_dict(),
+        "register_slices": register_slices,
         "clock": "clk",
         "reset": {"port": "rst", "active": "high", "synchronous_to": "clk"},
-        "ports": ports(text),
+        "ports": ports(texts[f"{TOP}.v"]),
         "registers": register_map(),
         "constants": {register.name: value for register, value in sorted(readings(config).items())},
-        "files": {f"{TOP}.v": {"sha256": hashlib.sha256(text.encode()).hexdigest()}},
+        "files": {name: {"sha256": hashlib.sha256(text.encode()).hexdigest()} for name, text in texts.items()},
     }
-
-
-def files(config: AcceleratorConfig) -> dict[str, bytes]:
-    """The content of ``wingrid.v`` and of its manifest ``wingrid.json``, by name."""
-    text = generate(config)
-    described = json.dumps(manifest(config, text), indent=2) + "\n"
-    return {f"{TOP}.v": text.encode(), f"{TOP}.json": described.encode()}
 
 
 def convert(component: wiring.Component, *, header: list[str]) -> str:
@@ -107,7 +101,7 @@ def convert(component: wiring.Component, *, header: list[str]) -> str:
     ``header`` is a list of comment lines to begin with.
     """
     text = verilog.convert(component, name=TOP, emit_src=False)
-    text = _EMPTY_SIGNAL.sub("", _without_initial_values(text))
+    text = _with_plain_module_names(_EMPTY_SIGNAL.sub("", _without_initial_values(text)))
     return "".join(f"// {line}".rstrip() + "\n" for line in header) + "\n" + text
 
 
@@ -121,6 +115,13 @@ def ports(text: str) -> list[dict[str, Any]]:
         for direction, high, name in re.findall(r"^  (input|output) (?:\[(\d+):0\] )?(\w+);$", header[2], flags=re.M)
     }
     return [declared[name.strip()] for name in header[1].split(",")]
+
+
+def _with_plain_module_names(text: str) -> str:
+    """Names of modules without dots, which Verilog would have to escape: the path of the instance, by underscores."""
+    plain = {name: name.replace(".", "_") for name in _MODULE.findall(text)}
+    assert len(set(plain.values())) == len(plain), "two modules would have one name"
+    return _MODULE_USED.sub(lambda use: plain.get(use[1], use[0]), text)
 
 
 def _without_initial_values(text: str) -> str:

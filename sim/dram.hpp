@@ -34,7 +34,7 @@ public:
     }
 
     // Cycles without data with which a burst begins that takes the bus in that cycle.
-    uint64_t open(uint32_t address, uint64_t cycle) {
+    uint64_t open(uint64_t address, uint64_t cycle) {
         if (!m_timing.banks) return 0;
         const uint64_t refreshes = cycle / m_timing.refresh_interval;
         if (refreshes != m_refreshes) m_open.assign(m_timing.banks, NONE);

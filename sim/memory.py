@@ -54,14 +54,16 @@ class MemoryTiming:
     """A memory whose reads and writes share one data bus.
 
     ``latency`` is the number of cycles from a read address to its first data, at least 1;
-    ``bytes_per_cycle`` is what the data bus carries, at least 1 and at most the width of the AXI bus.
+    ``bytes_per_cycle`` is what the data bus carries, at least 1 and at most the width of the AXI bus;
+    ``write_latency`` is the number of cycles from a write's last data to those in which it can hold the data bus, at
+    least 1.
 
     The rule. Cycle c is the time between two rising clock edges; the one that ends it has number c too. A
     handshake happens in cycle c if VALID and READY are both high at the edge that ends it. ARREADY,
     AWREADY and WREADY are always high: the accelerator itself limits what is in flight.
 
-    1. A read burst whose address is taken in cycle a becomes *eligible* in cycle a + latency. A write
-       burst becomes eligible in the cycle after the later of its address and its last data beat.
+    1. A read burst whose address is taken in cycle a becomes *eligible* in cycle a + latency. A write burst of whose
+       address and last data beat the later is taken in cycle a becomes eligible in cycle a + write_latency.
     2. Whenever the data bus is free at the start of a cycle, the eligible burst with the earliest eligible
        cycle takes it, in that same cycle; a read goes before a write of the same eligible cycle. Reads
        stay in order among themselves, and so do writes.
@@ -76,10 +78,12 @@ class MemoryTiming:
     6. Reset forgets every burst and leaves the contents as they are.
 
     With ``dram`` two more points hold. Their cycles count from the last write to a register of the accelerator, which
-    is how programs start: all rows are closed then, and the next refresh is a whole interval away.
+    is how programs start, from the cycle after its address and data are taken: all rows are closed then, and the next
+    refresh is a whole interval away.
 
-    7. Row r = address // row_bytes lies in bank r % banks. A burst that takes the bus and does not find its row open
-       opens it, and its hold begins with ``row_miss`` cycles without data.
+    7. Row r = place // row_bytes, where the memory's first byte is place 0 wherever it lies on the bus, is in bank
+       r % banks. A burst that takes the bus and does not find its row open opens it, and its hold begins with
+       ``row_miss`` cycles without data.
     8. In the first ``refresh_cycles`` of each interval but the first no burst takes the bus; one under way goes on. A
        refresh closes all rows.
     """
@@ -87,9 +91,10 @@ class MemoryTiming:
     latency: int = 40
     bytes_per_cycle: int = 16
     dram: Dram | None = None
+    write_latency: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("latency", "bytes_per_cycle"):
+        for name in ("latency", "bytes_per_cycle", "write_latency"):
             value = getattr(self, name)
             _require_between(f"memory timing {name}", value, 1)
 

@@ -13,7 +13,9 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-fno-gnu-unique", "-march=native")
+COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-march=native")
+GCC_FLAGS = ("-fno-gnu-unique",)
+"""What Clang neither knows nor needs: names that are unique in a process, so that a library is never closed."""
 
 LINES_TOLD = 30
 """Of what a tool said before it failed."""
@@ -94,7 +96,7 @@ def _kill(process: subprocess.Popen[str]) -> None:
 
 
 def compiler() -> list[str]:
-    """The C++ compiler's command: CXX, else g++. Raises ``ToolMissing``."""
+    """The C++ compiler's command, with the flags that only this one wants: CXX, else g++. Raises ``ToolMissing``."""
     chosen = os.environ.get("CXX", "")
     try:
         command = shlex.split(chosen) or ["g++"]
@@ -104,7 +106,19 @@ def compiler() -> list[str]:
     if found is None:
         raise ToolMissing(f"the C++ compiler {command[0]} is missing")
     # Tools run in folders of their own, from where a relative path leads elsewhere.
-    return [os.path.abspath(found), *command[1:]]
+    command = [os.path.abspath(found), *command[1:]]
+    return command if _is_clang(*command) else [*command, *GCC_FLAGS]
+
+
+@functools.cache
+def _is_clang(*command: str) -> bool:
+    try:
+        version = subprocess.run(
+            [*command, "--version"], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace"
+        )
+    except OSError as error:
+        raise ToolMissing(f"{command[0]} cannot be started: {error.strerror or error}") from None
+    return "clang" in version.stdout
 
 
 @functools.cache

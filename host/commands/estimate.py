@@ -19,6 +19,7 @@ from wingrid.host.commands.options import (
     OnTarget,
     Shapes,
     WithDram,
+    WriteLatency,
     names_in,
     require_images,
 )
@@ -54,6 +55,7 @@ def estimate(
     clock: Clock = None,
     target: OnTarget = None,
     latency: Latency = 40,
+    write_latency: WriteLatency = 1,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
     json: JsonFile = None,
@@ -74,7 +76,13 @@ def estimate(
 
     def describe(fields: list[str]) -> Setup:
         options = Setup.from_options(
-            "timing", config, fields, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram
+            "timing",
+            config,
+            fields,
+            latency=latency,
+            write_latency=write_latency,
+            bytes_per_cycle=bytes_per_cycle,
+            dram=dram,
         )
         return with_clock(options, clock, target)
 

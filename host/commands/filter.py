@@ -19,6 +19,7 @@ from wingrid.host.commands.options import (
     Settings,
     Waves,
     WithDram,
+    WriteLatency,
 )
 from wingrid.host.commands.progress import Bar
 from wingrid.host.execution.filter_run import run_filter
@@ -40,6 +41,7 @@ def filter_picture(
     clock: Clock = None,
     target: OnTarget = None,
     latency: Latency = 40,
+    write_latency: WriteLatency = 1,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
     json: JsonFile = None,
@@ -50,7 +52,14 @@ def filter_picture(
     from wingrid.host.networks.pictures import load_picture, require_picture_path, save_picture
 
     options = Setup.from_options(
-        backend, config, set_, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+        backend,
+        config,
+        set_,
+        latency=latency,
+        write_latency=write_latency,
+        bytes_per_cycle=bytes_per_cycle,
+        dram=dram,
+        waves=waves,
     )
     setup = with_clock(options, clock, target)
     require_values(setup.backend, "--output")

@@ -20,6 +20,7 @@ from wingrid.host.commands.options import (
     Settings,
     Waves,
     WithDram,
+    WriteLatency,
 )
 from wingrid.host.commands.progress import Bar
 from wingrid.host.compiler.memory_map import require_reachable
@@ -45,6 +46,7 @@ def matmul(
     clock: Clock = None,
     target: OnTarget = None,
     latency: Latency = 40,
+    write_latency: WriteLatency = 1,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
     json: JsonFile = None,
@@ -52,7 +54,14 @@ def matmul(
 ) -> None:
     """Multiply seeded int8 matrices of M x K and K x N, and requantise the product to int8."""
     options = Setup.from_options(
-        backend, config, set_, latency=latency, bytes_per_cycle=bytes_per_cycle, dram=dram, waves=waves
+        backend,
+        config,
+        set_,
+        latency=latency,
+        write_latency=write_latency,
+        bytes_per_cycle=bytes_per_cycle,
+        dram=dram,
+        waves=waves,
     )
     setup = with_clock(options, clock, target)
     if min(m, k, n) < 1:

@@ -30,6 +30,9 @@ OnTarget = Annotated[
     typer.Option("--target", metavar="T", help="Take the clock that wingrid synth found on this chip: ecp5-85k-6 ..."),
 ]
 Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
+WriteLatency = Annotated[
+    int, typer.Option("--write-latency", metavar="CYCLES", help="Memory write latency: from last data to bus.")
+]
 BytesPerCycle = Annotated[
     int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")
 ]

@@ -27,6 +27,7 @@ from wingrid.host.commands.options import (
     Trace,
     Waves,
     WithDram,
+    WriteLatency,
     names_in,
     require_images,
 )
@@ -68,6 +69,7 @@ def run(
     clock: Clock = None,
     target: OnTarget = None,
     latency: Latency = 40,
+    write_latency: WriteLatency = 1,
     bytes_per_cycle: BytesPerCycle = None,
     dram: WithDram = False,
     json: JsonFile = None,
@@ -83,6 +85,7 @@ def run(
         config,
         set_,
         latency=latency,
+        write_latency=write_latency,
         bytes_per_cycle=bytes_per_cycle,
         dram=dram,
         jobs=jobs,

@@ -23,9 +23,16 @@ def verilog(
     output: Annotated[Path, typer.Option("-o", "--output", metavar="DIR", help="Folder; made if it does not exist.")],
     config: ConfigFile = None,
     set_: Fields = None,
+    ip_wrapper: Annotated[
+        bool, typer.Option("--ip-wrapper", help="And wingrid_ip.v: ACLK, ARESETN, M_AXI, S_AXI, for IP packagers.")
+    ] = False,
+    register_slices: Annotated[
+        bool, typer.Option("--register-slices", help="Register slices on all AXI channels: two cycles of latency.")
+    ] = False,
 ) -> None:
     """Write the accelerator's Verilog and its manifest."""
     chosen = configuration(config, set_)
     require_folder(output)
-    for path in write_folder(output, generator.files(chosen)):
+    files = generator.files(chosen, ip_wrapper=ip_wrapper, register_slices=register_slices)
+    for path in write_folder(output, files):
         print_text(f"{path}\n")

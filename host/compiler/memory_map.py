@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.networks.layer import Layer, LayerError
-from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 
 
@@ -37,9 +37,9 @@ def require_reachable(layer: Layer, config: AcceleratorConfig) -> None:
     taken = (shape.images, shape.channels, shape.height, shape.width)
     least = activation_bytes(taken, config.rows, config) + activation_bytes(layer.output_shape, config.cols, config)
     least += shape.weight_bytes
-    if least >= 1 << ADDRESS_BITS:
+    if least >= 1 << OFFSET_BITS:
         raise LayerError(
-            f"layer {layer.name}: its tensors take {least} bytes or more, more than {ADDRESS_BITS} address bits reach"
+            f"layer {layer.name}: its tensors take {least} bytes or more, more than {OFFSET_BITS} address bits reach"
         )
 
 
@@ -83,9 +83,9 @@ class MemoryMap:
         addresses = [place.rest if place else 0]
         for size in sizes:
             addresses.append(page_after(addresses[-1] + size))
-        if addresses[-1] >= 1 << ADDRESS_BITS:
+        if addresses[-1] >= 1 << OFFSET_BITS:
             raise LayerError(
-                f"the layer's tensors take {addresses[-1]} bytes, more than {ADDRESS_BITS} address bits reach"
+                f"the layer's tensors take {addresses[-1]} bytes, more than {OFFSET_BITS} address bits reach"
             )
         weights, parameters, *activations, program = addresses
         input_address, output_address = (place.inputs, place.outputs) if place else activations
@@ -94,7 +94,7 @@ class MemoryMap:
     def size(self, instructions: int) -> int:
         """Bytes of memory from address 0 to the end of a program of that length."""
         size = page_after(self.program + instructions * INSTRUCTION_BYTES)
-        if size > 1 << ADDRESS_BITS:
+        if size > 1 << OFFSET_BITS:
             raise LayerError(f"the layer's tensors and program take {size} bytes, more than addresses reach")
         return size
 

@@ -21,7 +21,17 @@ from wingrid.host.images.image import Image
 from wingrid.host.images.running import ImageRun, read_tensor, run_loaded, write_tensor
 from wingrid.hw.config import AXI_PAGE_BYTES
 from wingrid.hw.isa import Fault
-from wingrid.hw.registers import IDENTITY, VERSION, Control, Counter, Register, Status, counter_address
+from wingrid.hw.registers import (
+    AGREEMENTS,
+    IDENTITY,
+    INTERFACE_VERSION,
+    VERSION,
+    Control,
+    Counter,
+    Register,
+    Status,
+    counter_address,
+)
 
 
 class DeviceError(RuntimeError):
@@ -71,11 +81,6 @@ class UioInterrupt:
         return len(os.read(self._file, 4)) == 4
 
 
-BASES = {
-    Register.__members__[name]: low for name, low in (("BASE", 0), ("BASE_HIGH", 32)) if name in Register.__members__
-}
-"""Registers that hold the address of memory, where there are any, and the lowest of its bits in each."""
-
 PAUSE = 1e-4
 """Seconds between two looks at a register."""
 
@@ -102,12 +107,14 @@ class Device:
                 f"the device answers with identity {identity:#x}, not {IDENTITY:#x}: it is no accelerator"
             )
         version = self.read(Register.VERSION)
-        if version >> 16 != VERSION >> 16:
-            raise DeviceError(f"the device has version {version >> 16}.{version & 0xFFFF}, not {VERSION >> 16}")
+        if not AGREEMENTS[Register.VERSION].holds(VERSION, version):
+            needed = ".".join(map(str, INTERFACE_VERSION))
+            raise DeviceError(f"the device has version {version >> 16}.{version & 0xFFFF}, not {needed}")
         if self.address % AXI_PAGE_BYTES:
             raise DeviceError(f"the memory's address {self.address:#x} is no multiple of {AXI_PAGE_BYTES}")
-        if self.address and not BASES:
-            raise DeviceError(f"the accelerator cannot reach memory at {self.address:#x}: it has no base register")
+        bits = self.read(Register.CONFIG_ADDRESS_BITS)
+        if self.address + len(self.memory) - 1 >> bits:
+            raise DeviceError(f"the accelerator's {bits} address bits do not reach memory at {self.address:#x}")
 
     def read(self, address: int) -> int:
         """A register, or a word of a counter."""
@@ -156,8 +163,8 @@ class Device:
             raise DeviceError("a fault stands until the accelerator is reset")
         self.write(Register.INTERRUPT_PENDING, 1)
         self.write(Register.INTERRUPT_ENABLE, int(self.interrupt is not None))
-        for register, low in BASES.items():
-            self.write(register, self.address >> low & 0xFFFF_FFFF)
+        self.write(Register.BASE, self.address & 0xFFFF_FFFF)
+        self.write(Register.BASE_HIGH, self.address >> 32)
         self.write(Register.PROGRAM, entry.program)
         self.write(Register.PROGRAM_LENGTH, entry.instructions)
         self.write(Register.CONTROL, Control.START)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from wingrid.host.compiler.algorithms import TILES
 from wingrid.host.errors import UserError
 from wingrid.host.reports.report import Report
+from wingrid.host.reports.report_table import latencies
 from wingrid.host.reports.roofline import Bound, gain
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ def _draw_roofline(axes: Axes, report: Report, layers: list[dict[str, Any]]) -> 
     axes.set(xscale="log", yscale="log", xlabel="multiply-adds per byte", ylabel="multiply-adds per cycle")
     axes.set_title(
         f"{report.result.network} on {config.rows}x{config.cols} multipliers, "
-        f"{timing.bytes_per_cycle} bytes per cycle, latency {timing.latency}"
+        f"{timing.bytes_per_cycle} bytes per cycle, {latencies(timing)}"
     )
     axes.grid(which="both", linewidth=0.2)
     axes.legend(loc="lower right")

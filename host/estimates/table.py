@@ -14,6 +14,7 @@ from wingrid.host.reports.report_table import (
     compact_table,
     conditions,
     host_operations,
+    latencies,
     megabytes,
     missing_clock,
     throughput,
@@ -47,7 +48,7 @@ def variant_table(variants: Sequence[Variant]) -> Table:
     timing = first.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
     names = list(variants[0].settings)
-    shown = compact_table(f"{first.result.network}, estimated (latency {timing.latency}{dram})", names[0])
+    shown = compact_table(f"{first.result.network}, estimated ({latencies(timing)}{dram})", names[0])
     totals = [variant.report.as_dict()["total"] for variant in variants]
     per_second = [total["images_per_second"] for total in totals]
     timed = any(rate is not None for rate in per_second)

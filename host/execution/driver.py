@@ -129,9 +129,11 @@ def start(device: RtlSimulator, compiled: CompiledLayer) -> None:
 
 
 def start_program(device: RtlSimulator, config: AcceleratorConfig, program: int, length: int) -> None:
-    """Start ``length`` instructions at byte address ``program``, on a device of what they were made for."""
+    """Start ``length`` instructions at place ``program`` of the memory, on a device of what they were made for."""
     check_device(device, config)
     device.write_register(Register.INTERRUPT_ENABLE, 1)
+    device.write_register(Register.BASE, device.base & 0xFFFF_FFFF)
+    device.write_register(Register.BASE_HIGH, device.base >> 32)
     device.write_register(Register.PROGRAM, program)
     device.write_register(Register.PROGRAM_LENGTH, length)
     device.write_register(Register.CONTROL, Control.START)

@@ -62,6 +62,7 @@ class Setup:
         settings: list[str] | None,
         *,
         latency: int,
+        write_latency: int,
         bytes_per_cycle: int | None,
         dram: bool = False,
         jobs: int = 1,
@@ -76,8 +77,7 @@ class Setup:
                 timing = MemoryTiming.for_bus(config.bus_bytes, latency)
             else:
                 timing = MemoryTiming(latency, bytes_per_cycle)
-            if dram:
-                timing = dataclasses.replace(timing, dram=Dram())
+            timing = dataclasses.replace(timing, dram=Dram() if dram else None, write_latency=write_latency)
         except ValueError as error:
             raise UserError(str(error)) from None
         return cls(backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace)

@@ -23,7 +23,7 @@ from wingrid.host.images.format import (
 )
 from wingrid.host.images.structures import Structure
 from wingrid.host.images.tensor_layout import TensorLayout
-from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.registers import AGREEMENTS, Agreement, readings
 
 
@@ -224,8 +224,8 @@ def _header(file: bytes, what: str) -> np.void:
 
 def require_addresses(memory_bytes: int, name: str) -> None:
     """Raise ``UserError`` for more memory than offsets reach."""
-    if memory_bytes >= 1 << ADDRESS_BITS:
-        raise UserError(f"the image of {name} takes {memory_bytes} bytes, more than {ADDRESS_BITS} bits reach")
+    if memory_bytes >= 1 << OFFSET_BITS:
+        raise UserError(f"the image of {name} takes {memory_bytes} bytes, more than {OFFSET_BITS} bits reach")
 
 
 def room_for(offset: int, size: int, alignment: int) -> int:

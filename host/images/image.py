@@ -42,7 +42,7 @@ class Image:
         """The memory that the manifest's cycles are for."""
         memory = self.manifest["memory"]
         dram = Dram(**memory["dram"]) if memory["dram"] else None
-        return MemoryTiming(memory["latency"], memory["bytes_per_cycle"], dram)
+        return MemoryTiming(**{**memory, "dram": dram})
 
     def entry(self, name: str) -> EntryRecord:
         """The entry point of that name."""

@@ -37,13 +37,17 @@ class SpecifiedMachine:
 
 
 class RtlMachine:
-    """The Verilated accelerator; after each entry ``differences`` has how its time differs from the timing model's."""
+    """The Verilated accelerator, with the image at ``base`` on its bus.
+
+    After each entry ``differences`` has how its time differs from the timing model's.
+    """
 
     def __init__(
         self,
         image: Image,
         timing: MemoryTiming | None = None,
         *,
+        base: int = 0,
         seed: int = 1,
         progress: Callable[[int], None] | None = None,
         waves: Path | None = None,
@@ -54,6 +58,7 @@ class RtlMachine:
             image.config,
             timing=timing or image.timing,
             memory_bytes=image.contents.memory_bytes,
+            base=base,
             seed=seed,
             waves=waves,
         )

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from wingrid.host.errors import UserError
-from wingrid.hw.config import ADDRESS_BITS
+from wingrid.hw.config import OFFSET_BITS
 
-LARGEST_INPUT = 1 << ADDRESS_BITS
+LARGEST_INPUT = 1 << OFFSET_BITS
 """Bytes."""
 
 

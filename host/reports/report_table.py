@@ -11,6 +11,7 @@ from rich.table import Table
 from wingrid.host.execution.network_result import SEEDED
 from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
+from wingrid.sim.memory import MemoryTiming
 
 COLUMNS = ("algorithm", "pool", "MMACs", "cycles", "MACs/\nmult./\ncycle", "busy", "largest\nstall")
 TRAFFIC = ("weights\nMB", "activa-\ntions\nMB", "results\nMB", "other\nMB", "of\nbound", "exact/\ntimed")
@@ -85,7 +86,13 @@ def conditions(report: Report) -> str:
     """Array and memory, in brief."""
     config, timing = report.result.setup.config, report.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
-    return f"{config.rows}x{config.cols}, latency {timing.latency}, {timing.bytes_per_cycle} bytes/cycle{dram}"
+    return f"{config.rows}x{config.cols}, {latencies(timing)}, {timing.bytes_per_cycle} bytes/cycle{dram}"
+
+
+def latencies(timing: MemoryTiming) -> str:
+    """A memory's latency in brief, and that of its writes where they have one to speak of."""
+    of_writes = f" (writes {timing.write_latency})" if timing.write_latency > 1 else ""
+    return f"latency {timing.latency}{of_writes}"
 
 
 def compact_table(title: str | None, first: str = "layer") -> Table:

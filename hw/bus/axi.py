@@ -6,8 +6,11 @@ from amaranth.hdl import Module, ShapeLike
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Member, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS
+
+CHANNELS = ("ar", "r", "aw", "w", "b")
+"""What the names of each channel's signals begin with."""
 
 RESPONSE_OKAY = 0
 RESPONSE_SLVERR = 2
@@ -16,10 +19,10 @@ CACHE_NORMAL_BUFFERABLE = 0b0011
 """AxCACHE: normal, non-cacheable, bufferable memory."""
 
 
-def _address_channel(prefix: str) -> dict[str, Member]:
+def _address_channel(config: AcceleratorConfig, prefix: str) -> dict[str, Member]:
     ports: dict[str, ShapeLike] = {
         "id": 1,
-        "addr": ADDRESS_BITS,
+        "addr": config.address_bits,
         "len": 8,
         "size": 3,
         "burst": 2,
@@ -34,7 +37,7 @@ def read_channels(config: AcceleratorConfig) -> wiring.Signature:
     """AR and R of an AXI4 master."""
     return wiring.Signature(
         {
-            **_address_channel("ar"),
+            **_address_channel(config, "ar"),
             "rid": In(1),
             "rdata": In(8 * config.bus_bytes),
             "rresp": In(2),
@@ -49,7 +52,7 @@ def write_channels(config: AcceleratorConfig) -> wiring.Signature:
     """AW, W and B of an AXI4 master."""
     return wiring.Signature(
         {
-            **_address_channel("aw"),
+            **_address_channel(config, "aw"),
             "wdata": Out(8 * config.bus_bytes),
             "wstrb": Out(config.bus_bytes),
             "wlast": Out(1),
@@ -61,6 +64,11 @@ def write_channels(config: AcceleratorConfig) -> wiring.Signature:
             "bready": Out(1),
         }
     )
+
+
+def memory_master(config: AcceleratorConfig) -> wiring.Signature:
+    """All five channels of the AXI4 master."""
+    return wiring.Signature({**read_channels(config).members, **write_channels(config).members})
 
 
 def register_slave() -> wiring.Signature:
@@ -88,6 +96,12 @@ def register_slave() -> wiring.Signature:
             "rready": In(1),
         }
     )
+
+
+def payload(channel: str, bus: wiring.Signature) -> dict[str, Member]:
+    """What a channel of a bus carries beside VALID and READY, by names without the channel's."""
+    names = {name: name.removeprefix(channel) for name in bus.members if name.startswith(channel)}
+    return {rest: bus.members[name] for name, rest in names.items() if rest not in ("valid", "ready")}
 
 
 def flat(prefix: str, signature: wiring.Signature) -> dict[str, Member]:

@@ -6,50 +6,59 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.hw.bus.relocation import Relocation
+from wingrid.hw.config import AXI_PAGE_BYTES, OFFSET_BITS, AcceleratorConfig
 
-BURST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "final": 1})
-"""A burst of 1 to 256 beats within one 4 KiB page; ``final`` marks the last one of its descriptor."""
+
+def burst_layout(config: AcceleratorConfig) -> data.StructLayout:
+    """A burst of 1 to 256 beats within one 4 KiB page; ``final`` marks the last one of its descriptor.
+
+    ``address`` is that on the bus.
+    """
+    return data.StructLayout({"address": config.address_bits, "beats": 9, "final": 1})
 
 
 def descriptor_layout(beats_bits: int, runs_bits: int) -> data.StructLayout:
     """``runs`` runs of ``beats`` beats each, at least 1 of both, ``pitch`` bytes apart; the first one at ``address``.
 
-    Address and pitch are multiples of the bus width.
+    Address and pitch are multiples of the bus width; the address is an offset from BASE.
     """
-    return data.StructLayout({"address": ADDRESS_BITS, "beats": beats_bits, "pitch": ADDRESS_BITS, "runs": runs_bits})
+    return data.StructLayout({"address": OFFSET_BITS, "beats": beats_bits, "pitch": OFFSET_BITS, "runs": runs_bits})
 
 
 class Bursts(wiring.Component):
     """Cuts runs into bursts: as long as the run, ``config.burst_beats`` and the next 4 KiB boundary (AMBA AXI4, A3.4.1)
     allow.
 
-    Two cycles a burst, with a register after each: how many beats may go, then how many go and what is left. The first
-    burst is offered ``latency`` cycles after its descriptor was taken; each further one in the cycle after the one
-    before was taken, or ``interval`` cycles after that one was offered, if that is later. The next descriptor is taken
-    when all bursts have been.
+    Two cycles a burst, with a register after each: how many beats may go, and from which address on the bus
+    (``Relocation``); then how many go and what is left. The first burst is offered ``latency`` cycles after its
+    descriptor was taken; each further one in the cycle after the one before was taken, or ``interval`` cycles after
+    that one was offered, if that is later. The next descriptor is taken when all bursts have been.
 
     Members
     -------
+    base : In, address_bits
+        Byte address of offset 0, a multiple of 4096; steady while bursts are under way.
     descriptor : In, stream of ``descriptor_layout(beats_bits, runs_bits)``
         ``ready`` is a register.
-    burst : Out, stream of ``BURST``
+    burst : Out, stream of ``burst_layout(config)``
         Registers.
     idle : Out, 1
         No burst is under way.
     """
 
-    latency = 3
+    latency = 2 + Relocation.latency
     """Cycles from a descriptor to its first burst."""
-    interval = 2
+    interval = 1 + Relocation.latency
     """Least cycles from the offer of a burst to that of the next one."""
 
     def __init__(self, config: AcceleratorConfig, beats_bits: int, runs_bits: int) -> None:
         self._config = config
         super().__init__(
             {
+                "base": In(config.address_bits),
                 "descriptor": In(stream.Signature(descriptor_layout(beats_bits, runs_bits))),
-                "burst": Out(stream.Signature(BURST)),
+                "burst": Out(stream.Signature(burst_layout(config))),
                 "idle": Out(1),
             }
         )
@@ -59,13 +68,16 @@ class Bursts(wiring.Component):
         m = Module()
         given = self.descriptor.payload
         busy = Signal()
-        # Of the burst to come: ``fresh`` until it is known how many beats may go at most.
-        working, fresh = Signal(), Signal()
-        address = Signal(ADDRESS_BITS)
+        # Of the burst to come: ``fresh`` until it is known how many beats may go at most, and from which address.
+        working = Signal()
+        fresh = Signal()
+        address = Signal(OFFSET_BITS)
         left = Signal(given.beats.shape())
+        m.submodules.relocation = relocation = Relocation(config)
+        m.d.comb += [relocation.base.eq(self.base), relocation.offset.eq(address)]
         # Of the run to come.
-        next_run = Signal(ADDRESS_BITS)
-        pitch = Signal(ADDRESS_BITS)
+        next_run = Signal(OFFSET_BITS)
+        pitch = Signal(OFFSET_BITS)
         beats = Signal(given.beats.shape())
         runs = Signal(given.runs.shape())
         last_run = Signal()
@@ -76,13 +88,17 @@ class Bursts(wiring.Component):
         m.d.comb += to_boundary.eq(
             page_beats - address[(config.bus_bytes - 1).bit_length() : (AXI_PAGE_BYTES - 1).bit_length()]
         )
-        m.d.sync += most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary))
-
-        ends_run, taken, step = Signal(), Signal(), Signal()
+        # While ``fresh``: the most beats that may go, and whether that is all that is left of the run.
+        ends_run = Signal()
+        taken = Signal()
+        step = Signal()
+        m.d.sync += [
+            most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary)),
+            ends_run.eq((left <= to_boundary) & (left <= config.burst_beats)),
+        ]
         m.d.comb += [
             self.descriptor.ready.eq(~busy),
             self.idle.eq(~busy),
-            ends_run.eq(left <= most),
             taken.eq(self.burst.valid & self.burst.ready),
             step.eq(working & ~fresh & (~self.burst.valid | self.burst.ready)),
         ]
@@ -92,7 +108,7 @@ class Bursts(wiring.Component):
         with m.If(step):
             m.d.sync += [
                 self.burst.valid.eq(1),
-                self.burst.p.address.eq(address),
+                self.burst.p.address.eq(relocation.address),
                 self.burst.p.beats.eq(Mux(ends_run, left, most)),
                 self.burst.p.final.eq(ends_run & last_run),
                 fresh.eq(1),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import enum
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus import axi
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.queue import Queue
 
 
@@ -20,8 +20,9 @@ class Reader(enum.IntEnum):
     LOAD = 1
 
 
-READ_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats_less_one": 8, "final": 1})
-"""A burst within one 4 KiB page. ``final`` comes back with the burst's last beat."""
+def read_request(config: AcceleratorConfig) -> data.StructLayout:
+    """A burst within one 4 KiB page. ``final`` comes back with the burst's last beat."""
+    return data.StructLayout({"address": config.address_bits, "beats_less_one": 8, "final": 1})
 
 
 def read_beat(config: AcceleratorConfig) -> data.StructLayout:
@@ -39,8 +40,8 @@ class ReadMaster(wiring.Component):
     -------
     bus : Out, ``axi.read_channels(config)``
         A request is on AR ``request_latency`` cycles after it was taken.
-    fetch : In, stream of ``READ_REQUEST``
-    load : In, stream of ``READ_REQUEST``
+    fetch : In, stream of ``read_request(config)``
+    load : In, stream of ``read_request(config)``
         Ready only while ``fetch`` offers nothing.
     fetch_beat : Out, ``read_beat(config)``
         A beat for the fetch engine, ``beat_latency`` cycles after its handshake on R.
@@ -62,8 +63,8 @@ class ReadMaster(wiring.Component):
         super().__init__(
             {
                 "bus": Out(axi.read_channels(config)),
-                "fetch": In(stream.Signature(READ_REQUEST)),
-                "load": In(stream.Signature(READ_REQUEST)),
+                "fetch": In(stream.Signature(read_request(config))),
+                "load": In(stream.Signature(read_request(config))),
                 "fetch_beat": Out(read_beat(config)),
                 "load_beat": Out(read_beat(config)),
                 "halt": In(1),
@@ -80,7 +81,7 @@ class ReadMaster(wiring.Component):
         )
         room = Signal()
         take = Signal()
-        request = Signal(READ_REQUEST)
+        request = Signal(read_request(config))
         m.d.comb += [
             room.eq((owners.level != config.reads_in_flight) & (~bus.arvalid | bus.arready) & ~self.halt),
             self.fetch.ready.eq(room),
@@ -106,18 +107,18 @@ class ReadMaster(wiring.Component):
 
         owner = owners.output.payload
         m.d.comb += owners.output.ready.eq(bus.rvalid & bus.rlast)
+        # A valid bit for each reader, so that no choice follows the register.
         beat = Signal(read_beat(config))
-        reader = Signal(Reader)
-        m.d.sync += beat.valid.eq(bus.rvalid)
+        came = Signal(len(Reader))
+        m.d.sync += came.eq(Mux(bus.rvalid, 1 << owner.reader, 0))
         with m.If(bus.rvalid):
             m.d.sync += [
                 beat.data.eq(bus.rdata),
                 beat.last.eq(bus.rlast),
                 beat.final.eq(owner.final),
                 beat.error.eq(bus.rresp != axi.RESPONSE_OKAY),
-                reader.eq(owner.reader),
             ]
         for port, name in ((self.fetch_beat, Reader.FETCH), (self.load_beat, Reader.LOAD)):
-            m.d.comb += [port.eq(beat), port.valid.eq(beat.valid & (reader == name))]
-        m.d.comb += self.idle.eq((owners.level == 0) & ~beat.valid)
+            m.d.comb += [port.eq(beat), port.valid.eq(came[name.value])]
+        m.d.comb += self.idle.eq((owners.level == 0) & ~came.any())
         return m

@@ -7,12 +7,14 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
 
-WRITE_REQUEST = data.StructLayout({"address": ADDRESS_BITS, "beats": 9, "pc": PC_BITS})
-"""A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``."""
+
+def write_request(config: AcceleratorConfig) -> data.StructLayout:
+    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``."""
+    return data.StructLayout({"address": config.address_bits, "beats": 9, "pc": PC_BITS})
 
 
 class WriteMaster(wiring.Component):
@@ -24,7 +26,7 @@ class WriteMaster(wiring.Component):
     Members
     -------
     bus : Out, ``axi.write_channels(config)``
-    request : In, stream of ``WRITE_REQUEST``
+    request : In, stream of ``write_request(config)``
     beat : In, 8 * bus_bytes
         The oldest beat of the output buffer; the next one in the cycle after ``next_beat``.
     next_beat : Out, 1
@@ -58,7 +60,7 @@ class WriteMaster(wiring.Component):
         super().__init__(
             {
                 "bus": Out(axi.write_channels(config)),
-                "request": In(stream.Signature(WRITE_REQUEST)),
+                "request": In(stream.Signature(write_request(config))),
                 "beat": In(8 * config.bus_bytes),
                 "next_beat": Out(1),
                 "released": Out(1),
@@ -74,7 +76,7 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config, bus = self._config, self.bus
         m = Module()
-        m.submodules.requests = requests = Queue(WRITE_REQUEST, self.requests(config))
+        m.submodules.requests = requests = Queue(write_request(config), self.requests(config))
         m.submodules.awaiting = awaiting = Queue(PC_BITS, max(2, config.writes_in_flight))
         connect(m, flipped(self.request), requests.input)
 

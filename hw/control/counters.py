@@ -30,7 +30,7 @@ class Counters(wiring.Component):
 
     Each running cycle counts as exactly one of BUSY and the STALL_*: busy when a vector enters the
     mesh; else the cause that keeps the next vector from entering. Each beat counts ``bus_bytes``. What is to count
-    rests in a register for a cycle: it comes at the end of the longest chains.
+    rests in registers before it is looked at, and before it is added: it comes at the end of the longest chains.
 
     Members
     -------
@@ -53,7 +53,7 @@ class Counters(wiring.Component):
     written : In, 1
         Memory takes a beat of results.
     values : Out, len(Counter) x COUNTER_BITS
-        The counters, without what happens in this cycle and in the one before.
+        The counters, without what happens in this cycle and in the two before.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -80,21 +80,33 @@ class Counters(wiring.Component):
         clear = Signal()
         m.d.sync += clear.eq(self.clear)
         m.d.sync += [signal.eq(0) for signal in pulse.values()]
-        with m.If(self.running):
+        running = Signal()
+        vector_valid = Signal()
+        vector_ready = Signal()
+        stall = Signal(Stall)
+        all_dispatched = Signal()
+        m.d.sync += [
+            running.eq(self.running),
+            vector_valid.eq(self.vector_valid),
+            vector_ready.eq(self.vector_ready),
+            stall.eq(self.stall),
+            all_dispatched.eq(self.all_dispatched),
+        ]
+        with m.If(running):
             m.d.sync += pulse[Counter.CYCLES].eq(1)
-            with m.If(self.vector_valid & self.vector_ready):
+            with m.If(vector_valid & vector_ready):
                 m.d.sync += pulse[Counter.BUSY].eq(1)
-            with m.Elif(self.vector_valid):
+            with m.Elif(vector_valid):
                 m.d.sync += pulse[Counter.STALL_WEIGHTS].eq(1)
-            with m.Elif(self.stall == Stall.INPUTS):
+            with m.Elif(stall == Stall.INPUTS):
                 m.d.sync += pulse[Counter.STALL_INPUTS].eq(1)
-            with m.Elif(self.stall == Stall.ACCUMULATORS):
+            with m.Elif(stall == Stall.ACCUMULATORS):
                 m.d.sync += pulse[Counter.STALL_ACCUMULATORS].eq(1)
-            with m.Elif(self.stall == Stall.TRANSFORM):
+            with m.Elif(stall == Stall.TRANSFORM):
                 m.d.sync += pulse[Counter.STALL_TRANSFORM].eq(1)
-            with m.Elif(self.stall == Stall.PIPELINE):
+            with m.Elif(stall == Stall.PIPELINE):
                 m.d.sync += pulse[Counter.STALL_PIPELINE].eq(1)
-            with m.Elif(self.all_dispatched):
+            with m.Elif(all_dispatched):
                 m.d.sync += pulse[Counter.STALL_DRAIN].eq(1)
             with m.Else():
                 m.d.sync += pulse[Counter.STALL_INSTRUCTIONS].eq(1)

@@ -6,8 +6,9 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
-from wingrid.hw.config import ADDRESS_BITS, INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.bus.read_master import read_beat, read_request
+from wingrid.hw.bus.relocation import Relocation
+from wingrid.hw.config import INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.isa import INSTRUCTIONS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
 from wingrid.hw.queue import Queue
@@ -30,11 +31,13 @@ class FetchEngine(wiring.Component):
     -------
     start : In, 1
         Pulse that begins a program.
-    program : In, ADDRESS_BITS
-        Byte address of the first instruction, a multiple of its size; read in the cycle of ``start``.
+    base : In, address_bits
+        Byte address that ``program`` counts from, a multiple of 4096; steady from the cycle after ``start`` on.
+    program : In, OFFSET_BITS
+        Byte offset of the first instruction, a multiple of its size; read in the cycle of ``start``.
     length : In, PC_BITS
         Number of instructions; read in the cycle of ``start``.
-    request : Out, stream of ``READ_REQUEST``
+    request : Out, stream of ``read_request(config)``
     beat : In, ``read_beat(config)``
     load : Out, stream of ``dispatched(Load)``
     execute : Out, stream of ``dispatched(Execute)``
@@ -55,7 +58,7 @@ class FetchEngine(wiring.Component):
 
     decode_latency = Decoder.latency
     """Cycles from an instruction's arrival at the head, which is one after the last one's dispatch, to its own."""
-    request_cycles = 2
+    request_cycles = 1 + Relocation.latency
     """Cycles from the start, or from a request, to the next request."""
     fence_latency = 1
     """Cycles from the first one in which the STOREs are done to the earliest dispatch of a LOAD that waits for them."""
@@ -67,9 +70,10 @@ class FetchEngine(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "program": In(ADDRESS_BITS),
+                "base": In(config.address_bits),
+                "program": In(OFFSET_BITS),
                 "length": In(PC_BITS),
-                "request": Out(stream.Signature(READ_REQUEST)),
+                "request": Out(stream.Signature(read_request(config))),
                 "beat": In(read_beat(config)),
                 "load": Out(stream.Signature(dispatched(Load))),
                 "execute": Out(stream.Signature(dispatched(Execute))),
@@ -89,7 +93,8 @@ class FetchEngine(wiring.Component):
         m.submodules.decoder = decoder = Decoder(config)
         m.submodules.fetched = fetched = Queue(data.StructLayout({"word": WORD_BITS, "error": 1}), config.fetch_ahead)
 
-        address = Signal(ADDRESS_BITS)
+        m.submodules.relocation = relocation = Relocation(config)
+        offset = Signal(OFFSET_BITS)
         to_request = Signal(PC_BITS)
         to_dispatch = Signal(PC_BITS)
         ahead = Signal(range(config.fetch_ahead + 1))
@@ -99,7 +104,9 @@ class FetchEngine(wiring.Component):
         gone = Signal()
         m.d.comb += [
             self.request.valid.eq(asking & ~self.halt),
-            self.request.payload.address.eq(address),
+            relocation.base.eq(self.base),
+            relocation.offset.eq(offset),
+            self.request.payload.address.eq(relocation.address),
             self.request.payload.beats_less_one.eq(INSTRUCTION_BYTES // config.bus_bytes - 1),
             self.request.payload.final.eq(1),
             self.finished.eq(to_dispatch == 0),
@@ -112,14 +119,14 @@ class FetchEngine(wiring.Component):
         ]
         with m.If(self.start):
             m.d.sync += [
-                address.eq(self.program),
+                offset.eq(self.program),
                 to_request.eq(self.length),
                 to_dispatch.eq(self.length),
                 self.pc.eq(0),
             ]
         with m.Else():
             with m.If(requested):
-                m.d.sync += [address.eq(address + INSTRUCTION_BYTES), to_request.eq(to_request - 1)]
+                m.d.sync += [offset.eq(offset + INSTRUCTION_BYTES), to_request.eq(to_request - 1)]
             with m.If(dispatch):
                 m.d.sync += [to_dispatch.eq(to_dispatch - 1), self.pc.eq(self.pc + 1)]
 

@@ -7,10 +7,11 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus import axi
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.counters import COUNTER_BITS
 from wingrid.hw.isa import PC_BITS, Fault
 from wingrid.hw.registers import (
+    BASE_ALIGNMENT_BITS,
     PROGRAM_ALIGNMENT_BITS,
     PROGRAM_LENGTH_BITS,
     REGISTER_ADDRESS_BITS,
@@ -32,7 +33,8 @@ class RegisterFile(wiring.Component):
     the one after that. Byte strobes count: a byte that is not strobed keeps its value, and does not act.
 
     SLVERR, and no effect: an address that is no multiple of 4 or names no register; a write to what can only be read;
-    a PROGRAM_LENGTH that does not fit its bits. All else is answered OKAY. The low bits of PROGRAM are always zero.
+    a PROGRAM_LENGTH or a BASE_HIGH that does not fit its bits. All else is answered OKAY. The low bits of PROGRAM and
+    BASE are always zero.
 
     A read of a counter's low word keeps the high word for the next read of any high word.
 
@@ -43,7 +45,8 @@ class RegisterFile(wiring.Component):
         Pulse as START acts; ignored while running, faulty or resetting.
     reset : Out, 1
         Pulse as RESET acts.
-    program : Out, ADDRESS_BITS
+    base : Out, address_bits
+    program : Out, OFFSET_BITS
     length : Out, PC_BITS
     running : In, 1
         Its end with ``done`` or ``fault`` makes the interrupt pending, but not while ``resetting``.
@@ -63,7 +66,8 @@ class RegisterFile(wiring.Component):
                 "bus": Out(axi.register_slave()),
                 "start": Out(1),
                 "reset": Out(1),
-                "program": Out(ADDRESS_BITS),
+                "base": Out(self._config.address_bits),
+                "program": Out(OFFSET_BITS),
                 "length": Out(PC_BITS),
                 "running": In(1),
                 "done": In(1),
@@ -77,7 +81,8 @@ class RegisterFile(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pending, enabled = Signal(), Signal()
+        pending = Signal()
+        enabled = Signal()
         m.d.comb += self.interrupt.eq(pending & enabled)
         self._write(m, pending, enabled)
         self._read(m, pending, enabled)
@@ -85,9 +90,13 @@ class RegisterFile(wiring.Component):
 
     def _write(self, m: Module, pending: Signal, enabled: Signal) -> None:
         bus = self.bus
-        address, address_held = Signal(REGISTER_ADDRESS_BITS), Signal()
-        content, strobes, content_held = Signal(32), Signal(4), Signal()
-        acts, refused = Signal(), Signal()
+        address = Signal(REGISTER_ADDRESS_BITS)
+        address_held = Signal()
+        content = Signal(32)
+        strobes = Signal(4)
+        content_held = Signal()
+        acts = Signal()
+        refused = Signal()
         m.d.comb += [
             bus.awready.eq(~address_held),
             bus.wready.eq(~content_held),
@@ -112,7 +121,7 @@ class RegisterFile(wiring.Component):
         # Bits that are one and strobed.
         written = Signal(32)
         m.d.comb += written.eq(content & Cat(strobe.replicate(8) for strobe in strobes))
-        low_bits = (1 << PROGRAM_ALIGNMENT_BITS) - 1
+        base, base_high = self._base_words
         with m.Switch(address):
             with m.Case(Register.CONTROL):
                 ready = ~self.running & (self.fault == Fault.NONE) & ~self.resetting
@@ -125,11 +134,17 @@ class RegisterFile(wiring.Component):
             with m.Case(Register.INTERRUPT_PENDING), m.If(acts & written[0]):
                 m.d.sync += pending.eq(0)
             with m.Case(Register.PROGRAM), m.If(acts):
-                m.d.sync += self.program.eq(_merged(self.program, content, strobes) & ~Const(low_bits, 32))
+                m.d.sync += self.program.eq(_aligned(_merged(self.program, content, strobes), PROGRAM_ALIGNMENT_BITS))
             with m.Case(Register.PROGRAM_LENGTH):
                 m.d.comb += refused.eq(written[PC_BITS:].any())
                 with m.If(acts & ~refused):
                     m.d.sync += self.length.eq(_merged(self.length, content, strobes))
+            with m.Case(Register.BASE), m.If(acts):
+                m.d.sync += base.eq(_aligned(_merged(base, content, strobes), BASE_ALIGNMENT_BITS))
+            with m.Case(Register.BASE_HIGH):
+                m.d.comb += refused.eq(written[len(base_high) :].any())
+                with m.If(acts & ~refused):
+                    m.d.sync += base_high.eq(_merged(base_high, content, strobes))
             with m.Default():
                 m.d.comb += refused.eq(1)
         with m.If(was_running & ~self.running & (self.done | (self.fault != Fault.NONE)) & ~self.resetting):
@@ -138,12 +153,17 @@ class RegisterFile(wiring.Component):
     def _read(self, m: Module, pending: Signal, enabled: Signal) -> None:
         bus = self.bus
         high = Signal(COUNTER_BITS - 32)
-        m.d.comb += bus.arready.eq(~bus.rvalid)
+        # An address rests before it chooses between all registers, half of which lie elsewhere.
+        asked = Signal()
+        address = Signal(REGISTER_ADDRESS_BITS)
+        m.d.comb += bus.arready.eq(~asked & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
-            m.d.sync += [bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
-            with m.Switch(bus.araddr):
-                for address, value in self._readable(pending, enabled).items():
-                    with m.Case(address):
+            m.d.sync += [asked.eq(1), address.eq(bus.araddr)]
+        with m.If(asked):
+            m.d.sync += [asked.eq(0), bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
+            with m.Switch(address):
+                for register, value in self._readable(pending, enabled).items():
+                    with m.Case(register):
                         m.d.sync += bus.rdata.eq(value)
                 for counter in Counter:
                     with m.Case(counter_address(counter)):
@@ -163,6 +183,7 @@ class RegisterFile(wiring.Component):
             Status.FAULT: self.fault != Fault.NONE,
             Status.RESETTING: self.resetting,
         }
+        base, base_high = self._base_words
         return {
             **readings(self._config),
             Register.CONTROL: 0,
@@ -173,7 +194,19 @@ class RegisterFile(wiring.Component):
             Register.FAULT_PC: self.fault_pc,
             Register.PROGRAM: self.program,
             Register.PROGRAM_LENGTH: self.length,
+            Register.BASE: base,
+            Register.BASE_HIGH: base_high,
         }
+
+    @property
+    def _base_words(self) -> tuple[Value, Value]:
+        """The low word of BASE, and what there is of the high one."""
+        return self.base[:32], self.base[32:]
+
+
+def _aligned(value: Value, bits: int) -> Value:
+    """The value with so many zeros as its low bits."""
+    return Cat(Const(0, bits), value[bits:])
 
 
 def _merged(old: Value, new: Value, strobes: Value) -> Value:

@@ -42,7 +42,8 @@ class Semaphores(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         overflows = []
-        signals, takes = Signal.like(self.signal), Signal.like(self.take)
+        signals = Signal.like(self.signal)
+        takes = Signal.like(self.take)
         m.d.sync += [signals.eq(self.signal), takes.eq(self.take)]
         for semaphore in Semaphore:
             count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")

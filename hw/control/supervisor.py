@@ -52,7 +52,7 @@ class Supervisor(wiring.Component):
     fetch_pc : In, PC_BITS
         Index of that instruction: faults that belong to no instruction that is known are blamed on it.
     halt : Out, 1
-        No unit may start anything more.
+        No unit may start anything more: ``halt_latency`` cycles after ``hold`` or a fault, so that one more may start.
     running : Out, 1
         From the cycle after ``start`` up to ``done`` or a fault.
     done : Out, 1
@@ -63,6 +63,9 @@ class Supervisor(wiring.Component):
         Index of its instruction.
     """
 
+    halt_latency = 1
+    """Cycles from ``hold`` or a fault to ``halt``, which comes from a register of its own: half of the machine hears
+    it."""
     stop_latency = 1
     """Cycles that a program runs on after the first one in which all of its work is done."""
 
@@ -95,7 +98,7 @@ class Supervisor(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.d.comb += self.halt.eq(self.hold | (self.fault != Fault.NONE))
+        m.d.sync += self.halt.eq(self.hold | (self.fault != Fault.NONE))
         finished = Signal()
         m.d.sync += finished.eq(self.running & self.idle & self._settled(m))
         with m.If(self.start):

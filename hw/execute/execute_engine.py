@@ -28,7 +28,8 @@ class ExecuteEngine(wiring.Component):
     Members
     -------
     instruction : In, stream of ``dispatched(Execute)``
-        The payload is there in the cycle before ``valid``, too: whom it is for rests in a register.
+        The payload is there two cycles before ``valid``, too: whom it is for rests in a register, and whether there is
+        room for it in the next one.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
     signal : Out, len(Semaphore)
@@ -36,11 +37,11 @@ class ExecuteEngine(wiring.Component):
     input_enable : Out, 1
     input_address : Out, range(input_buffer)
     input_data : In, 8 * rows
-        The entry of the input buffer, one cycle after its address; holds while ``input_enable`` is low.
+        The entry of the input buffer, ``OperandBuffers.read_latency`` cycles after its address.
     weight_enable : Out, 1
     weight_address : Out, range(weight_buffer)
     weight_data : In, 8 * cols
-        The entry of the weight buffer, one cycle after its address; holds while ``weight_enable`` is low.
+        The entry of the weight buffer, ``OperandBuffers.read_latency`` cycles after its address.
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
     halt : In, 1
@@ -55,8 +56,10 @@ class ExecuteEngine(wiring.Component):
         The bits of this engine; the others are low.
     """
 
+    ready_latency = 1
+    """Cycles from the first in which all that an instruction is given to has room to the first in which it is taken."""
     switch_latency = 2
-    """Cycles from the last vector of one source to the first in which the other one takes an instruction."""
+    """Cycles from the last vector of one source to the first in which the other one has room for an instruction."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -123,12 +126,11 @@ class ExecuteEngine(wiring.Component):
             m.d.sync += owner.eq(wanted)
         take = weights.take
         read: Value = Const(0, len(Semaphore))
+        room = Signal()
         for number, source in enumerate(sources):
             with m.If(wanted == number):
                 m.d.comb += [
-                    self.instruction.ready.eq(
-                        weights.instruction.ready & source.instruction.ready & ((owner == number) | unowned)
-                    ),
+                    room.eq(weights.instruction.ready & source.instruction.ready & ((owner == number) | unowned)),
                     source.instruction.valid.eq(given),
                 ]
             with m.If(owner == number):
@@ -140,6 +142,8 @@ class ExecuteEngine(wiring.Component):
                     self.stall.eq(source.stall),
                 ]
             take, read = take | source.take, read | source.signal
+        # Room that there is stays until an instruction takes it.
+        m.d.sync += self.instruction.ready.eq(room & ~given)
         m.d.comb += [
             weights.instruction.valid.eq(given),
             self.take.eq(take),
@@ -166,7 +170,8 @@ class ExecuteEngine(wiring.Component):
         Either may be read first: weights are fetched ahead of direct vectors, Winograd patches ahead of weights.
         """
         ahead = range(self._config.queue_depth + 2)
-        weights_ahead, vectors_ahead = Signal(ahead), Signal(ahead)
+        weights_ahead = Signal(ahead)
+        vectors_ahead = Signal(ahead)
         released = Signal()
         m.d.comb += [
             released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0))),

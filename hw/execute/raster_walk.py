@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,7 +13,9 @@ from wingrid.hw.isa import POSITION_BITS, Execute
 class RasterWalk(wiring.Component):
     """Walks the vectors, taps and blocks of one instruction (see ``Execute``), vectors innermost.
 
-    From the cycle after ``start`` on the outputs describe a vector.
+    From the cycle after ``start`` on the outputs describe a vector. A step may end a tap, and the next one as well: so
+    the begins of the taps that may follow, to the side, below and in the next block, rest in registers, together with
+    what tells which of them does.
 
     Members
     -------
@@ -64,12 +66,40 @@ class RasterWalk(wiring.Component):
 
         # The column within the walk is shared by address and image position.
         column = Signal(17)
+        before_last = Signal(17)
         vectors_left = Signal(16)
-        row_address, row_top = Signal(address_shape), Signal(position)
-        tap_address, tap_left, tap_top = Signal(address_shape), Signal(position), Signal(position)
-        kernel_row_address, block_address = Signal(address_shape), Signal(address_shape)
-        taps_x_left, taps_y_left, blocks_left = Signal(8), Signal(8), Signal(16)
-        first_tap = Signal()
+        row_address = Signal(address_shape)
+        row_top = Signal(position)
+        tap_left = Signal(position)
+        tap_top = Signal(position)
+        taps_x_left = Signal(8)
+        taps_y_left = Signal(8)
+        blocks_left = Signal(16)
+        last_x = Signal()
+        last_y = Signal()
+        last_block = Signal()
+        wraps = Signal()
+        # Whether there is but one of them.
+        one_vector = Signal()
+        one_column = Signal()
+        one_x = Signal()
+        one_y = Signal()
+        begins_wrapped = Signal()
+
+        # The next tap: beside this one, below its row of the kernel, in the next block.
+        beside = Signal(address_shape)
+        below = Signal(address_shape)
+        behind = Signal(address_shape)
+        left_beside = Signal(position)
+        top_below = Signal(position)
+        next_address = Signal(address_shape)
+        next_left = Signal(position)
+        next_top = Signal(position)
+        m.d.comb += [
+            next_address.eq(Mux(last_x, Mux(last_y, behind, below), beside)),
+            next_left.eq(Mux(last_x, current.left, left_beside)),
+            next_top.eq(Mux(last_x, Mux(last_y, current.top, top_below), tap_top)),
+        ]
 
         image_column = Signal(position)
         m.d.comb += [
@@ -79,80 +109,90 @@ class RasterWalk(wiring.Component):
             self.inside.eq(
                 (row_top.as_unsigned() < current.image_height) & (image_column.as_unsigned() < current.image_width)
             ),
-            self.overwrite.eq(first_tap & ~current.accumulate[0]),
-            self.first.eq(vectors_left == current.count),
-            self.last.eq(vectors_left == 1),
-            self.final.eq(self.last & (taps_x_left == 1) & (taps_y_left == 1) & (blocks_left == 1)),
+            self.final.eq(self.last & last_x & last_y & last_block),
         ]
 
         with m.If(self.step):
-            m.d.sync += [vectors_left.eq(vectors_left - 1), self.sum_address.eq(self.sum_address + 1)]
-            with m.If(column == current.last):
+            m.d.sync += [
+                vectors_left.eq(vectors_left - 1),
+                self.sum_address.eq(self.sum_address + 1),
+                self.first.eq(0),
+                self.last.eq(vectors_left == 2),
+                column.eq(column + current.stride_x),
+                wraps.eq(column == before_last),
+            ]
+            with m.If(wraps):
                 m.d.sync += [
                     column.eq(0),
+                    wraps.eq(one_column),
                     row_address.eq(row_address + current.row_pitch),
                     row_top.eq(row_top + current.stride_y),
                 ]
-            with m.Else():
-                m.d.sync += column.eq(column + current.stride_x)
             with m.If(self.last):
                 m.d.sync += [
                     vectors_left.eq(current.count),
                     self.sum_address.eq(current.accumulator_base),
+                    self.first.eq(1),
+                    self.last.eq(one_vector),
+                    self.overwrite.eq(0),
                     column.eq(current.first),
-                    first_tap.eq(0),
+                    wraps.eq(begins_wrapped),
+                    row_address.eq(next_address),
+                    row_top.eq(next_top),
+                    tap_left.eq(next_left),
+                    tap_top.eq(next_top),
+                    beside.eq(next_address + current.tap_pitch),
+                    left_beside.eq(next_left + current.tap_pitch),
+                    top_below.eq(next_top + current.dilation_y),
+                    taps_x_left.eq(taps_x_left - 1),
+                    last_x.eq(taps_x_left == 2),
                 ]
-                with m.If(taps_x_left != 1):
-                    next_address, next_top = tap_address + current.tap_pitch, tap_top
-                    m.d.sync += [
-                        taps_x_left.eq(taps_x_left - 1),
-                        tap_address.eq(next_address),
-                        tap_left.eq(tap_left + current.tap_pitch),
-                        row_address.eq(next_address),
-                        row_top.eq(next_top),
-                    ]
-                with m.Elif(taps_y_left != 1):
-                    next_address, next_top = kernel_row_address + current.tap_row_pitch, tap_top + current.dilation_y
+                with m.If(last_x):
                     m.d.sync += [
                         taps_x_left.eq(current.kernel_width),
+                        last_x.eq(one_x),
                         taps_y_left.eq(taps_y_left - 1),
-                        kernel_row_address.eq(next_address),
-                        tap_address.eq(next_address),
-                        tap_left.eq(current.left),
-                        tap_top.eq(next_top),
-                        row_address.eq(next_address),
-                        row_top.eq(next_top),
+                        last_y.eq(taps_y_left == 2),
+                        below.eq(next_address + current.tap_row_pitch),
                     ]
-                with m.Else():
-                    next_address = block_address + current.block_pitch
-                    m.d.sync += [
-                        taps_x_left.eq(current.kernel_width),
-                        taps_y_left.eq(current.kernel_height),
-                        blocks_left.eq(blocks_left - 1),
-                        block_address.eq(next_address),
-                        kernel_row_address.eq(next_address),
-                        tap_address.eq(next_address),
-                        tap_left.eq(current.left),
-                        tap_top.eq(current.top),
-                        row_address.eq(next_address),
-                        row_top.eq(current.top),
-                    ]
+                    with m.If(last_y):
+                        m.d.sync += [
+                            taps_y_left.eq(current.kernel_height),
+                            last_y.eq(one_y),
+                            blocks_left.eq(blocks_left - 1),
+                            last_block.eq(blocks_left == 2),
+                            behind.eq(next_address + current.block_pitch),
+                        ]
         with m.If(self.start):
             new = self.instruction
             m.d.sync += [
                 current.eq(new),
-                column.eq(new.first),
                 vectors_left.eq(new.count),
                 self.sum_address.eq(new.accumulator_base),
-                first_tap.eq(1),
+                self.overwrite.eq(~new.accumulate[0]),
+                self.first.eq(1),
+                column.eq(new.first),
+                before_last.eq(new.last - new.stride_x),
+                row_address.eq(new.input_base),
+                row_top.eq(new.top),
+                tap_left.eq(new.left),
+                tap_top.eq(new.top),
+                beside.eq(new.input_base + new.tap_pitch),
+                below.eq(new.input_base + new.tap_row_pitch),
+                behind.eq(new.input_base + new.block_pitch),
+                left_beside.eq(new.left + new.tap_pitch),
+                top_below.eq(new.top + new.dilation_y),
                 taps_x_left.eq(new.kernel_width),
                 taps_y_left.eq(new.kernel_height),
                 blocks_left.eq(new.blocks),
-                tap_left.eq(new.left),
-                tap_top.eq(new.top),
-                row_top.eq(new.top),
+                last_block.eq(new.blocks == 1),
+                one_column.eq(new.last == 0),
             ]
-            m.d.sync += [
-                address.eq(new.input_base) for address in (row_address, tap_address, kernel_row_address, block_address)
-            ]
+            for flag, one, value in (
+                (self.last, one_vector, new.count == 1),
+                (last_x, one_x, new.kernel_width == 1),
+                (last_y, one_y, new.kernel_height == 1),
+                (wraps, begins_wrapped, new.first == new.last),
+            ):
+                m.d.sync += [flag.eq(value), one.eq(value)]
         return m

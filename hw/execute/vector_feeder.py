@@ -9,7 +9,9 @@ from wingrid.hw.control.counters import Stall
 from wingrid.hw.control.semaphores import armed, satisfied
 from wingrid.hw.execute.raster_walk import RasterWalk
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.load.padding import padded_pixel
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.mesh.vector_source import VectorSource
 from wingrid.hw.queue import Queue
 
@@ -20,10 +22,10 @@ WAITS = frozenset({Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
 class VectorFeeder(VectorSource):
     """Carries out queued EXECUTE instructions in order, one vector per cycle, across instructions too.
 
-    A vector leaves one cycle after ``read_enable`` asked the input buffer for it, its lanes a cycle later. Padding is
-    filled in here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as the tag's
-    ``last``, and the core signals it when the accumulators have committed the sum. The ports are those of every
-    ``VectorSource``.
+    A vector leaves one cycle after ``read_enable`` asked the input buffer for it, its lanes ``PAYLOAD_LATENCY`` cycles
+    later. Padding is filled in here. OPERANDS_RELEASED is signalled with the last vector's read; SUMS_READY travels as
+    the tag's ``last``, and the core signals it when the accumulators have committed the sum. The ports are those of
+    every ``VectorSource``.
     """
 
     def elaborate(self, platform: object) -> Module:
@@ -35,7 +37,9 @@ class VectorFeeder(VectorSource):
 
         head = queue.output.payload
         own_waits = sum(1 << semaphore for semaphore in WAITS)
-        zero_point, bank, signal = Signal(signed(8)), Signal(), Signal(len(Semaphore))
+        zero_point = Signal(signed(8))
+        bank = Signal()
+        signal = Signal(len(Semaphore))
         active = Signal()
         advance = Signal()
         start = Signal()
@@ -72,6 +76,7 @@ class VectorFeeder(VectorSource):
         with m.Elif(queue.output.valid):
             m.d.comb += self.stall.eq(Stall.INPUTS)
 
+        assert self.read_latency + PAYLOAD_LATENCY == OperandBuffers.read_latency
         payload = self.vectors.payload
         pixel = padded_pixel(m, walk.step, walk.inside, zero_point, self.read_data)
         m.d.comb += [payload.lanes[lane].eq(value) for lane, value in enumerate(pixel)]

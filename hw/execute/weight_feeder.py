@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
-from wingrid.hw.load.operand_buffers import next_entry
-from wingrid.hw.mesh.matrix_unit import weights_layout
+from wingrid.hw.load.operand_buffers import OperandBuffers, next_entry
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
 from wingrid.hw.queue import Queue
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import KERNEL
@@ -24,9 +24,9 @@ class WeightFeeder(wiring.Component):
 
     Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
-    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, its weights a cycle
-    later, or goes through the weight transform. Going over to another transform, or to none, waits until the last one
-    is empty.
+    across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, its weights
+    ``PAYLOAD_LATENCY`` cycles later, or goes through the weight transform. Going over to another transform, or to none,
+    waits until the last one is empty.
 
     Members
     -------
@@ -54,7 +54,7 @@ class WeightFeeder(wiring.Component):
 
     start_latency = 1
     """Cycles from the start of an instruction to its first read, if the row before has gone."""
-    read_latency = 1
+    read_latency = OperandBuffers.read_latency - PAYLOAD_LATENCY
     """Cycles from a read to the earliest transfer of the row."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -106,8 +106,10 @@ class WeightFeeder(wiring.Component):
         active = Signal()
         address = Signal(range(config.weight_buffer))
         row = Signal(range(config.rows))
-        taps_x, kernel_width = Signal(8), Signal(8)
-        taps_y, kernel_height = Signal(8), Signal(8)
+        taps_x = Signal(8)
+        kernel_width = Signal(8)
+        taps_y = Signal(8)
+        kernel_height = Signal(8)
         blocks = Signal(16)
 
         releases = Signal()
@@ -172,7 +174,8 @@ class WeightFeeder(wiring.Component):
     def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
         """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``.
 
-        A new ``tile`` comes more than a cycle after the last transfer of the one before: its weights have passed then.
+        A new ``tile`` comes more than ``PAYLOAD_LATENCY`` cycles after the last transfer of the one before: its weights
+        have passed then.
         """
         config = self._config
         direct = [

@@ -7,7 +7,7 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.bursts import Bursts
-from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
+from wingrid.hw.bus.read_master import read_beat, read_request
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
@@ -39,12 +39,14 @@ class LoadEngine(wiring.Component):
 
     Members
     -------
+    base : In, address_bits
+        Byte address that the sources of instructions count from, a multiple of 4096; steady while any is carried out.
     instruction : In, stream of ``dispatched(Load)``
         Taken as it starts.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
     signal : Out, len(Semaphore)
-    request : Out, stream of ``READ_REQUEST``
+    request : Out, stream of ``read_request(config)``
     beat : In, ``read_beat(config)``
     write_enable : Out, len(Buffer)
         A bit for each ``Buffer``, in the cycle of the beat.
@@ -70,11 +72,12 @@ class LoadEngine(wiring.Component):
         self.bursts = Bursts(config, 32, 32)
         super().__init__(
             {
+                "base": In(config.address_bits),
                 "instruction": In(stream.Signature(dispatched(Load))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),
-                "request": Out(stream.Signature(READ_REQUEST)),
+                "request": Out(stream.Signature(read_request(config))),
                 "beat": In(read_beat(config)),
                 "write_enable": Out(len(Buffer)),
                 "write_address": Out(BUFFER_ADDRESS_BITS),
@@ -99,7 +102,8 @@ class LoadEngine(wiring.Component):
     def _request(self, m: Module, bursts: Bursts, expected: Queue) -> None:
         load = self.instruction.payload.instruction
         descriptor, burst = bursts.descriptor.payload, bursts.burst
-        ready, start = Signal(), Signal()
+        ready = Signal()
+        start = Signal()
         # Nobody else takes the semaphores that this engine waits for, or its room: what may start may do so later, too.
         m.d.sync += ready.eq(
             self.instruction.valid
@@ -114,6 +118,7 @@ class LoadEngine(wiring.Component):
             self.take.eq(Mux(start, load.wait, 0)),
             expected.input.valid.eq(start),
             expected.input.payload.pc.eq(self.instruction.payload.pc),
+            bursts.base.eq(self.base),
             bursts.descriptor.valid.eq(start),
             descriptor.address.eq(load.source),
             descriptor.beats.eq(load.run_beats),
@@ -130,12 +135,20 @@ class LoadEngine(wiring.Component):
     def _receive(self, m: Module, expected: Queue) -> Signal:
         """Put beats in their places; returns whether any are expected by what stands here already."""
         following = expected.output.payload
-        head, receiving = Signal(EXPECTED), Signal()
-        row, block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
-        beats_left, rows_left = Signal(32), Signal(32)
-        last_beat, last_row, one_beat, one_row = Signal(), Signal(), Signal(), Signal()
-        next_row, next_block = Signal(BUFFER_ADDRESS_BITS), Signal(BUFFER_ADDRESS_BITS)
-        done, fetch = Signal(), Signal()
+        head = Signal(EXPECTED)
+        receiving = Signal()
+        row = Signal(BUFFER_ADDRESS_BITS)
+        block = Signal(BUFFER_ADDRESS_BITS)
+        beats_left = Signal(32)
+        rows_left = Signal(32)
+        last_beat = Signal()
+        last_row = Signal()
+        one_beat = Signal()
+        one_row = Signal()
+        next_row = Signal(BUFFER_ADDRESS_BITS)
+        next_block = Signal(BUFFER_ADDRESS_BITS)
+        done = Signal()
+        fetch = Signal()
         # The depths of the other buffers are powers of two, and their memories ignore the bits above.
         entry = Mux(
             head.buffer == Buffer.WEIGHTS.value,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Buffer
-from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.load.deep_memory import DeepMemory
 
 BUFFER_ADDRESS_BITS = 20
 """Width of an entry's address in any buffer (the largest that the configuration allows)."""
@@ -18,9 +17,9 @@ BUFFER_ADDRESS_BITS = 20
 class OperandBuffers(wiring.Component):
     """Three memories that the load engine writes, each read by one engine through a port of its own.
 
-    An entry of a buffer is the first bytes of a beat. What is written in one cycle can be read in the next; in the
-    same cycle the old entry is read. A register stands behind each memory, since block RAM takes long to answer and
-    lies far from what reads it.
+    An entry of a buffer is the first bytes of a beat. It can be asked for in the cycle in which it is written; what is
+    written a cycle after it was asked for is unknown. A register stands before each memory and one behind it, since
+    block RAM takes long to answer and lies far from what reads it.
 
     Members
     -------
@@ -30,12 +29,12 @@ class OperandBuffers(wiring.Component):
         The entry; bits beyond a buffer's own address are ignored.
     write_data : In, 8 * bus_bytes
     input_enable : In, 1
-        Asks for an entry of the input buffer; a cycle after it is low, ``input_data`` holds.
+        Asks for an entry of the input buffer; ``read_latency`` cycles after it is low, ``input_data`` holds.
     input_address : In, range(input_buffer)
     input_data : Out, 8 * rows
         The entry, ``read_latency`` cycles after its address, as for the other two buffers.
     weight_enable : In, 1
-        Asks for an entry of the weight buffer; a cycle after it is low, ``weight_data`` holds.
+        Asks for an entry of the weight buffer; ``read_latency`` cycles after it is low, ``weight_data`` holds.
     weight_address : In, range(weight_buffer)
     weight_data : Out, 8 * cols
     parameter_address : In, range(parameter_entries)
@@ -43,8 +42,8 @@ class OperandBuffers(wiring.Component):
     parameter_data : Out, 8 * cols
     """
 
-    read_latency = 2
-    """Cycles from an address to its data: the memory and its output register."""
+    read_latency = 1 + DeepMemory.read_latency
+    """Cycles from an address to its data: its register, and the memory's own."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -75,23 +74,23 @@ class OperandBuffers(wiring.Component):
         read_ports = {
             Buffer.INPUTS: (self.input_address, self.input_data, self.input_enable),
             Buffer.WEIGHTS: (self.weight_address, self.weight_data, self.weight_enable),
-            Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, None),
+            Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, Const(1)),
         }
         for buffer, (address, content, enable) in read_ports.items():
-            memory = Memory(shape=content.shape(), depth=depths[buffer], init=[], attrs=RamStyle.BLOCK.attributes)
-            m.submodules[buffer.name.lower()] = memory
-            write, read = memory.write_port(), memory.read_port()
+            name = buffer.name.lower()
+            memory = DeepMemory(content.shape(), depths[buffer])
+            m.submodules[name] = memory
+            entry = Signal.like(memory.read_address, name=f"{name}_address", reset_less=True)
+            asked = Signal(name=f"{name}_asked")
+            m.d.sync += [entry.eq(address), asked.eq(enable)]
             m.d.comb += [
-                write.addr.eq(self.write_address),
-                write.data.eq(self.write_data),
-                write.en.eq(self.write_enable[buffer.value]),
-                read.addr.eq(address),
+                memory.write_enable.eq(self.write_enable[buffer.value]),
+                memory.write_address.eq(self.write_address),
+                memory.write_data.eq(self.write_data),
+                memory.read_enable.eq(asked),
+                memory.read_address.eq(entry),
+                content.eq(memory.read_data),
             ]
-            output = Signal(content.shape(), name=f"{buffer.name.lower()}_output", reset_less=True)
-            m.d.sync += output.eq(read.data)
-            m.d.comb += content.eq(output)
-            if enable is not None:
-                m.d.comb += read.en.eq(enable)
         return m
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
@@ -9,6 +11,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
+from wingrid.hw.ram_style import RamStyle
 
 
 def weights_layout(config: AcceleratorConfig) -> data.ArrayLayout:
@@ -30,9 +33,9 @@ def sums_layout(config: AcceleratorConfig, tag_layout: ShapeLike) -> data.Struct
     )
 
 
-PAYLOAD_LATENCY = 1
-"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that they can pass an output register
-behind the memory that they come from. What decides whether there is a transfer does not wait for them."""
+PAYLOAD_LATENCY = 2
+"""Cycles from a transfer on one of the matrix unit's streams to its lanes, so that there can be a register before the
+memory that they come from and one behind it. What decides whether there is a transfer does not wait for them."""
 
 
 class MatrixUnit(wiring.Component):
@@ -49,7 +52,7 @@ class MatrixUnit(wiring.Component):
     enter, which has waited in the register; the second is transferred then. A tile's last row is known to enter while
     it rests, so the vector that takes the tile may be transferred in that cycle already. So tiles of P >= rows vectors
     run at one vector per cycle without a bubble; with P < rows, the next ``first`` waits rows - P cycles.
-    ``weights.ready`` comes from registers, and ``vectors.ready`` from registers and ``vectors.payload.first``.
+    ``weights.ready`` is a register, and ``vectors.ready`` comes from one and ``vectors.payload.first``.
 
     The first vector after reset must have ``first`` set; without it, it is multiplied by whatever the mesh holds.
 
@@ -87,55 +90,57 @@ class MatrixUnit(wiring.Component):
 
         full = Signal()
         row_waits = Signal()
+        takes_row = Signal(init=1)
         row_enters = Signal()
         weights = Signal(weights_layout(self._config), reset_less=True)
         vector = Signal(mesh.vector.shape(), reset_less=True)
         take = Signal()
-        taken = Signal()
+        # What a transfer asks for, until its lanes are there.
+        row_arrives = Signal(PAYLOAD_LATENCY)
+        loads = [Signal(rows, name=f"load_{cycle}") for cycle in range(PAYLOAD_LATENCY)]
+        taken = Signal(1 + PAYLOAD_LATENCY)
+        valid = Signal(latency)
         swaps = Signal()
-        row_arrives = Signal()
-        load = Signal(rows)
-        vector_arrives = Signal()
-        vector_rests = Signal()
         vector_enters = Signal()
         # The rows of the mesh that capture: one more with each row that enters.
         thermometer = Signal(rows, init=1)
         m.d.comb += [
             row_enters.eq(row_waits & ~full),
-            self.loaded.eq(full | (row_enters & thermometer[-1])),
-            self.weights.ready.eq(~row_waits | ~full),
+            self.weights.ready.eq(takes_row),
             self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
-            vector_arrives.eq(self.vectors.valid & self.vectors.ready),
-            take.eq(vector_arrives & self.vectors.p.first),
+            take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
         ]
+        # A tile is complete when its last row has entered, or waits to.
+        still_full = self.loaded & ~take
+        still_waits = Mux(takes_row, self.weights.valid, row_waits)
+        still_last = Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
         m.d.sync += [
-            full.eq(self.loaded & ~take),
-            taken.eq(take),
-            swaps.eq(taken),
-            row_arrives.eq(self.weights.valid & self.weights.ready),
-            load.eq(thermometer & row_enters.replicate(rows)),
-            vector_rests.eq(vector_arrives),
-            vector_enters.eq(vector_rests),
+            self.loaded.eq(still_full | (still_waits & still_last)),
+            full.eq(still_full),
+            row_waits.eq(still_waits),
+            takes_row.eq(~still_waits | ~still_full),
+            taken.eq(Cat(take, taken)),
+            row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),
+            loads[0].eq(thermometer & row_enters.replicate(rows)),
+            *(later.eq(earlier) for earlier, later in pairwise(loads)),
+            valid.eq(Cat(self.vectors.valid & self.vectors.ready, valid)),
             vector.eq(self.vectors.p.lanes),
         ]
-        with m.If(self.weights.ready):
-            m.d.sync += row_waits.eq(self.weights.valid)
-        with m.If(row_arrives):
+        with m.If(row_arrives[-1]):
             m.d.sync += weights.eq(self.weights.p)
         with m.If(row_enters):
             m.d.sync += thermometer.eq(Mux(thermometer[-1], 1, Cat(1, thermometer)))
 
         m.d.comb += [
             mesh.weights.eq(weights),
-            mesh.load.eq(load),
+            swaps.eq(taken[-1]),
+            vector_enters.eq(valid[PAYLOAD_LATENCY]),
+            mesh.load.eq(loads[-1]),
             mesh.vector.eq(vector),
             mesh.swap.eq(swaps),
             self.sums.lanes.eq(mesh.sums),
+            self.sums.valid.eq(valid[-1]),
         ]
-
-        valid = Signal(latency - 2)
-        m.d.sync += valid.eq(Cat(vector_enters, valid))
-        m.d.comb += self.sums.valid.eq(valid[-1])
         self._delay_tag(m, latency)
         return m
 
@@ -145,7 +150,9 @@ class MatrixUnit(wiring.Component):
         It needs no reset because the valid bits have one.
         """
         depth = 1 << (latency - 1).bit_length()
-        m.submodules.tags = tags = Memory(shape=Shape.cast(self._tag_layout), depth=depth, init=[])
+        m.submodules.tags = tags = Memory(
+            shape=Shape.cast(self._tag_layout), depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
+        )
         write, read = tags.write_port(), tags.read_port()
         now = Signal(range(depth))
         m.d.sync += now.eq(now + 1)

@@ -66,22 +66,18 @@ class ProcessingElement(wiring.Component):
         activation = Signal(self._activation_shape, reset_less=True)
         shadow = Signal(self._weight_shape, reset_less=True)
         active = Signal(self._weight_shape, reset_less=True)
-        product = Signal(self._sum_shape, reset_less=True)
+        product = Signal(signed(self._activation_shape.width + self._weight_shape.width), reset_less=True)
+        addend = Signal(self._sum_shape)
         total = Signal(self._sum_shape, reset_less=True)
 
-        # Factors that together have the width of the sum give a product of that width. It needs no sign extension,
-        # nor does an unsigned sum: a quarter of the simulator's work. Synthesis finds the true widths by itself.
-        bits = self._sum_shape.width
-        left = Signal(signed(bits // 2))
-        right = Signal(signed(bits - bits // 2))
-        assert self._activation_shape.width <= len(left)
-        assert self._weight_shape.width <= len(right)
-
-        m.d.comb += [left.eq(activation), right.eq(active)]
+        # Each register has the width of what it holds, and the adder is unsigned, which costs no simulator anything:
+        # where yosys narrows what is in front of a register, and the register goes into a DSP48E1, it loses its upper
+        # bits (yosys 0.70, synth_xilinx).
+        m.d.comb += addend.eq(product)
         m.d.sync += [
             activation.eq(self.activation_in),
-            product.eq(left * right),
-            total.eq(self.sum_in.as_unsigned() + product.as_unsigned()),
+            product.eq(activation * active),
+            total.eq(self.sum_in.as_unsigned() + addend.as_unsigned()),
         ]
         with m.If(self.load):
             m.d.sync += shadow.eq(self.weight_in)

@@ -8,8 +8,8 @@ from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.bursts import Bursts
-from wingrid.hw.bus.write_master import WRITE_REQUEST
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.bus.write_master import write_request
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
@@ -22,13 +22,13 @@ SEGMENT = data.StructLayout(
         "lines": 3,
         "beats": 16,
         "tiles": 16,
-        "address": ADDRESS_BITS,
-        "row_pitch": ADDRESS_BITS,
+        "address": OFFSET_BITS,
+        "row_pitch": OFFSET_BITS,
         "pc": PC_BITS,
     }
 )
 """Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
-the first one goes to byte ``address``, and rows are ``row_pitch`` bytes apart."""
+the first one goes to byte ``address`` from BASE, and rows are ``row_pitch`` bytes apart."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles", "beats")})
 
@@ -48,10 +48,12 @@ class OutputBuffer(wiring.Component):
 
     Members
     -------
+    base : In, address_bits
+        Byte address that those of segments count from, a multiple of 4096; steady until all are requested.
     segment : In, stream of ``SEGMENT``
     results : In, ``results_layout(config)``
         Results of the segments taken, in order. No back-pressure.
-    request : Out, stream of ``WRITE_REQUEST``
+    request : Out, stream of ``write_request(config)``
     beat : Out, 8 * bus_bytes
         The oldest beat in the ring.
     next_beat : In, 1
@@ -78,9 +80,10 @@ class OutputBuffer(wiring.Component):
         self.bursts = Bursts(config, SEGMENT["columns"].width, SEGMENT["lines"].width)
         super().__init__(
             {
+                "base": In(config.address_bits),
                 "segment": In(stream.Signature(SEGMENT)),
                 "results": In(results_layout(config)),
-                "request": Out(stream.Signature(WRITE_REQUEST)),
+                "request": Out(stream.Signature(write_request(config))),
                 "beat": Out(8 * config.bus_bytes),
                 "next_beat": In(1),
                 "released": In(1),
@@ -102,7 +105,9 @@ class OutputBuffer(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
 
         free = Signal(range(config.output_buffer + 1), init=config.output_buffer)
-        roomy, recent, accepted = Signal(), Signal(), Signal()
+        roomy = Signal()
+        recent = Signal()
+        accepted = Signal()
         m.d.comb += [
             self.segment.ready.eq(roomy & ~recent & placing.input.ready & leaving.input.ready),
             accepted.eq(self.segment.valid & self.segment.ready),
@@ -131,49 +136,70 @@ class OutputBuffer(wiring.Component):
         """Write each result to its place in the ring; returns the pulse that ends a segment."""
         config = self._config
         following = placing.output.payload
-        segment, expecting = Signal(PLACE), Signal()
+        segment = Signal(PLACE)
+        expecting = Signal()
         ring = range(config.output_buffer)
-        base, tile_base, line = Signal(ring), Signal(ring), Signal(ring)
-        columns_left, tiles_left, last_tile = Signal(16), Signal(16), Signal()
-        x, y = Signal(2), Signal(2)
-        done, ends_line, ends_tile, fetch = Signal(), Signal(), Signal(), Signal()
-        next_base, next_tile = Signal(ring), Signal(ring)
+        base = Signal(ring)
+        tile_base = Signal(ring)
+        line = Signal(ring)
+        side = Signal(3)
+        columns_left = Signal(16)
+        tiles_left = Signal(16)
+        last_tile = Signal()
+        x = Signal(2)
+        y = Signal(2)
+        done = Signal()
+        # Whether the next result is the last one of its line, that line the last of its tile, and a tile one pixel.
+        ends_line = Signal()
+        last_line = Signal()
+        one_pixel = Signal()
+        ends_tile = Signal()
+        fetch = Signal()
+        next_base = Signal(ring)
+        next_tile = Signal(ring)
         m.d.comb += [
             write.addr.eq(line + x),
             write.data.eq(self.results.lanes.as_value()),
             write.en.eq(self.results.valid & (x < columns_left) & (y < segment.lines)),
-            ends_line.eq(x == segment.last_offset),
-            ends_tile.eq(ends_line & (y == segment.last_offset)),
+            ends_tile.eq(ends_line & last_line),
             done.eq(self.results.valid & ends_tile & last_tile),
             fetch.eq(done | ~expecting),
             placing.output.ready.eq(fetch),
             self.placed.eq(~expecting & (placing.level == 0)),
             next_base.eq(base + segment.beats),
-            next_tile.eq(tile_base + segment.last_offset + 1),
+            next_tile.eq(tile_base + side),
         ]
-        with m.If(fetch):
-            m.d.sync += [
-                expecting.eq(placing.output.valid),
-                segment.eq(following),
-                columns_left.eq(following.columns),
-                tiles_left.eq(following.tiles),
-                last_tile.eq(following.tiles == 1),
-            ]
         with m.If(self.results.valid):
-            m.d.sync += x.eq(x + 1)
+            m.d.sync += [x.eq(x + 1), ends_line.eq(x + 1 == segment.last_offset)]
             with m.If(ends_line):
-                m.d.sync += [x.eq(0), y.eq(y + 1), line.eq(line + segment.columns)]
+                m.d.sync += [
+                    x.eq(0),
+                    ends_line.eq(one_pixel),
+                    y.eq(y + 1),
+                    last_line.eq(y + 1 == segment.last_offset),
+                    line.eq(line + segment.columns),
+                ]
             with m.If(ends_tile):
-                m.d.sync += [y.eq(0), tile_base.eq(next_tile), line.eq(next_tile)]
+                m.d.sync += [y.eq(0), last_line.eq(one_pixel), tile_base.eq(next_tile), line.eq(next_tile)]
                 with m.If(~last_tile):
                     m.d.sync += [
                         # The last tile may be cut off, the others are whole.
-                        columns_left.eq(columns_left - segment.last_offset - 1),
+                        columns_left.eq(columns_left - side),
                         tiles_left.eq(tiles_left - 1),
                         last_tile.eq(tiles_left == 2),
                     ]
             with m.If(done):
                 m.d.sync += [base.eq(next_base), tile_base.eq(next_base), line.eq(next_base)]
+        with m.If(fetch):
+            m.d.sync += [
+                expecting.eq(placing.output.valid),
+                segment.eq(following),
+                side.eq(following.last_offset + 1),
+                columns_left.eq(following.columns),
+                tiles_left.eq(following.tiles),
+                last_tile.eq(following.tiles == 1),
+                *(flag.eq(following.last_offset == 0) for flag in (one_pixel, ends_line, last_line)),
+            ]
         return done
 
     def _request(self, m: Module, leaving: Queue, done: Signal) -> None:
@@ -182,9 +208,12 @@ class OutputBuffer(wiring.Component):
         m.submodules.bursts = bursts = self.bursts
         descriptor, burst = bursts.descriptor, bursts.burst
         complete = Signal(range(leaving.depth + 1))
-        leaves, empty, pc = Signal(), Signal(), Signal(PC_BITS)
+        leaves = Signal()
+        empty = Signal()
+        pc = Signal(PC_BITS)
         m.d.comb += [
             empty.eq(segment.lines == 0),
+            bursts.base.eq(self.base),
             descriptor.valid.eq((complete != 0) & ~empty),
             descriptor.p.address.eq(segment.address),
             descriptor.p.beats.eq(segment.columns),

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_LAYOUT
 from wingrid.hw.store.pooler import Pooler
-from wingrid.hw.store.requantiser import Requantiser, drained_layout, results_layout
+from wingrid.hw.store.requantiser import Requantiser, results_layout
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd.vectors import vector_layout
@@ -74,10 +74,12 @@ class OutputPath(wiring.Component):
         m = Module()
         m.submodules.requantiser = requantiser = Requantiser(config)
         m.submodules.pooler = pooler = Pooler(config)
-        chosen = Signal(drained_layout(config), reset_less=True)
-        m.d.sync += [chosen.valid.eq(self.sums.valid & (self.tile == 0)), chosen.lanes.eq(self.sums.lanes)]
+        valid = Signal()
+        lanes = Signal.like(self.sums.lanes, reset_less=True)
+        m.d.sync += [valid.eq(self.sums.valid & (self.tile == 0)), lanes.eq(self.sums.lanes)]
         m.d.comb += [
-            requantiser.sums.eq(chosen),
+            requantiser.sums.valid.eq(valid),
+            requantiser.sums.lanes.eq(lanes),
             requantiser.parameters.eq(self.parameters),
             requantiser.zero_point.eq(self.zero_point),
             requantiser.minimum.eq(self.minimum),
@@ -100,7 +102,7 @@ class OutputPath(wiring.Component):
                 for number, tile in enumerate(config.tiles):
                     with m.Case(tile):
                         m.d.comb += transform.input.valid.eq(self.sums.valid)
-                        m.d.sync += chosen.eq(division.output)
+                        m.d.sync += [valid.eq(division.output.valid), lanes.eq(division.output.lanes)]
                         if len(config.tiles) > 1:
                             m.d.comb += [transform.select.eq(number), division.select.eq(number)]
         return m

@@ -51,24 +51,30 @@ class Pooler(wiring.Component):
         lanes = data.ArrayLayout(signed(8), config.cols)
 
         # Where a result stands in its window or tile.
-        last_window, last_tile = Signal(8), Signal(8)
-        passes, tiled = Signal(), Signal()
+        last_window = Signal(8)
+        last_tile = Signal(8)
+        passes = Signal()
+        tiled = Signal()
         m.d.sync += [
             last_window.eq(self.window - 1),
             last_tile.eq(self.tile - 1),
             passes.eq(self.window <= 1),
             tiled.eq((self.window > 1) & (self.tile != 0)),
         ]
-        x, y = Signal(8), Signal(8)
+        x = Signal(8)
+        y = Signal(8)
         last = Mux(tiled, last_tile, last_window)
-        ends_line, ends = Signal(), Signal()
+        ends_line = Signal()
+        ends = Signal()
         m.d.comb += [ends_line.eq(passes | (x == last)), ends.eq(passes | (ends_line & (y == last)))]
         with m.If(self.input.valid):
             m.d.sync += x.eq(x + 1)
             with m.If(ends_line):
                 m.d.sync += [x.eq(0), y.eq(Mux(ends, 0, y + 1))]
 
-        valid, opens, completes = Signal(), Signal(), Signal()
+        valid = Signal()
+        opens = Signal()
+        completes = Signal()
         result = Signal(lanes, reset_less=True)
         m.d.sync += [
             valid.eq(self.input.valid),
@@ -79,7 +85,8 @@ class Pooler(wiring.Component):
         ]
 
         # Direct: the running maximum of the window.
-        running, longest = Signal(lanes, reset_less=True), Signal(lanes)
+        running = Signal(lanes, reset_less=True)
+        longest = Signal(lanes)
         self._larger(m, longest, running, result, opens)
         completed = Signal()
         m.d.sync += completed.eq(completes)
@@ -93,11 +100,15 @@ class Pooler(wiring.Component):
         # Tiles: the maximum of a pair in a line waits for the pair below.
         columns = config.winograd // 2
         column = Signal(range(max(2, columns)))
-        is_odd, is_below = Signal(), Signal()
+        is_odd = Signal()
+        is_below = Signal()
         m.d.sync += [column.eq(x[1:]), is_odd.eq(x[0]), is_below.eq(y[0])]
         above = Array(Signal(lanes, name=f"above_{number}", reset_less=True) for number in range(columns))
-        left, pair, larger = Signal(lanes, reset_less=True), Signal(lanes, reset_less=True), Signal(lanes)
-        chosen, square = Signal(lanes, reset_less=True), Signal(lanes)
+        left = Signal(lanes, reset_less=True)
+        pair = Signal(lanes, reset_less=True)
+        larger = Signal(lanes)
+        chosen = Signal(lanes, reset_less=True)
+        square = Signal(lanes)
         self._larger(m, larger, left, result, Value.cast(0))
         with m.If(valid & ~is_odd):
             m.d.sync += left.eq(result)

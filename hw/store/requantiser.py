@@ -174,9 +174,13 @@ class RequantiserLane(wiring.Component):
         shift = register(Stage.FACTORS, shift + carry, signed(9), "shift")
         limited = _clamp(shift, 0, LARGEST_SHIFT + 1)
         shift = register(Stage.PARTIAL_PRODUCTS, limited, range(LARGEST_SHIFT + 2), "shift")
-        shift = carried(shift, Stage.PARTIAL_PRODUCTS, Stage.NORMALISED_PRODUCT, "shift")
-        limited = _clamp(shift + high, 1, LARGEST_SHIFT + 1) - 1
-        shift = register(Stage.NORMALISED_PRODUCT, limited, range(LARGEST_SHIFT + 1), "shift")
+        shift = carried(shift, Stage.PARTIAL_PRODUCTS, Stage.PRODUCT, "shift")
+        # For a product below 2**47, and for another one: the highest bit has many to choose for as it is.
+        shifts = [
+            register(Stage.PRODUCT, _clamp(shift + one, 1, LARGEST_SHIFT + 1) - 1, range(LARGEST_SHIFT + 1), name)
+            for one, name in enumerate(("shift", "larger_shift"))
+        ]
+        shift = register(Stage.NORMALISED_PRODUCT, Mux(high, shifts[1], shifts[0]), range(LARGEST_SHIFT + 1), "shift")
         shift = carried(shift, Stage.NORMALISED_PRODUCT, Stage.COARSE, "shift")
 
         # Below the half stay as many bits as the fine shift brings up, and the sticky one.

@@ -6,7 +6,7 @@ from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.config import ADDRESS_BITS, AcceleratorConfig
+from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
 from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
@@ -118,8 +118,10 @@ class StoreEngine(wiring.Component):
         current = Signal(Store.layout())
         plane = Signal(range(PARAMETER_BYTES))
         plane_arrives = Signal(OperandBuffers.read_latency)
-        column, lines_left, tiles_left = Signal(16), Signal(16), Signal(16)
-        row_address = Signal(ADDRESS_BITS)
+        column = Signal(16)
+        lines_left = Signal(16)
+        tiles_left = Signal(16)
+        row_address = Signal(OFFSET_BITS)
 
         m.d.comb += [
             self.tile.eq(current.tile),
@@ -139,10 +141,13 @@ class StoreEngine(wiring.Component):
                 m.d.sync += word.eq(Cat(word[8:], byte))
 
         # What depends on the instruction alone stands in registers before its parameters are there.
-        last_offset, last_position = Signal(2), Signal(8)
-        most_tiles, places = Signal(16), Signal(2)
-        row_step = Signal(ADDRESS_BITS)
-        pools, windows = Signal(), Signal()
+        last_offset = Signal(2)
+        last_position = Signal(8)
+        most_tiles = Signal(16)
+        places = Signal(2)
+        row_step = Signal(OFFSET_BITS)
+        pools = Signal()
+        windows = Signal()
         m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]
         with m.Switch(Cat(current.tile, pools)):
             for field, pooled, size, positions in self._sizes:
@@ -153,16 +158,20 @@ class StoreEngine(wiring.Component):
                         last_position.eq(positions - 1 if field or not pooled else current.pool - 1),
                         most_tiles.eq(config.segment_tiles(field)),
                         places.eq(shift),
-                        row_step.eq(current.row_pitch << shift),
                     ]
+        m.d.sync += row_step.eq(current.row_pitch << places)
 
         # The next segment, a register behind each step: what is left of the row; how many tiles that is, and the most
         # that may go; the lesser of them; beats. All of it is right ``measure_cycles`` after it has ``moved``.
         segment = self.segment.payload
         moved = Signal()
         age = Signal(self.measure_cycles - 1)
-        columns_left, row_tiles, allowed = Signal(16), Signal(16), Signal(16)
-        ends_row, fits, size = Signal(), Signal(), Signal(3)
+        columns_left = Signal(16)
+        row_tiles = Signal(16)
+        allowed = Signal(16)
+        ends_row = Signal()
+        fits = Signal()
+        size = Signal(3)
         m.d.comb += [fits.eq(row_tiles <= allowed), size.eq(last_offset + 1)]
         m.d.sync += [
             age.eq(Mux(moved, 0, Cat(1, age))),
@@ -181,12 +190,20 @@ class StoreEngine(wiring.Component):
         m.d.comb += [segment.row_pitch.eq(current.row_pitch), segment.pc.eq(self.pc)]
 
         sums = range(config.accumulators)
-        tile, x, y = Signal(16), Signal.like(last_position), Signal.like(last_position)
-        last_tile, last_segment, row_ended = Signal(), Signal(), Signal()
-        tile_address, row_sums = Signal(sums), Signal(sums)
+        tile = Signal(16)
+        x = Signal.like(last_position)
+        y = Signal.like(last_position)
+        last_tile = Signal()
+        last_segment = Signal()
+        row_ended = Signal()
+        tile_address = Signal(sums)
+        row_sums = Signal(sums)
         # From accumulator to accumulator: neighbours in a pooling window, positions of a tile.
-        step, line_step, tile_step = Signal(sums), Signal(16), Signal(16)
-        next_sum, next_tile = Signal(sums), Signal(sums)
+        step = Signal(sums)
+        line_step = Signal(16)
+        tile_step = Signal(16)
+        next_sum = Signal(sums)
+        next_tile = Signal(sums)
         m.d.sync += [
             step.eq(Mux(windows, 1, current.count)),
             line_step.eq(Mux(windows, current.sum_pitch - last_position, current.count)),

@@ -55,7 +55,8 @@ class InputAxis(wiring.Component):
         with m.If(valid):
             m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
         # g and e of an input are there in the cycle after it.
-        pairs_arrive, end_arrives = Signal(), Signal()
+        pairs_arrive = Signal()
+        end_arrives = Signal()
         m.d.comb += self.ends.eq(valid & (b == Mux(four, 5, 3)))
         m.d.sync += [pairs_arrive.eq(valid & (b == Mux(four, 4, 2))), end_arrives.eq(self.ends)]
 
@@ -63,13 +64,18 @@ class InputAxis(wiring.Component):
         steps = [self.ends, *(Signal(name=f"step_{i}") for i in range(1, 6))]
         for i in range(1, 6):
             m.d.sync += steps[i].eq(steps[i - 1] & four if i == 4 else steps[i - 1])
-        of_g, negative, carry = Signal(), Signal(), Signal()
+        of_g = Signal()
+        negative = Signal()
+        carry = Signal()
         m.d.sync += [
             of_g.eq((steps[2] | steps[3]) & four),
             negative.eq(steps[1] | (steps[3] & four)),
             carry.eq(negative),
         ]
-        taken, summed, at_end, is_end = Signal(), Signal(), Signal(), Signal()
+        taken = Signal()
+        summed = Signal()
+        at_end = Signal()
+        is_end = Signal()
         m.d.sync += [
             taken.eq(Cat(*steps).any()),
             summed.eq(taken),

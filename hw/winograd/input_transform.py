@@ -67,7 +67,8 @@ class InputTransform(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, middle_bits = self._lanes, self._middle_bits
-        four, last = Signal(), Signal(3)
+        four = Signal()
+        last = Signal(3)
         if 4 in self._tiles:
             m.d.comb += four.eq(self.select == self._tiles.index(4))
         m.d.comb += last.eq(Mux(four, 5, 3))
@@ -79,7 +80,10 @@ class InputTransform(wiring.Component):
         memory = Memory(shape=middle_bits * lanes, depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
-        reading, row, complete, read_ends = Signal(), Signal(3), Signal(), Signal()
+        reading = Signal()
+        row = Signal(3)
+        complete = Signal()
+        read_ends = Signal()
         write_address, _ = self._walk(m, "write", first.output.valid, last, turned=0)
         read_address, ends = self._walk(m, "read", reading, last, turned=1)
         m.d.comb += [

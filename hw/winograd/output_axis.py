@@ -54,7 +54,9 @@ class OutputAxis(wiring.Component):
         b = Signal(3)
         with m.If(valid):
             m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
-        opens, first_pair, second_pair = Signal(), Signal(), Signal()
+        opens = Signal()
+        first_pair = Signal()
+        second_pair = Signal()
         m.d.comb += [
             opens.eq(valid & (b == 0)),
             first_pair.eq(valid & (b == 2)),
@@ -63,15 +65,20 @@ class OutputAxis(wiring.Component):
         ]
 
         # The operands of y0 are taken as the last input arrives, those of the others in the cycles that follow.
-        step_1, step_2, step_3 = Signal(), Signal(), Signal()
+        step_1 = Signal()
+        step_2 = Signal()
+        step_3 = Signal()
         m.d.sync += [step_1.eq(self.ends), step_2.eq(step_1 & four), step_3.eq(step_2)]
-        is_odd, is_upper, takes_last = Signal(), Signal(), Signal()
+        is_odd = Signal()
+        is_upper = Signal()
+        takes_last = Signal()
         m.d.sync += [
             is_odd.eq(self.ends | step_2),
             is_upper.eq((step_1 | step_2) & four),
             takes_last.eq(Mux(four, step_3, step_1)),
         ]
-        taken, summed = Signal(), Signal()
+        taken = Signal()
+        summed = Signal()
         m.d.sync += [
             taken.eq(self.ends | step_1 | step_2 | step_3),
             summed.eq(taken),

@@ -108,12 +108,15 @@ class OutputTransform(wiring.Component):
     def _read(self, m: Module, four: Value, start: Value, last_row: Value, read: ReadPort, valid: Signal) -> None:
         """Read a tile column by column; ``valid`` comes with the data."""
         reading = Signal()
-        row, column = Signal(3), Signal(2)
-        element, top = Signal.like(read.addr), Signal.like(read.addr)
-        ends_column, ends_tile = Signal(), Signal()
+        row = Signal(3)
+        column = Signal(2)
+        element = Signal.like(read.addr)
+        top = Signal.like(read.addr)
+        ends_column = Signal()
+        last_column = Signal()
+        ends_tile = Signal()
         m.d.comb += [
-            ends_column.eq(row == last_row),
-            ends_tile.eq(ends_column & (column == Mux(four, 3, 1))),
+            ends_tile.eq(ends_column & last_column),
             read.en.eq(1),
             read.addr.eq(element),
         ]
@@ -124,9 +127,20 @@ class OutputTransform(wiring.Component):
             m.d.sync += reading.eq(0)
         with m.If(reading):
             with m.If(~ends_column):
-                m.d.sync += [row.eq(row + 1), element.eq(element + Mux(four, 4, 2))]
-            with m.Elif(~ends_tile):
-                m.d.sync += [row.eq(0), column.eq(column + 1), element.eq(top + 1), top.eq(top + 1)]
+                m.d.sync += [
+                    row.eq(row + 1),
+                    ends_column.eq(row + 1 == last_row),
+                    element.eq(element + Mux(four, 4, 2)),
+                ]
             with m.Else():
-                # The next tile follows the last element.
-                m.d.sync += [row.eq(0), column.eq(0), element.eq(element + 1), top.eq(element + 1)]
+                m.d.sync += [row.eq(0), ends_column.eq(0)]
+                with m.If(~last_column):
+                    m.d.sync += [
+                        column.eq(column + 1),
+                        last_column.eq(column == Mux(four, 2, 0)),
+                        element.eq(top + 1),
+                        top.eq(top + 1),
+                    ]
+                with m.Else():
+                    # The next tile follows the last element.
+                    m.d.sync += [column.eq(0), last_column.eq(0), element.eq(element + 1), top.eq(element + 1)]

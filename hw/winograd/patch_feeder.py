@@ -31,8 +31,8 @@ class PatchFeeder(wiring.Component):
     """Reads patches in the order of ``PatchWalk``, one vector per cycle, and transforms them.
 
     Each block of a group is announced on ``block`` as the last vector of its first patch is read, which waits
-    until there is room for it: up to there, nothing can leave the transform. A step of the walk is a read, which
-    reaches the buffer a cycle later. OPERANDS_RELEASED is signalled with the last read. A change of transform waits
+    until there is room for it: up to there, nothing can leave the transform. A step of the walk is a read.
+    OPERANDS_RELEASED is signalled with the last read. A change of transform waits
     until the last one is through.
 
     Members
@@ -66,8 +66,8 @@ class PatchFeeder(wiring.Component):
 
     start_latency = 1
     """Cycles from the start of an instruction to its first read."""
-    read_latency = 2 + OperandBuffers.read_latency
-    """Cycles from a read to the pixel's arrival at the transform: its address, the buffer's answer, and the pixel."""
+    read_latency = OperandBuffers.read_latency + 1
+    """Cycles from a read to the pixel's arrival at the transform: the buffer's answer, and a register for the pixel."""
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
@@ -101,8 +101,11 @@ class PatchFeeder(wiring.Component):
         connect(m, flipped(self.instruction), queue.input)
 
         head = queue.output.payload
-        active, start = Signal(), Signal()
-        zero_point, signal, count = Signal(signed(8)), Signal(len(Semaphore)), Signal(16)
+        active = Signal()
+        start = Signal()
+        zero_point = Signal(signed(8))
+        signal = Signal(len(Semaphore))
+        count = Signal(16)
         reading = Signal()
         finishing = Signal()
         choice = Signal.like(self.select)
@@ -111,7 +114,9 @@ class PatchFeeder(wiring.Component):
             for number, tile in enumerate(config.tiles):
                 with m.Case(tile):
                     m.d.comb += choice.eq(number)
-        arrived, blocked, empty = Signal(OperandBuffers.read_latency), Signal(), Signal()
+        arrived = Signal(OperandBuffers.read_latency)
+        blocked = Signal()
+        empty = Signal()
         m.d.comb += [
             same_transform.eq((choice == self.select) | (empty & ~active)),
             self.block.payload.count.eq(count),
@@ -132,7 +137,9 @@ class PatchFeeder(wiring.Component):
             walk.start.eq(start),
             walk.instruction.eq(head),
             walk.step.eq(reading),
-            empty.eq(transform.empty & ~transform.input.valid & ~arrived.any() & ~self.read_enable),
+            empty.eq(transform.empty & ~transform.input.valid & ~arrived.any()),
+            self.read_enable.eq(reading),
+            self.read_address.eq(walk.address),
             self.idle.eq(~active & ~queue.output.valid & empty),
         ]
         with m.If(start):
@@ -147,18 +154,9 @@ class PatchFeeder(wiring.Component):
         with m.Elif(finishing):
             m.d.sync += active.eq(0)
 
-        # A register each for address and pixel; the buffer answers in between.
-        inside, padding = Signal(), Signal(signed(8))
-        m.d.sync += [
-            self.read_enable.eq(reading),
-            self.read_address.eq(walk.address),
-            inside.eq(walk.inside),
-            padding.eq(zero_point),
-            arrived.eq(Cat(self.read_enable, arrived)),
-            transform.input.valid.eq(arrived[-1]),
-        ]
+        m.d.sync += [arrived.eq(Cat(reading, arrived)), transform.input.valid.eq(arrived[-1])]
         m.d.comb += [transform.select.eq(self.select), self.transformed.eq(transform.output)]
-        for lane, value in enumerate(padded_pixel(m, self.read_enable, inside, padding, self.read_data)):
+        for lane, value in enumerate(padded_pixel(m, reading, walk.inside, zero_point, self.read_data)):
             pixel = register("pixel", 8, lane)
             m.d.sync += pixel.eq(value)
             m.d.comb += transform.input.lanes[lane].eq(pixel)

@@ -16,14 +16,16 @@ class PatchWalk(wiring.Component):
     The counterpart of ``RasterWalk`` with the same addresses (see ``Execute``), but all taps of a
     tile before the next tile. From the cycle after ``start`` on the outputs describe a vector.
 
-    Where the next tile and the next block begin is computed while a patch is walked, in a few cycles, so that a step
-    chooses and no more. A patch is at least two vectors wide and high.
+    Where the next line, tile, block or instruction begins rests in registers before the walk goes there: a step adds
+    the pitch along a line, or takes what is there, and no more. To get there takes a few cycles, so a patch is at least
+    three vectors wide and high.
 
     Members
     -------
     start : In, 1
-        Loads ``instruction``.
+        Loads ``instruction``, with the final step of the one before or later.
     instruction : In, ``Execute.layout()``
+        There in the cycle before ``start``, too.
     step : In, 1
         Moves on to the next vector.
     address : Out, range(input_buffer)
@@ -52,26 +54,43 @@ class PatchWalk(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        new = self.instruction
         current = Signal(Execute.layout())
-        address_shape = range(self._config.input_buffer)
-        position = signed(POSITION_BITS)
+        taps_x_left = Signal(8)
+        taps_y_left = Signal(8)
+        tiles_left = Signal(16)
+        blocks_left = Signal(16)
+        over = Signal(init=1)
+        # What ends with this vector is over, too.
+        ends_line = Signal(init=1)
+        first_patch = Signal()
+        last_line = Signal()
+        last_tile = Signal()
+        last_block = Signal()
+        address_shape, position = self.address.shape(), signed(POSITION_BITS)
+        line_address = Signal(address_shape)
+        block_address = Signal(address_shape)
+        x = Signal(position)
+        y = Signal(position)
+        # A negative position is beyond any height or width once its sign counts as a digit.
+        m.d.comb += self.inside.eq((y.as_unsigned() < current.image_height) & (x.as_unsigned() < current.image_width))
 
-        taps_x_left, taps_y_left = Signal(8), Signal(8)
-        tiles_left, blocks_left = Signal(16), Signal(16)
-        ends_line, last_line, last_tile, last_block = Signal(), Signal(), Signal(), Signal()
-        line_address, block_address = Signal(address_shape), Signal(address_shape)
-        x, y = Signal(position), Signal(position)
-        first_patch, patch_ends = Signal(), Signal()
+        # What comes after this line.
+        opens_line = Signal()
+        opens_tile = Signal()
+        opens_block = Signal()
+        opens_new = Signal()
         m.d.comb += [
-            patch_ends.eq(ends_line & last_line),
-            # A negative position is beyond any height or width once its sign counts as a digit.
-            self.inside.eq((y.as_unsigned() < current.image_height) & (x.as_unsigned() < current.image_width)),
-            self.commits.eq(first_patch & patch_ends),
-            self.final.eq(patch_ends & last_tile & last_block),
+            opens_line.eq(~over & ~last_line),
+            opens_tile.eq(~over & last_line & ~last_tile),
+            opens_block.eq(~over & last_line & last_tile & ~last_block),
+            opens_new.eq(over | (last_line & last_tile & last_block)),
         ]
-        tile, next_tile, next_block = (self._tile(name) for name in ("tile", "next_tile", "next_block"))
-        next_block_address = Signal(address_shape)
+        tile, next_tile, next_block, following = (
+            self._tile(name) for name in ("tile", "next_tile", "next_block", "following")
+        )
         self._look_ahead(m, current, tile, next_tile)
+        next_block_address = Signal(address_shape)
         m.d.sync += [
             next_block_address.eq(block_address + current.block_pitch),
             next_block.row.eq(next_block_address),
@@ -80,86 +99,78 @@ class PatchWalk(wiring.Component):
             next_block.address.eq(next_block_address + current.first),
             next_block.x.eq(current.left + current.first),
         ]
-
-        def open_patch(new: data.View) -> list[object]:
-            return [
-                tile.eq(new),
-                self.address.eq(new.address),
-                line_address.eq(new.address),
-                x.eq(new.x),
-                y.eq(new.top),
-                taps_x_left.eq(current.kernel_width),
-                taps_y_left.eq(current.kernel_height),
-                ends_line.eq(0),
-                last_line.eq(0),
+        with m.If(opens_new):
+            m.d.sync += [
+                following.row.eq(new.input_base),
+                following.column.eq(new.first),
+                following.top.eq(new.top),
+                following.address.eq(new.input_base + new.first),
+                following.x.eq(new.left + new.first),
             ]
+        with m.Elif(opens_block):
+            m.d.sync += following.eq(next_block)
+        with m.Elif(opens_tile):
+            m.d.sync += following.eq(next_tile)
+        with m.Else():
+            m.d.sync += [
+                following.top.eq(y + current.dilation_y),
+                following.address.eq(line_address + current.tap_row_pitch),
+                following.x.eq(tile.x),
+            ]
+        kernel_width = Signal(8)
+        kernel_height = Signal(8)
+        count = Signal(16)
+        m.d.sync += [
+            size.eq(Mux(opens_new, new[name], current[name]))
+            for name, size in (("kernel_width", kernel_width), ("kernel_height", kernel_height), ("count", count))
+        ]
 
-        with m.If(self.step):
+        with m.If(self.step | self.start):
             with m.If(~ends_line):
+                ends = taps_x_left == 2
                 m.d.sync += [
                     taps_x_left.eq(taps_x_left - 1),
-                    ends_line.eq(taps_x_left == 2),
+                    ends_line.eq(ends),
+                    self.commits.eq(ends & last_line & first_patch),
+                    self.final.eq(ends & last_line & last_tile & last_block),
                     self.address.eq(self.address + current.tap_pitch),
                     x.eq(x + current.tap_pitch),
                 ]
-            with m.Elif(~last_line):
-                m.d.sync += [
-                    taps_x_left.eq(current.kernel_width),
-                    ends_line.eq(0),
-                    taps_y_left.eq(taps_y_left - 1),
-                    last_line.eq(taps_y_left == 2),
-                    self.address.eq(line_address + current.tap_row_pitch),
-                    line_address.eq(line_address + current.tap_row_pitch),
-                    x.eq(tile.x),
-                    y.eq(y + current.dilation_y),
-                ]
-            with m.Elif(~last_tile):
-                m.d.sync += [
-                    first_patch.eq(0),
-                    tiles_left.eq(tiles_left - 1),
-                    last_tile.eq(tiles_left == 2),
-                    *open_patch(next_tile),
-                ]
             with m.Else():
                 m.d.sync += [
-                    first_patch.eq(1),
-                    blocks_left.eq(blocks_left - 1),
-                    last_block.eq(blocks_left == 2),
-                    tiles_left.eq(current.count),
-                    last_tile.eq(current.count == 1),
-                    block_address.eq(next_block.row),
-                    *open_patch(next_block),
+                    taps_x_left.eq(kernel_width),
+                    ends_line.eq(0),
+                    self.commits.eq(0),
+                    self.final.eq(0),
+                    self.address.eq(following.address),
+                    line_address.eq(following.address),
+                    x.eq(following.x),
+                    y.eq(following.top),
                 ]
+                with m.If(opens_line):
+                    m.d.sync += [taps_y_left.eq(taps_y_left - 1), last_line.eq(taps_y_left == 2)]
+                with m.Else():
+                    m.d.sync += [tile.eq(following), taps_y_left.eq(kernel_height), last_line.eq(0)]
+                    m.d.sync += first_patch.eq(~opens_tile)
+                    with m.If(opens_tile):
+                        m.d.sync += [tiles_left.eq(tiles_left - 1), last_tile.eq(tiles_left == 2)]
+                    with m.Else():
+                        m.d.sync += [
+                            block_address.eq(following.row),
+                            tiles_left.eq(count),
+                            last_tile.eq(count == 1),
+                            blocks_left.eq(blocks_left - 1),
+                            last_block.eq(blocks_left == 2),
+                        ]
         with m.If(self.start):
-            new = self.instruction
-            address = new.input_base + new.first
-            m.d.sync += [
-                current.eq(new),
-                first_patch.eq(1),
-                blocks_left.eq(new.blocks),
-                last_block.eq(new.blocks == 1),
-                tiles_left.eq(new.count),
-                last_tile.eq(new.count == 1),
-                block_address.eq(new.input_base),
-                tile.row.eq(new.input_base),
-                tile.column.eq(new.first),
-                tile.top.eq(new.top),
-                tile.address.eq(address),
-                tile.x.eq(new.left + new.first),
-                line_address.eq(address),
-                self.address.eq(address),
-                x.eq(new.left + new.first),
-                y.eq(new.top),
-                taps_x_left.eq(new.kernel_width),
-                taps_y_left.eq(new.kernel_height),
-                ends_line.eq(0),
-                last_line.eq(0),
-            ]
+            m.d.sync += [over.eq(0), current.eq(new), blocks_left.eq(new.blocks), last_block.eq(new.blocks == 1)]
+        with m.Elif(self.step & self.final):
+            m.d.sync += [over.eq(1), ends_line.eq(1)]
         return m
 
     def _tile(self, name: str) -> data.View:
         """Where a tile begins: its row's address, its column in there, the address of both, and its image position."""
-        address = range(self._config.input_buffer)
+        address = self.address.shape()
         position = signed(POSITION_BITS)
         layout = {"row": address, "column": 17, "address": address, "x": position, "top": position}
         return Signal(data.StructLayout(layout), name=name)
@@ -167,7 +178,9 @@ class PatchWalk(wiring.Component):
     def _look_ahead(self, m: Module, current: data.View, tile: data.View, following: data.View) -> None:
         """``following`` is the tile after ``tile`` of the same block, three cycles after that changed."""
         wraps = Signal()
-        beside, below, lower = Signal.like(tile.column), Signal.like(tile.row), Signal.like(tile.top)
+        beside = Signal.like(tile.column)
+        below = Signal.like(tile.row)
+        lower = Signal.like(tile.top)
         m.d.sync += [
             wraps.eq(tile.column == current.last),
             beside.eq(tile.column + current.stride_x),

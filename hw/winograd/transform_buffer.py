@@ -35,8 +35,9 @@ class TransformBuffer(wiring.Component):
     ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
     once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
     to the next block when at most ``refill_latency_for(tile)`` of them are left to read: the first vector of that
-    block is written that many cycles later. (A block of another tile may be two cycles sooner, with the one vector
-    that goes to the half's beginning, which has been read long before.)
+    block is written that many cycles later. (A block of another tile may be two cycles sooner, and reads reach the
+    memory a cycle late: three vectors, which go to the half's beginning and to one and two counts behind it, where all
+    has been read long before.)
 
     Members
     -------
@@ -101,7 +102,7 @@ class TransformBuffer(wiring.Component):
             shape=config.activation_bits * config.rows,
             depth=2 * config.accumulators,
             init=[],
-            attrs=RamStyle.BLOCK.attributes,
+            attrs=RamStyle.BLOCK.without_bypass,
         )
         m.submodules.memory = memory
         write, read = memory.write_port(), memory.read_port()
@@ -109,8 +110,9 @@ class TransformBuffer(wiring.Component):
         released = Signal()
         free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
+        # A free half is room in the queue of arriving blocks as well.
         m.d.comb += [
-            self.block.ready.eq((free != 0) & arriving.input.ready),
+            self.block.ready.eq(free != 0),
             accepted.eq(self.block.valid & self.block.ready),
             arriving.input.valid.eq(accepted),
             arriving.input.payload.eq(self.block.payload),
@@ -125,9 +127,13 @@ class TransformBuffer(wiring.Component):
         """Write arriving vectors; returns the pulse that ends a block."""
         block = arriving.output.payload
         half = Signal()
-        tile, position = Signal(16), Signal(range(MOST_POSITIONS))
-        address, top = Signal.like(write.addr), Signal.like(write.addr)
-        ends_tile, last_tile, filled = Signal(), Signal(), Signal()
+        tile = Signal(16)
+        position = Signal(range(MOST_POSITIONS))
+        address = Signal.like(write.addr)
+        top = Signal.like(write.addr)
+        ends_tile = Signal()
+        last_tile = Signal()
+        filled = Signal()
         # A tile takes long enough for this to be told in a cycle of its own.
         m.d.sync += last_tile.eq(tile == block.count - 1)
         m.d.comb += [
@@ -158,21 +164,35 @@ class TransformBuffer(wiring.Component):
         current = Signal(Execute.layout())
         full = Signal(range(self.halves + 1))
         half = Signal()
-        tiles_left, blocks_left = Signal(16), Signal(16)
-        position, last_position = Signal(range(MOST_POSITIONS)), Signal(range(MOST_POSITIONS))
+        tiles_left = Signal(16)
+        blocks_left = Signal(16)
+        position = Signal(range(MOST_POSITIONS))
+        # What of an instruction has to be worked out is, before it starts.
+        before_last_position = Signal(range(MOST_POSITIONS))
+        next_before_last = Signal(range(MOST_POSITIONS))
         release_at = Signal(16)
-        entry, address = Signal.like(read.addr), Signal(range(config.accumulators))
+        next_release = Signal(16)
+        entry = Signal.like(read.addr)
+        address = Signal(range(config.accumulators))
         first_block = Signal()
 
-        active, blocked = Signal(), Signal()
-        advance, start, step = Signal(), Signal(), Signal()
-        last_step, last_vector, final = Signal(), Signal(), Signal()
+        active = Signal()
+        blocked = Signal()
+        advance = Signal()
+        start = Signal()
+        step = Signal()
+        first_tile = Signal()
+        last_tile = Signal()
+        one_tile = Signal()
+        last_step = Signal()
+        last_block = Signal()
+        last_vector = Signal()
+        final = Signal()
         m.d.comb += [
             advance.eq(~self.vectors.valid | self.vectors.ready),
             step.eq(active & advance & (full != 0)),
-            last_step.eq(position == last_position),
-            last_vector.eq(last_step & (tiles_left == 1)),
-            final.eq(last_vector & (blocks_left == 1)),
+            last_vector.eq(last_step & last_tile),
+            final.eq(last_vector & last_block),
             released.eq(step & last_step & (tiles_left == release_at)),
             blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
             start.eq(armed(m, queue.output.valid & ~blocked, start) & (~active | (step & final)) & ~self.halt),
@@ -180,15 +200,24 @@ class TransformBuffer(wiring.Component):
             self.started.eq(start),
             self.ended.eq(step & final),
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
-            read.en.eq(step),
-            read.addr.eq(entry),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         m.d.sync += full.eq(full + filled - (step & last_vector))
         with m.If(step):
-            m.d.sync += [tiles_left.eq(tiles_left - 1), address.eq(address + 1), entry.eq(entry + 1)]
-            with m.If(tiles_left == 1):
-                m.d.sync += [tiles_left.eq(current.count), position.eq(position + 1)]
+            m.d.sync += [
+                tiles_left.eq(tiles_left - 1),
+                first_tile.eq(last_tile),
+                last_tile.eq(tiles_left == 2),
+                address.eq(address + 1),
+                entry.eq(entry + 1),
+            ]
+            with m.If(last_tile):
+                m.d.sync += [
+                    tiles_left.eq(current.count),
+                    last_tile.eq(one_tile),
+                    position.eq(position + 1),
+                    last_step.eq(position == before_last_position),
+                ]
             with m.If(last_vector):
                 m.d.sync += [
                     position.eq(0),
@@ -196,6 +225,7 @@ class TransformBuffer(wiring.Component):
                     entry.eq(self._beginning(~half)),
                     half.eq(~half),
                     blocks_left.eq(blocks_left - 1),
+                    last_block.eq(blocks_left == 2),
                     first_block.eq(0),
                     active.eq(~final),
                 ]
@@ -204,18 +234,24 @@ class TransformBuffer(wiring.Component):
                 active.eq(1),
                 current.eq(head),
                 tiles_left.eq(head.count),
+                first_tile.eq(1),
+                last_tile.eq(head.count == 1),
+                one_tile.eq(head.count == 1),
                 blocks_left.eq(head.blocks),
+                last_block.eq(head.blocks == 1),
                 first_block.eq(1),
+                before_last_position.eq(next_before_last),
+                release_at.eq(next_release),
             ]
-            with m.Switch(head.tile):
-                for tile in config.tiles:
-                    with m.Case(tile):
-                        in_time = self.refill_latency_for(tile)
-                        m.d.sync += [
-                            last_position.eq(winograd(tile).patch ** 2 - 1),
-                            # When the second vector is read, the first has met its weights.
-                            release_at.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
-                        ]
+        with m.Switch(head.tile):
+            for tile in config.tiles:
+                with m.Case(tile):
+                    in_time = self.refill_latency_for(tile)
+                    m.d.sync += [
+                        next_before_last.eq(winograd(tile).patch ** 2 - 2),
+                        # When the second vector is read, the first has met its weights.
+                        next_release.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
+                    ]
 
         with m.If(active & (full == 0)):
             m.d.comb += self.stall.eq(Stall.TRANSFORM)
@@ -229,12 +265,15 @@ class TransformBuffer(wiring.Component):
             m.d.sync += self.vectors.valid.eq(step)
         with m.If(step):
             m.d.sync += [
-                payload.first.eq(tiles_left == current.count),
+                payload.first.eq(first_tile),
                 payload.tag.bank.eq(current.bank),
                 payload.tag.address.eq(current.accumulator_base + address),
                 payload.tag.accumulate.eq(~first_block | current.accumulate[0]),
                 payload.tag.last.eq(final & current.signal[Semaphore.SUMS_READY]),
             ]
+        # A register before the memory and one behind it.
+        asked = Signal()
+        asked_entry = Signal.like(entry, reset_less=True)
         lanes = Signal(len(read.data), reset_less=True)
-        m.d.sync += lanes.eq(read.data)
-        m.d.comb += payload.lanes.as_value().eq(lanes)
+        m.d.sync += [asked.eq(step), asked_entry.eq(entry), lanes.eq(read.data)]
+        m.d.comb += [read.en.eq(asked), read.addr.eq(asked_entry), payload.lanes.as_value().eq(lanes)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
@@ -10,7 +11,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.mesh.matrix_unit import weights_layout
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
+from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.vectors import register
 from wingrid.hw.winograd_matrices import INT8, KERNEL, signed_bits, span, winograd
 
@@ -45,9 +47,10 @@ class WeightTransform(wiring.Component):
         No row is held, of a raw tile or of a transformed one.
     """
 
-    stages = 5
-    """A row is read; its operands are chosen and added, twice. All of them wait together where a row has to."""
-    latency = 1 + stages
+    stages = 4
+    """A row is read; its operands are chosen and added, and chosen again. All of them wait together where a row has to;
+    when it has left, its operands are added, and a register follows: ``PAYLOAD_LATENCY`` cycles."""
+    latency = PAYLOAD_LATENCY + stages
     """Cycles from a raw tile's last transfer to its first transformed row."""
     halves = 2
     """Raw tiles held: one fills while the other is transformed."""
@@ -70,10 +73,14 @@ class WeightTransform(wiring.Component):
         row_bits = (config.rows - 1).bit_length()
         most = max(transform.patch for transform in self._transforms)
 
-        # Two halves: one fills with a raw tile while the other is transformed.
+        # Two halves: one fills with a raw tile while the other is transformed, once all of its lanes are there.
         held = Signal(range(self.halves + 1))
-        fill_half, use_half = Signal(), Signal()
-        tap, fill_row = Signal(range(KERNEL * KERNEL)), Signal(range(config.rows))
+        complete = Signal(range(self.halves + 1))
+        completed = Signal(PAYLOAD_LATENCY - 1)
+        fill_half = Signal()
+        use_half = Signal()
+        tap = Signal(range(KERNEL * KERNEL))
+        fill_row = Signal(range(config.rows))
         filling = Signal()
         filled = Signal()
         m.d.comb += [
@@ -90,37 +97,53 @@ class WeightTransform(wiring.Component):
 
         # Walk over the transformed tiles.
         last = Signal(range(most))
-        i, j, row = Signal(range(most)), Signal(range(most)), Signal(range(config.rows))
-        advance, walking, used = Signal(), Signal(), Signal()
+        i = Signal(range(most))
+        j = Signal(range(most))
+        row = Signal(range(config.rows))
+        advance = Signal()
+        walking = Signal()
+        used = Signal()
+        # Where the walk stands at the end of a tile, of a column of tiles, and in the last column.
+        last_row = Signal()
+        last_i = Signal()
+        last_j = Signal()
         m.d.comb += [
             last.eq(Array([transform.patch - 1 for transform in self._transforms])[self.select]),
-            walking.eq(held != 0),
-            used.eq(walking & advance & (row == config.rows - 1) & (i == last) & (j == last)),
+            walking.eq(complete != 0),
+            used.eq(walking & advance & last_row & last_i & last_j),
         ]
-        m.d.sync += held.eq(held + filled - used)
+        m.d.sync += [
+            held.eq(held + filled - used),
+            completed.eq(Cat(filled, completed)),
+            complete.eq(complete + completed[-1] - used),
+        ]
         with m.If(walking & advance):
-            m.d.sync += row.eq(row + 1)
-            with m.If(row == config.rows - 1):
-                m.d.sync += [row.eq(0), i.eq(i + 1)]
-                with m.If(i == last):
-                    m.d.sync += [i.eq(0), j.eq(Mux(j == last, 0, j + 1))]
+            m.d.sync += [row.eq(row + 1), last_row.eq(row == config.rows - 2)]
+            with m.If(last_row):
+                m.d.sync += [row.eq(0), last_row.eq(0), i.eq(i + 1), last_i.eq(i + 1 == last)]
+                with m.If(last_i):
+                    m.d.sync += [i.eq(0), last_i.eq(0), j.eq(j + 1), last_j.eq(j + 1 == last)]
+                    with m.If(last_j):
+                        m.d.sync += [j.eq(0), last_j.eq(0)]
         with m.If(used):
             m.d.sync += use_half.eq(~use_half)
 
-        # A row's lanes come a cycle after its transfer, and are written before the walk gets to the tile's last row.
-        written, write_address = Signal(KERNEL * KERNEL), Signal(row_bits + 1)
+        # Rows are written when their lanes are there, and before the walk gets to the tile's last row.
+        arriving = data.StructLayout({"taps": KERNEL * KERNEL, "address": row_bits + 1})
+        arrivals = [Signal(arriving, name=f"arrival_{cycle}") for cycle in range(PAYLOAD_LATENCY)]
         m.d.sync += [
-            written.eq(Mux(filling, 1 << tap, 0)),
-            write_address.eq(Cat(fill_row, Const(0, row_bits - len(fill_row)), fill_half)),
+            arrivals[0].taps.eq(Mux(filling, 1 << tap, 0)),
+            arrivals[0].address.eq(Cat(fill_row, Const(0, row_bits - len(fill_row)), fill_half)),
+            *(later.eq(earlier) for earlier, later in pairwise(arrivals)),
         ]
         taps = []
         for index in range(KERNEL * KERNEL):
-            memory = Memory(shape=8 * config.cols, depth=2 << row_bits, init=[])
+            memory = Memory(shape=8 * config.cols, depth=2 << row_bits, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
             m.submodules[f"tap_{index}"] = memory
             write, read = memory.write_port(), memory.read_port()
             m.d.comb += [
-                write.en.eq(written[index]),
-                write.addr.eq(write_address),
+                write.en.eq(arrivals[-1].taps[index]),
+                write.addr.eq(arrivals[-1].address),
                 write.data.eq(self.raw.payload),
                 read.en.eq(walking & advance),
                 read.addr.eq(Cat(row, Const(0, row_bits - len(row)), use_half)),
@@ -137,8 +160,10 @@ class WeightTransform(wiring.Component):
             self.weights.valid.eq(valid[-1]),
             self.empty.eq((held == 0) & ~valid.any() & (tap == 0) & (fill_row == 0)),
         ]
-        j_read, j_chosen = Signal.like(j), Signal.like(j)
-        down, along = Signal(LINE), Signal(LINE)
+        j_read = Signal.like(j)
+        j_chosen = Signal.like(j)
+        down = Signal(LINE)
+        along = Signal(LINE)
         with m.If(advance):
             m.d.sync += [valid.eq(Cat(walking, valid)), j_read.eq(j), j_chosen.eq(j_read)]
             self._choose(m, down, i, last, four)
@@ -148,8 +173,8 @@ class WeightTransform(wiring.Component):
         columns = []
         for kx in range(KERNEL):
             column = [taps[ky * KERNEL + kx] for ky in range(KERNEL)]
-            columns.append(self._combine(m, f"column_{kx}", advance, down, column, 8, middle_bits))
-        weights = self._combine(m, "weights", advance, along, columns, middle_bits, config.weight_bits)
+            columns.append(self._combine(m, f"column_{kx}", advance, advance, down, column, 8, middle_bits))
+        weights = self._combine(m, "weights", advance, Const(1), along, columns, middle_bits, config.weight_bits)
         lanes = Signal(len(weights), reset_less=True)
         m.d.sync += lanes.eq(weights)
         m.d.comb += self.weights.payload.as_value().eq(lanes)
@@ -168,12 +193,20 @@ class WeightTransform(wiring.Component):
         ]
 
     def _combine(
-        self, m: Module, name: str, advance: Value, line: data.View, vectors: Sequence[Value], bits: int, to_bits: int
+        self,
+        m: Module,
+        name: str,
+        chooses: Value,
+        adds: Value,
+        line: data.View,
+        vectors: Sequence[Value],
+        bits: int,
+        to_bits: int,
     ) -> Value:
-        """The element that ``line`` describes of the three vectors' lanes, two stages later."""
+        """The element that ``line`` describes of the vectors' lanes: its operands, and a cycle later their sum."""
         results = []
         carry = Signal(name=f"{name}_carry")
-        with m.If(advance):
+        with m.If(chooses):
             m.d.sync += carry.eq(line.negative)
         for lane in range(self._config.cols):
             g0, g1, g2 = (vector.word_select(lane, bits).as_signed() for vector in vectors)
@@ -183,17 +216,18 @@ class WeightTransform(wiring.Component):
             result = register(name, to_bits, lane)
             chosen = Signal(signed(bits), name=f"{name}_chosen_{lane}")
             m.d.comb += chosen.eq(Mux(line.infinity, g2, g0))
-            with m.If(advance):
+            with m.If(chooses):
                 m.d.sync += [
                     first.eq(chosen),
                     second.eq(Mux(line.tripled, chosen << 1, Mux(line.upper, g2 << 2, g2))),
                     # The one that makes a complement negative enters as a carry.
                     third.eq(Mux(line.upper, g1 << 1, g1) ^ line.negative.replicate(bits + 1)),
-                    result.eq((Cat(1, first + second).as_signed() + Cat(carry, third).as_signed()) >> 1),
                 ]
                 with m.If(line.single):
                     m.d.sync += second.eq(0)
                 with m.If(line.end):
                     m.d.sync += third.eq(0)
+            with m.If(adds):
+                m.d.sync += result.eq((Cat(1, first + second).as_signed() + Cat(carry, third).as_signed()) >> 1)
             results.append(result)
         return Cat(*results)

@@ -32,11 +32,12 @@ int guarded(Simulation* simulation, Action action) {
 using wingrid::Simulation;
 
 // Writes a message of at most `room` bytes into `error` and returns null if it fails.
-WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle,
+WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t base, uint64_t size, uint32_t latency,
+                                       uint32_t write_latency, uint32_t bytes_per_cycle,
                                        const wingrid::DramTiming* dram, int seed, const char* waves, char* error,
                                        uint64_t room) {
     try {
-        return new Simulation{bytes, size, latency, bytes_per_cycle, *dram, seed, waves};
+        return new Simulation{bytes, base, size, latency, write_latency, bytes_per_cycle, *dram, seed, waves};
     } catch (const std::exception& problem) {
         std::snprintf(error, room, "%s", problem.what());
         return nullptr;

@@ -16,7 +16,7 @@ namespace wingrid {
 enum Response : uint8_t { OKAY = 0, SLVERR = 2 };
 
 struct Burst {
-    uint32_t address;
+    uint64_t address;
     uint32_t beats;
     uint8_t id;
     uint64_t eligible;
@@ -34,38 +34,44 @@ struct Offer {
     uint8_t answer_response = OKAY;
 };
 
-// A byte range whose accesses are answered with an error.
+// A range of memory, counted from its first byte, whose accesses are answered with an error.
 struct Trap {
     uint64_t first;
     uint64_t last;
     uint8_t response;
 };
 
-// The contents of memory and its responses, whatever its timing.
+// The contents of memory and its responses, whatever its timing. Its first byte has the address `base` on the bus.
 class Contents {
 public:
-    Contents(uint8_t* bytes, uint64_t size, uint32_t bus_bytes)
-        : m_bytes{bytes}, m_size{size}, m_bus_bytes{bus_bytes}, m_zeros(bus_bytes) {}
+    Contents(uint8_t* bytes, uint64_t base, uint64_t size, uint32_t bus_bytes)
+        : m_bytes{bytes}, m_base{base}, m_size{size}, m_bus_bytes{bus_bytes}, m_zeros(bus_bytes) {}
 
     void trap(const Trap& range) { m_traps.push_back(range); }
     void clear_traps() { m_traps.clear(); }
 
-    bool inside(uint64_t address, uint64_t length) const { return address + length <= m_size; }
+    // Where in memory an address is; far beyond its end for one below its base.
+    uint64_t place(uint64_t address) const { return address - m_base; }
+    bool inside(uint64_t address, uint64_t length) const {
+        return place(address) < m_size && length <= m_size - place(address);
+    }
     uint8_t response(uint64_t address, uint64_t length) const {
         if (!inside(address, length)) return SLVERR;
+        const uint64_t first = place(address);
         for (const Trap& range : m_traps)
-            if (address <= range.last && range.first < address + length) return range.response;
+            if (first <= range.last && range.first < first + length) return range.response;
         return OKAY;
     }
-    const uint8_t* beat(uint64_t address) const { return m_bytes + address; }
+    const uint8_t* beat(uint64_t address) const { return m_bytes + place(address); }
     const uint8_t* zeros() const { return m_zeros.data(); }
     void store(uint64_t address, const uint8_t* data, const uint8_t* strobe) {
         for (uint32_t i = 0; i < m_bus_bytes; ++i)
-            if (strobe[i / 8] >> (i % 8) & 1) m_bytes[address + i] = data[i];
+            if (strobe[i / 8] >> (i % 8) & 1) m_bytes[place(address) + i] = data[i];
     }
 
 private:
     uint8_t* const m_bytes;
+    const uint64_t m_base;
     const uint64_t m_size;
     const uint32_t m_bus_bytes;
     const std::vector<uint8_t> m_zeros;
@@ -95,8 +101,10 @@ protected:
 // Reads and writes share one data bus.
 class SharedBus final : public Memory {
 public:
-    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram)
-        : Memory{contents, bus_bytes}, m_latency{latency}, m_bytes_per_cycle{bytes_per_cycle}, m_dram{dram} {}
+    SharedBus(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t write_latency, uint32_t bytes_per_cycle,
+              const DramTiming& dram)
+        : Memory{contents, bus_bytes}, m_latency{latency}, m_write_latency{write_latency}, m_bytes_per_cycle{bytes_per_cycle},
+          m_dram{dram} {}
 
     const Offer& begin(uint64_t cycle) override {
         if (m_owner == Owner::NONE) grant(cycle);
@@ -179,7 +187,7 @@ private:
         queue.pop_front();
         m_beat = 0;
         m_elapsed = 0;
-        m_opening = m_dram.open(m_burst.address, cycle - m_restart);  // 7
+        m_opening = m_dram.open(m_contents.place(m_burst.address), cycle - m_restart);  // 7
         m_hold = m_opening + bus_cycles(m_burst.beats);
         m_burst_response = m_contents.response(m_burst.address, uint64_t{m_burst.beats} * m_bus_bytes);
     }
@@ -206,7 +214,7 @@ private:
                                          + std::to_string(m_complete.front()));
             m_addresses.pop_front();
             m_complete.pop_front();
-            burst.eligible = cycle + 1;  // 1
+            burst.eligible = cycle + m_write_latency;  // 1
             m_writes.push_back(burst);
         }
     }
@@ -223,6 +231,7 @@ private:
     }
 
     const uint32_t m_latency;
+    const uint32_t m_write_latency;
     const uint32_t m_bytes_per_cycle;
     Dram m_dram;
     uint64_t m_restart = 0;

@@ -33,8 +33,8 @@ enum Channel : uint32_t { AR = 0, R = 1, AW = 2, W = 3, B = 4 };
 // One handshake on the AXI4 master. `last` is RLAST or WLAST, `address` that of AR and AW.
 struct Handshake {
     uint64_t cycle;
+    uint64_t address;
     uint32_t channel;
-    uint32_t address;
     uint32_t beats;
     uint32_t last;
 };
@@ -63,10 +63,10 @@ uint32_t events_of(const Top& top) {
 // Owns everything that it uses, so that several may live side by side, each in its own thread.
 class Simulation {
 public:
-    Simulation(uint8_t* bytes, uint64_t size, uint32_t latency, uint32_t bytes_per_cycle, const DramTiming& dram, int seed,
-               const char* waves)
-        : contents{bytes, size, BUS_BYTES}
-        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, bytes_per_cycle, dram)} {
+    Simulation(uint8_t* bytes, uint64_t base, uint64_t size, uint32_t latency, uint32_t write_latency,
+               uint32_t bytes_per_cycle, const DramTiming& dram, int seed, const char* waves)
+        : contents{bytes, base, size, BUS_BYTES}
+        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, write_latency, bytes_per_cycle, dram)} {
         m_context.randReset(2);  // what has no initial value starts at random
         m_context.randSeed(seed);
 #if VM_TRACE_FST
@@ -126,8 +126,6 @@ public:
         for (uint32_t i = 0; i < REGISTER_PATIENCE; ++i) {
             step();
             if (m_sampled.register_b) {
-                // A write acts in the cycle before its response, which has just ended.
-                m_written = m_cycle - 2;
                 m_memory->restart(m_written);
                 idle_registers();
                 check_register("write to", address, m_sampled.register_response);
@@ -135,6 +133,7 @@ public:
             }
             if (m_sampled.register_aw) m_top->s_axil_awvalid = 0;
             if (m_sampled.register_w) m_top->s_axil_wvalid = 0;
+            if (m_sampled.register_aw || m_sampled.register_w) m_written = m_cycle;
         }
         register_timeout("write to", address);
     }
@@ -169,7 +168,7 @@ public:
 
     uint64_t cycle() const { return m_cycle; }
 
-    // The cycle in which a register last took a value.
+    // The cycle after that in which the last write to a register had come with its address and data.
     uint64_t written() const { return m_written; }
 
     std::string last_activity() const {
@@ -179,7 +178,7 @@ public:
         std::snprintf(text, sizeof text, "%s in cycle %" PRIu64, names[m_last.channel], m_last.cycle);
         std::string result{text};
         if (m_last.channel == AR || m_last.channel == AW) {
-            std::snprintf(text, sizeof text, ", address 0x%08" PRIx32 ", %" PRIu32 " beats", m_last.address, m_last.beats);
+            std::snprintf(text, sizeof text, ", address 0x%08" PRIx64 ", %" PRIu32 " beats", m_last.address, m_last.beats);
             result += text;
         }
         return result;
@@ -247,22 +246,22 @@ private:
         if (m_top->m_axi_arvalid) {
             const Burst burst = request("read", m_top->m_axi_araddr, m_top->m_axi_arlen, m_top->m_axi_arsize,
                                         m_top->m_axi_arburst, m_top->m_axi_arid);
-            note(Handshake{m_cycle, AR, burst.address, burst.beats, 0});
+            note(Handshake{m_cycle, burst.address, AR, burst.beats, 0});
             m_memory->take_read(m_cycle, burst);
         }
         if (m_top->m_axi_awvalid) {
             const Burst burst = request("write", m_top->m_axi_awaddr, m_top->m_axi_awlen, m_top->m_axi_awsize,
                                         m_top->m_axi_awburst, m_top->m_axi_awid);
-            note(Handshake{m_cycle, AW, burst.address, burst.beats, 0});
+            note(Handshake{m_cycle, burst.address, AW, burst.beats, 0});
             m_memory->take_write(m_cycle, burst);
         }
         if (m_top->m_axi_wvalid) {
-            note(Handshake{m_cycle, W, 0, 1, m_top->m_axi_wlast});
+            note(Handshake{m_cycle, 0, W, 1, m_top->m_axi_wlast});
             m_memory->take_data(m_cycle, reinterpret_cast<const uint8_t*>(&m_top->m_axi_wdata),
                                 reinterpret_cast<const uint8_t*>(&m_top->m_axi_wstrb), m_top->m_axi_wlast);
         }
-        if (offer.read && read_ready) note(Handshake{m_cycle, R, 0, 1, offer.last});
-        if (offer.answer && answer_ready) note(Handshake{m_cycle, B, 0, 1, 1});
+        if (offer.read && read_ready) note(Handshake{m_cycle, 0, R, 1, offer.last});
+        if (offer.answer && answer_ready) note(Handshake{m_cycle, 0, B, 1, 1});
         m_memory->end(m_cycle, read_ready, answer_ready);
     }
 
@@ -271,7 +270,7 @@ private:
             events.push_back(EngineEvent{m_cycle, static_cast<uint32_t>(__builtin_ctz(high))});
     }
 
-    Burst request(const char* what, uint32_t address, uint32_t length, uint32_t size, uint32_t type, uint8_t id) const {
+    Burst request(const char* what, uint64_t address, uint32_t length, uint32_t size, uint32_t type, uint8_t id) const {
         const uint32_t beats = length + 1;
         const char* broken = nullptr;
         if (size != log2(BUS_BYTES)) broken = "beats narrower than the bus";
@@ -280,7 +279,7 @@ private:
         else if (address % PAGE_BYTES + beats * BUS_BYTES > PAGE_BYTES) broken = "data on both sides of a 4 KiB boundary";
         if (!broken) return Burst{address, beats, id, 0};
         char text[160];
-        std::snprintf(text, sizeof text, "a %s burst of %" PRIu32 " beats at 0x%08" PRIx32 " has %s", what, beats, address, broken);
+        std::snprintf(text, sizeof text, "a %s burst of %" PRIu32 " beats at 0x%08" PRIx64 " has %s", what, beats, address, broken);
         throw std::runtime_error(text);
     }
 

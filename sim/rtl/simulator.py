@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.events import EVENT_LATENCY
 from wingrid.sim.memory import DramTiming, MemoryTiming
 from wingrid.sim.rtl import build
@@ -28,8 +28,11 @@ _ATTENTION = 0.1
 _RESET_CYCLES = 4
 _LIMIT, _INTERRUPT, _STALLED, _FAILED = range(4)
 
-HANDSHAKE = np.dtype([("cycle", "<u8"), ("channel", "<u4"), ("address", "<u4"), ("beats", "<u4"), ("last", "<u4")])
-"""A handshake on the AXI4 master. ``address`` and ``beats`` are those of AR and AW, ``last`` that of R and W."""
+HANDSHAKE = np.dtype(
+    [("cycle", "<u8"), ("address", "<u8"), ("channel", "<u4"), ("beats", "<u4"), ("last", "<u4")], align=True
+)
+"""A handshake on the AXI4 master. ``address``, on the bus, and ``beats`` are those of AR and AW, ``last`` that of R and
+W."""
 
 ENGINE_EVENT = np.dtype([("cycle", "<i8"), ("event", "<u4")])
 """An engine event: ``event``, a ``wingrid.hw.events.Event``, happened to the engine's next instruction."""
@@ -58,9 +61,11 @@ class SimulationStalled(SimulationError):
 class RtlSimulator:
     """The accelerator of one configuration with its external memory; in reset state when made.
 
-    ``memory_bytes`` is the size of the memory, which starts at address 0 and with zeros. Bursts beyond
-    it are answered with SLVERR. ``timing`` defaults to a latency of 40 cycles and 16 bytes per cycle (or
-    the bus width if that is less). ``waves`` names an FST file to write (``OSError`` if it cannot be).
+    ``memory_bytes`` is the size of the memory, which starts with zeros and at address ``base`` on the bus, a
+    multiple of 4096: what the host writes to the register BASE for programs whose offsets are places in
+    ``memory``. Bursts outside it are answered with SLVERR. ``timing`` defaults to a latency of 40 cycles and
+    16 bytes per cycle (or the bus width if that is less). ``waves`` names an FST file to write (``OSError`` if
+    it cannot be).
     ``seed`` (1 or more) chooses the random contents of registers and buffers before they are first
     written. ``patience`` counts cycles without any handshake on the memory bus after which
     ``run_until_interrupt`` gives up. ``verilog`` replaces the accelerator by another module ``wingrid``
@@ -75,6 +80,7 @@ class RtlSimulator:
         *,
         timing: MemoryTiming | None = None,
         memory_bytes: int,
+        base: int = 0,
         waves: Path | None = None,
         seed: int = 1,
         patience: int = 2_000_000,
@@ -86,11 +92,17 @@ class RtlSimulator:
         self.timing.check(config.bus_bytes)
         if not 1 <= memory_bytes <= 1 << 32:
             raise ValueError(f"memory_bytes = {memory_bytes} must lie between 1 and 2**32")
+        if not 0 <= base <= (1 << config.address_bits) - memory_bytes or base % AXI_PAGE_BYTES:
+            raise ValueError(
+                f"base = {base:#x} must be a multiple of {AXI_PAGE_BYTES} from which {memory_bytes} bytes lie within "
+                f"{config.address_bits} address bits"
+            )
         if not 1 <= seed < 1 << 31:
             raise ValueError(f"seed = {seed} must lie between 1 and 2**31 - 1")
         if patience < 1:
             raise ValueError(f"patience = {patience} must be at least 1")
         self.patience = patience
+        self.base = base
         if verilog is None:
             path = build.accelerator_library(config, waves=waves is not None, progress=progress)
         else:
@@ -102,7 +114,8 @@ class RtlSimulator:
             waves.write_bytes(b"")  # Verilator does not notice when it cannot write
         error = ctypes.create_string_buffer(1000)
         handle = self._library.wingrid_create(
-            self.memory.ctypes.data, memory_bytes, self.timing.latency, self.timing.bytes_per_cycle,
+            self.memory.ctypes.data, base, memory_bytes,
+            self.timing.latency, self.timing.write_latency, self.timing.bytes_per_cycle,
             ctypes.byref(DramTiming.of(self.timing.dram)), seed,
             None if waves is None else os.fsencode(waves), error, len(error),
         )  # fmt: skip
@@ -119,7 +132,7 @@ class RtlSimulator:
 
     @property
     def written(self) -> int:
-        """The cycle in which a register was last written, from which the rows and refreshes of a DRAM count."""
+        """The cycle after the last write to a register has come: rows and refreshes of a DRAM count from it."""
         return int(self._library.wingrid_written(self._open()))
 
     def reset(self) -> None:
@@ -166,7 +179,7 @@ class RtlSimulator:
         return text.value.decode()
 
     def inject_error(self, first: int, last: int, response: int = 2) -> None:
-        """Answer accesses to bytes ``first`` to ``last`` inclusive with an AXI error response (2 or 3).
+        """Answer accesses to bytes ``first`` to ``last`` of ``memory`` inclusive with an AXI error response (2 or 3).
 
         Of a read burst those beats fail that touch the range, a write burst fails as a whole and
         changes nothing. Failing beats carry zeros.
@@ -174,7 +187,7 @@ class RtlSimulator:
         if response not in (2, 3):
             raise ValueError(f"response = {response} must be 2 (SLVERR) or 3 (DECERR)")
         if not 0 <= first <= last < 1 << 32:
-            raise ValueError(f"the range {first}..{last} must be ascending 32-bit byte addresses")
+            raise ValueError(f"the range {first}..{last} must be ascending places in memory, of 32 bits")
         self._library.wingrid_trap(self._open(), first, last, response)
 
     def clear_errors(self) -> None:
@@ -203,8 +216,8 @@ class RtlSimulator:
     def events(self) -> NDArray[Any]:
         """A copy of the engine events recorded so far, in order, as records of ``ENGINE_EVENT``.
 
-        Cycle 0 is that in which a register was last written: where a program is started and nothing written since,
-        the cycle before the machine runs.
+        Cycle 0 is that in which the last write to a register acts: where a program is started and nothing written
+        since, the cycle before the machine runs. Behind register slices it acts a cycle later, as cycle 1.
         """
         events = ctypes.c_void_p()
         count = self._library.wingrid_events(self._open(), ctypes.byref(events))
@@ -260,7 +273,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     pointer, u32, u64, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
     signatures: dict[str, tuple[Any, list[Any]]] = {
-        "create": (pointer, [pointer, u64, u32, u32, pointer, ctypes.c_int, text, text, u64]),
+        "create": (pointer, [pointer, u64, u64, u32, u32, u32, pointer, ctypes.c_int, text, text, u64]),
         "complete_waves": (ctypes.c_int, [pointer]),
         "destroy": (None, [pointer]),
         "reset": (ctypes.c_int, [pointer, u32]),

@@ -70,10 +70,12 @@ private:
         if (place.opcode == Opcode::LOAD) return room(progress.loads, place.number, depth);
         if (place.opcode == Opcode::STORE) return room(progress.stores, place.number, depth);
         const Cycle weights = room(progress.weights, place.number, depth);
-        if (m_program.executes[place.number].fields.tile)
-            return std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
-                             left_by(progress.direct_done, m_direct)});
-        return std::max({weights, room(progress.direct, m_direct, depth), left_by(progress.winograd_done, m_winograd)});
+        const Cycle free =
+            m_program.executes[place.number].fields.tile
+                ? std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
+                            left_by(progress.direct_done, m_direct)})
+                : std::max({weights, room(progress.direct, m_direct, depth), left_by(progress.winograd_done, m_winograd)});
+        return free + m_parameters.execute_ready_latency;
     }
 
     // The first cycle in which a LOAD may be dispatched that waits for the STOREs before it.

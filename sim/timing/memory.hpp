@@ -29,7 +29,7 @@ public:
 
     // The later of a write's address and its last beat is taken in `cycle`.
     void write(Burst burst, Cycle cycle) {
-        burst.eligible = cycle + 1;
+        burst.eligible = cycle + m_parameters.memory_write_latency;
         m_writes.push_back(burst);
     }
 

@@ -18,6 +18,7 @@ from wingrid.hw.execute.execute_engine import ExecuteEngine
 from wingrid.hw.execute.weight_feeder import WeightFeeder
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.mesh.accumulators import Accumulators
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.mesh.vector_source import VectorSource
 from wingrid.hw.queue import Queue
 from wingrid.hw.store.output_buffer import OutputBuffer
@@ -43,6 +44,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "writes_in_flight": lambda config, _: config.writes_in_flight,
     "output_buffer": lambda config, _: config.output_buffer,
     "memory_latency": lambda _, timing: timing.latency,
+    "memory_write_latency": lambda _, timing: timing.write_latency,
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
     "queue_latency": lambda *_: Queue.latency,
     "semaphore_latency": lambda *_: Semaphores.latency,
@@ -56,9 +58,11 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "load_start_latency": lambda *_: LoadEngine.start_latency,
     "burst_latency": lambda *_: Bursts.latency,
     "burst_interval": lambda *_: Bursts.interval,
+    "execute_ready_latency": lambda *_: ExecuteEngine.ready_latency,
     "switch_latency": lambda *_: ExecuteEngine.switch_latency,
     "weight_start_latency": lambda *_: WeightFeeder.start_latency,
     "weight_read_latency": lambda *_: WeightFeeder.read_latency,
+    "payload_latency": lambda *_: PAYLOAD_LATENCY,
     "weight_transform_stages": lambda *_: WeightTransform.stages,
     "weight_transform_halves": lambda *_: WeightTransform.halves,
     "vector_start_latency": lambda *_: VectorSource.start_latency,

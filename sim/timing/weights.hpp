@@ -25,7 +25,7 @@ public:
     Cycle room(ptrdiff_t index) const { return wingrid::room(m_used, index, m_parameters.weight_transform_halves); }
 
     // A raw tile's last row enters in `cycle`.
-    void fill(uint32_t tile, Cycle cycle) { m_filled.push_back(Raw{tile, cycle + NEXT}); }
+    void fill(uint32_t tile, Cycle cycle) { m_filled.push_back(Raw{tile, cycle + m_parameters.payload_latency}); }
 
     // Hands on tiles to the mesh as far as times are known; returns whether there were any.
     bool run() {

@@ -36,7 +36,11 @@ def main() -> int:
             equal += 1
         else:
             different.append(seed)
-            print(f"seed {seed}, {case.name}, {case.timing}, {len(case.instructions)} instructions: {text}", flush=True)
+            print(
+                f"seed {seed}, {case.name}, {case.timing}, base {case.base:#x}, {len(case.instructions)} instructions: "
+                f"{text}",
+                flush=True,
+            )
         if (seed + 1 - options.first) % 100 == 0:
             print(f"up to seed {seed}: {equal} equal, {len(different)} different, {skipped} no programs, "
                   f"{time.perf_counter() - began:.0f} s", flush=True)  # fmt: skip

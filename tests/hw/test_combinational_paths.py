@@ -17,6 +17,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw import verilog
 from wingrid.hw.accelerator import Accelerator
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.sliced_accelerator import SlicedAccelerator
 
 CONFIG = AcceleratorConfig(
     winograd=2, rows=2, cols=2, input_buffer=16, weight_buffer=16, accumulators=32, parameter_blocks=2,
@@ -71,6 +72,11 @@ def paths(module: dict[str, Any]) -> Iterator[tuple[str, str]]:
 @pytest.mark.slow
 def test_every_output_of_the_accelerator_comes_from_registers(tmp_path: Path) -> None:
     assert not set(paths(netlist(Accelerator(CONFIG), tmp_path)))
+
+
+@pytest.mark.slow
+def test_nor_with_register_slices(tmp_path: Path) -> None:
+    assert not set(paths(netlist(SlicedAccelerator(CONFIG), tmp_path)))
 
 
 class OnePath(wiring.Component):

@@ -20,11 +20,13 @@ from amaranth.lib import data, stream, wiring
 
 from wingrid import hw
 from wingrid.hw.bus.bursts import Bursts
+from wingrid.hw.bus.register_slice import RegisterSlice
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
+from wingrid.hw.load.deep_memory import DeepMemory
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
@@ -143,7 +145,9 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     numbers = {name: getattr(CONFIG, name) for name in dir(CONFIG) if not name.startswith("_")}
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
+        DeepMemory: {"shape": 8, "depth": 20},
         Queue: {"shape": 8, "depth": 4},
+        RegisterSlice: {"shape": 8},
         Semaphores: {},
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},

@@ -11,7 +11,14 @@ from wingrid.sim.memory import Dram, MemoryTiming
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("latency", 0), ("latency", 1.5), ("latency", 1 << 31), ("bytes_per_cycle", 0), ("latency", True)],
+    [
+        ("latency", 0),
+        ("latency", 1.5),
+        ("latency", 1 << 31),
+        ("latency", True),
+        ("bytes_per_cycle", 0),
+        ("write_latency", 0),
+    ],
 )
 def test_values_that_cannot_work_are_refused(field: str, value: object) -> None:
     message = f"memory timing {field} = {value!r} must be a whole number from 1 to 2147483647"

@@ -88,6 +88,24 @@ def test_memory_timing_changes_cycles_but_no_bit(timing: MemoryTiming) -> None:
     assert outcome.counters[Counter.BYTES_INSTRUCTIONS :] == usual.counters[Counter.BYTES_INSTRUCTIONS :]
 
 
+def test_a_base_is_for_the_next_program() -> None:
+    group = single_group.build(CONFIG)
+    with RtlSimulator(CONFIG, memory_bytes=single_group.MEMORY_BYTES, base=0x4000_1000) as simulator:
+        simulator.write_register(Register.BASE, simulator.base)
+        usual = run(simulator, group)
+        np.testing.assert_array_equal(results(usual, group), group.expected.ravel())
+        simulator.memory[:] = group.memory
+        start(simulator, group.length)
+        simulator.write_register(Register.BASE, 0)
+        assert simulator.read_register(Register.STATUS) == Status.RUNNING
+        simulator.run_until_interrupt()
+        assert simulator.read_register(Register.STATUS) == Status.DONE
+        assert simulator.memory.tobytes() == usual.memory
+        start(simulator, group.length)
+        simulator.run_until_interrupt()
+        assert simulator.read_register(Register.FAULT) == Fault.READ_ERROR.value
+
+
 def test_events_count_from_the_start_and_are_only_kept_while_they_are_wanted() -> None:
     group = single_group.build(CONFIG)
     with RtlSimulator(CONFIG, memory_bytes=single_group.MEMORY_BYTES) as simulator:

@@ -67,7 +67,7 @@ def rule(
     )
     data = [int(handshake["cycle"]) for handshake in of(handshakes, Channel.W) if handshake["last"]]
     writes = deque(
-        (max(int(handshake["cycle"]), last) + 1, int(handshake["beats"]), int(handshake["address"]))
+        (max(int(handshake["cycle"]), last) + timing.write_latency, int(handshake["beats"]), int(handshake["address"]))
         for handshake, last in zip(of(handshakes, Channel.AW), data, strict=True)
     )
     read_cycles: list[int] = []
@@ -119,13 +119,13 @@ def of(handshakes: np.ndarray, channel: Channel) -> np.ndarray:
 WIDTHS = [(4, 1), (4, 3), (4, 4), (16, 4), (16, 11), (16, 16), (64, 3), (64, 16), (64, 64)]
 
 
-@pytest.mark.parametrize("latency", [1, 7, 40])
+@pytest.mark.parametrize(("latency", "write_latency"), [(1, 1), (7, 9), (40, 3)])
 @pytest.mark.parametrize(("bus_bytes", "bytes_per_cycle"), WIDTHS)
 @pytest.mark.parametrize("dram", [None, Dram(2, 4096, 5, 60, 13), Dram(1, 8192, 30, 200, 0)], ids=["ideal", "a", "b"])
 def test_every_beat_comes_in_the_cycle_that_the_rule_says(
-    dram: Dram | None, bus_bytes: int, latency: int, bytes_per_cycle: int
+    dram: Dram | None, bus_bytes: int, latency: int, write_latency: int, bytes_per_cycle: int
 ) -> None:
-    timing = MemoryTiming(latency, bytes_per_cycle, dram)
+    timing = MemoryTiming(latency, bytes_per_cycle, dram, write_latency)
     patterns = [
         {"BURSTS": 4, "BEATS": 16, "READS_IN_FLIGHT": 4},
         {"BURSTS": 5, "BEATS": 1, "READS_IN_FLIGHT": 1},
@@ -250,6 +250,31 @@ def test_injected_errors_hit_the_beats_that_touch_the_range() -> None:
         np.testing.assert_array_equal(device.memory[DESTINATION + 32 : DESTINATION + 64], before[32:64])
         with pytest.raises(ValueError, match="response = 1 must be 2"):
             device.inject_error(0, 1, 1)
+
+
+def test_memory_lies_at_its_base_and_nowhere_else() -> None:
+    base = 0x4000_1000
+    with simulator(base=base) as device:
+        before = device.memory.copy()
+        start(device, SOURCE=base + SOURCE, DESTINATION=base + DESTINATION, BURSTS=1, BEATS=4)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 0
+        np.testing.assert_array_equal(device.memory[DESTINATION : DESTINATION + 64], before[SOURCE : SOURCE + 64])
+        assert of(device.handshakes(), Channel.AR)["address"].tolist() == [base + SOURCE]
+        for outside in (SOURCE, base - 64, base + MEMORY_BYTES):
+            start(device, SOURCE=outside, DESTINATION=outside, BURSTS=1, BEATS=4)
+            device.run_until_interrupt()
+            assert device.read_register(4 * CopyRegister.STATUS) == 2 << 2 | 2
+        device.inject_error(SOURCE + 64, SOURCE + 64)
+        start(device, SOURCE=base + SOURCE, DESTINATION=base + DESTINATION, BURSTS=1, BEATS=5)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 2
+
+
+@pytest.mark.parametrize("base", [5, -4096, (1 << 32) - 4096])
+def test_a_base_that_addresses_do_not_reach_is_refused(base: int) -> None:
+    with pytest.raises(ValueError, match=r"^base = .* must be a multiple of 4096 from which 65536 bytes lie"):
+        simulator(base=base)
 
 
 @pytest.mark.parametrize(

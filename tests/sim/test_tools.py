@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import subprocess
@@ -11,8 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
+from outside_judges import outside_judge
 
-from wingrid.sim.tools import BuildError, ToolMissing, Tools, compiler, compiler_identity
+from wingrid.sim.tools import COMPILER_FLAGS, GCC_FLAGS, BuildError, ToolMissing, Tools, compiler, compiler_identity
 
 
 @pytest.mark.parametrize(
@@ -49,7 +51,7 @@ def test_a_relative_compiler_is_found_from_anywhere(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("CXX", "./mine -O9")
     Tools().call(compiler(), "the compiler", tmp_path / "folder")
     assert (tmp_path / "folder" / "here").exists()
-    assert compiler()[1:] == ["-O9"]
+    assert compiler()[1:] == ["-O9", *GCC_FLAGS]
 
 
 def test_a_failure_shows_the_end_of_what_was_said(tmp_path: Path) -> None:
@@ -156,3 +158,12 @@ def test_tools_are_in_a_group_of_their_own(tmp_path: Path) -> None:
     program = "import os; print(os.getpgrp(), file=open('group', 'w'))"
     Tools().call([sys.executable, "-c", program], "looking", tmp_path)
     assert int((tmp_path / "group").read_text()) != os.getpgrp()
+
+
+def test_clang_is_called_without_what_only_gcc_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", outside_judge("clang", "clang++"))
+    text = 'extern "C" __attribute__((visibility("default"))) int answer() { return 42; }\n'
+    (tmp_path / "answer.cpp").write_text(text)
+    command = [*compiler(), *COMPILER_FLAGS, "-Werror", "-shared", "-o", "answer.so", "answer.cpp"]
+    Tools().call(command, "the compiler", tmp_path)
+    assert ctypes.CDLL(str(tmp_path / "answer.so")).answer() == 42

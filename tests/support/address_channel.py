@@ -9,17 +9,21 @@ from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 
 
 class AddressChannel:
-    """AR or AW: what AXI asks of every burst, and that none changes or goes away until it is taken."""
+    """AR or AW: what AXI asks of every burst, and that none changes or goes away until it is taken.
 
-    def __init__(self, dut: HierarchyObject, config: AcceleratorConfig, name: str) -> None:
+    ``base`` is the address on the bus that programs count from.
+    """
+
+    def __init__(self, dut: HierarchyObject, config: AcceleratorConfig, name: str, base: int) -> None:
         self._config = config
+        self._base = base
         fields = ("id", "addr", "len", "size", "burst", "cache", "prot")
         self._fields = {field: getattr(dut, f"m_axi_{name}{field}") for field in fields}
         self._valid, self._ready = getattr(dut, f"m_axi_{name}valid"), getattr(dut, f"m_axi_{name}ready")
         self._held: dict[str, int] | None = None
 
     def new_burst(self) -> list[int] | None:
-        """The beat addresses of a burst that is offered for the first time in this cycle."""
+        """The beats of a burst that is offered for the first time in this cycle, as a program addresses them."""
         if not int(self._valid.value):
             assert self._held is None, "a burst went away before it was taken"
             return None
@@ -35,4 +39,5 @@ class AddressChannel:
         assert values["addr"] % bus == 0
         assert beats <= self._config.burst_beats
         assert values["addr"] // AXI_PAGE_BYTES == (values["addr"] + beats * bus - 1) // AXI_PAGE_BYTES
-        return list(range(values["addr"], values["addr"] + beats * bus, bus))
+        first = (values["addr"] - self._base) % (1 << self._config.address_bits)
+        return list(range(first, first + beats * bus, bus))

@@ -9,11 +9,20 @@ from cocotbext.axi import AxiSlave, MemoryRegion
 
 
 class FaultyMemory(MemoryRegion):
-    """Memory in which chosen bytes answer with an error (cocotbext-axi turns exceptions into SLVERR)."""
+    """Memory from ``base`` on, in which chosen bytes answer with an error (cocotbext-axi makes SLVERR of exceptions).
 
-    def __init__(self, size: int) -> None:
-        super().__init__(size)
+    Places in it, ``bad`` among them, count from its first byte.
+    """
+
+    def __init__(self, size: int, base: int = 0) -> None:
+        super().__init__(size, base=base)
         self.bad: range = range(0)
+
+    async def read(self, address: int, length: int, **options: object) -> bytes:
+        return await super().read(address - self.base, length, **options)
+
+    async def write(self, address: int, data: bytes, **options: object) -> None:
+        await super().write(address - self.base, data, **options)
 
     def fails(self, address: int, length: int) -> bool:
         """Whether an access to these bytes is answered with an error."""

@@ -119,7 +119,7 @@ class PlainMachine:
 
 
 class CDriver:
-    """The driver on a machine with ``RtlSimulator``'s interface, whose memory is at ``address`` on the bus."""
+    """The driver on a machine with ``RtlSimulator``'s interface, told that its memory is at ``address`` on the bus."""
 
     def __init__(self, device: RtlSimulator | PlainMachine, address: int = 0) -> None:
         self.device: Any = device
@@ -135,9 +135,8 @@ class CDriver:
     def open(self) -> int:
         memory = self.device.memory
         access = ctypes.c_char.in_dll(self._driver, "wingrid_simulated_access")
-        place = ctypes.c_void_p(memory.ctypes.data + self._address)
         return self._call(
-            "open", ctypes.byref(access), ctypes.byref(self.machine), place, len(memory) - self._address,
+            "open", ctypes.byref(access), ctypes.byref(self.machine), ctypes.c_void_p(memory.ctypes.data), len(memory),
             ctypes.c_uint64(self._address),
         )  # fmt: skip
 

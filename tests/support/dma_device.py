@@ -7,7 +7,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
-from wingrid.hw.bus.read_master import READ_REQUEST, ReadMaster, read_beat
+from wingrid.hw.bus.read_master import ReadMaster, read_beat, read_request
 from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
@@ -35,13 +35,14 @@ class DmaDevice(wiring.Component):
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),
-                "fetch": In(stream.Signature(READ_REQUEST)),
+                "fetch": In(stream.Signature(read_request(config))),
                 "fetch_beat": Out(read_beat(config)),
                 "write_enable": Out(len(Buffer)),
                 "write_address": Out(BUFFER_ADDRESS_BITS),
                 "write_data": Out(8 * config.bus_bytes),
                 "segment": In(stream.Signature(SEGMENT)),
                 "results": In(results_layout(config)),
+                "base": In(config.address_bits),
                 "halt": In(1),
                 "read_idle": Out(1),
                 "load_idle": Out(1),
@@ -99,4 +100,5 @@ class DmaDevice(wiring.Component):
             self.write_error_pc.eq(writer.error_pc),
         ]
         m.d.comb += [unit.halt.eq(self.halt) for unit in (reader, load, writer)]
+        m.d.comb += [unit.base.eq(self.base) for unit in (load, output_buffer)]
         return m

@@ -10,7 +10,7 @@ from bus_partner import FaultyMemory
 from cocotb.handle import HierarchyObject
 from dma_work import LoadedBeat, loaded_beats, unpack_fields
 
-from wingrid.hw.bus.read_master import READ_REQUEST, read_beat
+from wingrid.hw.bus.read_master import read_beat, read_request
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.isa import Load, Semaphore
@@ -30,7 +30,7 @@ class Reading:
 
     def __init__(self, dut: HierarchyObject, config: AcceleratorConfig, memory: FaultyMemory) -> None:
         self._dut, self._config, self._memory = dut, config, memory
-        self._addresses = AddressChannel(dut, config, "ar")
+        self._addresses = AddressChannel(dut, config, "ar", memory.base)
         self._beat = read_beat(config)
         self._to_request: deque[list[LoadedBeat]] = deque()
         self._fetched: list[FetchedBeat] | None = None
@@ -124,10 +124,10 @@ class Reading:
         dut, halt = self._dut, int(self._dut.halt.value)
         self._may_request, self._load_turn = not halt, not int(dut.fetch__valid.value)
         if int(dut.fetch__valid.value) and int(dut.fetch__ready.value):
-            request = unpack_fields(READ_REQUEST, int(dut.fetch__payload.value))
-            last = request["beats_less_one"]
+            request = unpack_fields(read_request(self._config), int(dut.fetch__payload.value))
+            first, last = request["address"] - self._memory.base, request["beats_less_one"]
             self._fetched = [
-                FetchedBeat(request["address"] + index * self._config.bus_bytes, index == last, bool(request["final"]))
+                FetchedBeat(first + index * self._config.bus_bytes, index == last, bool(request["final"]))
                 for index in range(last + 1)
             ]
         taken = 0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from amaranth.lib import data
 
-from wingrid.hw.bus.read_master import READ_REQUEST
+from wingrid.hw.bus.read_master import read_request
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
@@ -121,13 +121,13 @@ def random_load(config: AcceleratorConfig, chance: random.Random, longest: int =
     )
 
 
-def random_fetch(config: AcceleratorConfig, chance: random.Random) -> int:
-    """A request as it comes from the fetch engine, anywhere in a page."""
+def random_fetch(config: AcceleratorConfig, chance: random.Random, base: int) -> int:
+    """A request as it comes from the fetch engine, anywhere in a page of memory that lies from ``base`` on."""
     page_beats = AXI_PAGE_BYTES // config.bus_bytes
     beats = chance.randint(1, config.burst_beats)
     beat = chance.randrange(SOURCE_BYTES // AXI_PAGE_BYTES) * page_beats + chance.randint(0, page_beats - beats)
-    values = {"address": beat * config.bus_bytes, "beats_less_one": beats - 1, "final": chance.randrange(2)}
-    return pack_fields(READ_REQUEST, values)
+    values = {"address": base + beat * config.bus_bytes, "beats_less_one": beats - 1, "final": chance.randrange(2)}
+    return pack_fields(read_request(config), values)
 
 
 def random_segment(config: AcceleratorConfig, chance: random.Random) -> int:

@@ -22,7 +22,7 @@ class Writing:
 
     def __init__(self, dut: HierarchyObject, config: AcceleratorConfig, memory: FaultyMemory) -> None:
         self._dut, self._config, self._memory = dut, config, memory
-        self._addresses = AddressChannel(dut, config, "aw")
+        self._addresses = AddressChannel(dut, config, "aw", memory.base)
         self._placing: deque[tuple[dict[str, int], list[int]]] = deque()
         self._to_write: deque[tuple[list[int], list[int], int]] = deque()
         self._sending: deque[int] = deque()

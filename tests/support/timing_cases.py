@@ -55,6 +55,7 @@ BROAD = AcceleratorConfig(
     fetch_ahead=4,
     reads_in_flight=4,
     writes_in_flight=2,
+    address_bits=40,
 )
 DEEP = AcceleratorConfig(
     winograd=4,
@@ -67,6 +68,7 @@ DEEP = AcceleratorConfig(
     parameter_blocks=16,
     output_buffer=256,
     burst_beats=64,
+    address_bits=64,
 )
 # Sizes near and beyond the limits of the configurations that are shipped.
 BANKS = AcceleratorConfig(
@@ -139,6 +141,8 @@ class TimingCase:
     timing: MemoryTiming
     instructions: list[Instruction]
     about: str
+    base: int = 0
+    """Of memory on the bus, which takes no part in time."""
 
     def run(self, seed: int = 1) -> str | None:
         """How model and RTL differ, ``None`` if they don't, in any counter or event.
@@ -146,7 +150,7 @@ class TimingCase:
         Raises ``BankConflict`` for a program that is not one.
         """
         code = encode_program(self.instructions)
-        counters, events = measure(self.config, code, self.timing, seed)
+        counters, events = measure(self.config, code, self.timing, seed, self.base)
         model = simulate(self.config, code, self.timing, program_address=PROGRAM, events=True)
         assert counters[Counter.CYCLES] == sum(counters[counter] for counter in Counter if 1 <= counter <= 8)
         return difference(code, model, counters, events)
@@ -157,10 +161,17 @@ class BankConflict(Exception):
 
 
 def measure(
-    config: AcceleratorConfig, code: bytes, timing: MemoryTiming, seed: int = 1
+    config: AcceleratorConfig,
+    code: bytes,
+    timing: MemoryTiming,
+    seed: int = 1,
+    base: int = 0,
+    verilog: str | None = None,
 ) -> tuple[dict[Counter, int], np.ndarray]:
-    """Counters of a program's run on the RTL, and what the engines did."""
-    with RtlSimulator(config, memory_bytes=MEMORY_BYTES, timing=timing, seed=seed) as device:
+    """Counters of a program's run on the RTL, or on other Verilog in its place, and what the engines did."""
+    with RtlSimulator(
+        config, memory_bytes=MEMORY_BYTES, base=base, timing=timing, seed=seed, verilog=verilog
+    ) as device:
         return measure_on(device, code)
 
 
@@ -169,6 +180,8 @@ def measure_on(device: RtlSimulator, code: bytes) -> tuple[dict[Counter, int], n
     device.memory[PROGRAM : PROGRAM + len(code)] = np.frombuffer(code, np.uint8)
     device.write_register(Register.INTERRUPT_PENDING, 1)
     device.write_register(Register.INTERRUPT_ENABLE, 1)
+    device.write_register(Register.BASE, device.base & 0xFFFF_FFFF)
+    device.write_register(Register.BASE_HIGH, device.base >> 32)
     device.write_register(Register.PROGRAM, PROGRAM)
     device.write_register(Register.PROGRAM_LENGTH, len(code) // INSTRUCTION_BYTES)
     device.record_events()
@@ -206,7 +219,7 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
             compiled.instructions[0].fence = 1
         instructions += compiled.instructions
         about.append(f"{layer} {tiles} {smaller}")
-    return TimingCase(name, config, timing, instructions, "; ".join(about))
+    return TimingCase(name, config, timing, instructions, "; ".join(about), _base(random, config))
 
 
 def free_case(seed: int, name: str | None = None) -> TimingCase:
@@ -215,12 +228,20 @@ def free_case(seed: int, name: str | None = None) -> TimingCase:
     name = name or str(random.choice(list(ALL_CONFIGS)))
     config = ALL_CONFIGS[name]
     instructions = free_program(random, config, int(random.integers(1, 60)), PROGRAM)
-    return TimingCase(name, config, _memory(random, config), instructions, "a free program")
+    timing = _memory(random, config)
+    return TimingCase(name, config, timing, instructions, "a free program", _base(random, config))
+
+
+def _base(random: np.random.Generator, config: AcceleratorConfig) -> int:
+    """Any page from which all of memory can be reached."""
+    return int(random.integers(0, ((1 << config.address_bits) - MEMORY_BYTES >> 12) + 1)) << 12
 
 
 def _memory(random: np.random.Generator, config: AcceleratorConfig) -> MemoryTiming:
     bandwidth = int(random.integers(1, config.bus_bytes + 1)) if random.random() < 0.7 else config.bus_bytes
-    return MemoryTiming(int(np.exp(random.uniform(0, np.log(201)))), bandwidth, _dram(random))
+    latency, dram = int(np.exp(random.uniform(0, np.log(201)))), _dram(random)
+    write_latency = 1 if random.random() < 0.6 else int(np.exp(random.uniform(0, np.log(51))))
+    return MemoryTiming(latency, bandwidth, dram, write_latency)
 
 
 def _dram(random: np.random.Generator) -> Dram | None:

@@ -70,7 +70,7 @@ const char *wingrid_text(int error)
     case WINGRID_DAMAGED_IMAGE: return "the image is damaged";
     case WINGRID_SMALL_MEMORY: return "the image takes more memory than there is";
     case WINGRID_UNALIGNED_MEMORY: return "the memory's address is no multiple of 4096";
-    case WINGRID_NO_BASE: return "the accelerator cannot reach memory at that address";
+    case WINGRID_UNREACHABLE_MEMORY: return "the accelerator has too few address bits to reach the memory";
     case WINGRID_NOT_LOADED: return "no image is loaded";
     case WINGRID_UNKNOWN: return "the image has no such entry or tensor";
     case WINGRID_BUSY: return "the accelerator runs a program";
@@ -89,6 +89,15 @@ const char *wingrid_text(int error)
     }
 }
 
+/* Whether the accelerator's addresses are wide enough for all of the memory. */
+static int reachable(struct wingrid *device)
+{
+    const uint32_t bits = get(device, WINGRID_REG_CONFIG_ADDRESS_BITS);
+    const uint64_t last = device->address + (device->memory_bytes ? device->memory_bytes - 1 : 0);
+    const uint32_t high = (uint32_t)(last >> 32);
+    return last >= device->address && (bits >= 64 || (bits >= 32 && !(high >> (bits - 32))));
+}
+
 int wingrid_open(struct wingrid *device, const struct wingrid_access *access, void *context, volatile void *memory,
                  uint32_t memory_bytes, uint64_t address)
 {
@@ -105,15 +114,13 @@ int wingrid_open(struct wingrid *device, const struct wingrid_access *access, vo
     device->fault_instruction = 0;
     if (get(device, WINGRID_REG_IDENTITY) != WINGRID_IDENTITY) return WINGRID_NO_ACCELERATOR;
     version = get(device, WINGRID_REG_VERSION);
-    if (version >> 16 != WINGRID_VERSION >> 16) {
+    if (version >> 16 != WINGRID_VERSION >> 16 || version < WINGRID_VERSION) {
         device->wrong_register = WINGRID_REG_VERSION;
         device->wrong_value = version;
         return WINGRID_OTHER_VERSION;
     }
     if (address % WINGRID_IMAGE_BASE_ALIGNMENT) return WINGRID_UNALIGNED_MEMORY;
-#ifndef WINGRID_REG_BASE
-    if (address) return WINGRID_NO_BASE;
-#endif
+    if (!reachable(device)) return WINGRID_UNREACHABLE_MEMORY;
     return WINGRID_OK;
 }
 
@@ -319,12 +326,8 @@ int wingrid_start(struct wingrid *device, uint32_t entry)
     if (status & WINGRID_STATUS_FAULT) return WINGRID_FAULTY;
     set(device, WINGRID_REG_INTERRUPT_PENDING, 1);
     set(device, WINGRID_REG_INTERRUPT_ENABLE, device->polling ? 0 : 1);
-#ifdef WINGRID_REG_BASE
     set(device, WINGRID_REG_BASE, (uint32_t)device->address);
-#ifdef WINGRID_REG_BASE_HIGH
     set(device, WINGRID_REG_BASE_HIGH, (uint32_t)(device->address >> 32));
-#endif
-#endif
     set(device, WINGRID_REG_PROGRAM, wanted.program);
     set(device, WINGRID_REG_PROGRAM_LENGTH, wanted.instructions);
     barrier(device);

@@ -35,7 +35,7 @@ enum wingrid_error {
     WINGRID_DAMAGED_IMAGE,       /* its size or its checksum is wrong, or its tables lead outside */
     WINGRID_SMALL_MEMORY,        /* the image takes more */
     WINGRID_UNALIGNED_MEMORY,    /* its address on the bus must be a multiple of 4096 */
-    WINGRID_NO_BASE,             /* the accelerator's addresses cannot begin there */
+    WINGRID_UNREACHABLE_MEMORY,  /* it lies beyond the accelerator's address bits */
     WINGRID_NOT_LOADED,          /* there is no image in memory yet */
     WINGRID_UNKNOWN,             /* the image has no such entry or tensor */
     WINGRID_BUSY,                /* a program runs */

@@ -52,6 +52,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --clock 0", "clock 0 must be a number of MHz above 0"),
         ("run vgg16 --latency 0", "memory timing latency = 0 must be a whole number from 1 to 2147483647"),
         ("run vgg16 --latency 99999999999", "memory timing latency = 99999999999 must be a whole number from 1 to "),
+        ("run vgg16 --write-latency 0", "memory timing write_latency = 0 must be a whole number from 1 to "),
         ("run vgg16 --bytes-per-cycle 99", "memory timing bytes_per_cycle = 99 must lie between 1 and the bus width"),
         ("run vgg16 --waves a.fst", "--waves takes a single layer; choose one with --layers"),
         ("run vgg16 --trace a.json", "--trace takes a single layer; choose one with --layers"),
@@ -243,6 +244,11 @@ def test_verilog_and_manifest_are_written(files: Path, capsys: pytest.CaptureFix
     assert call("verilog", "-o", "made/here", "--set", "rows=2", "--set", "cols=2") == 0
     assert sorted(path.name for path in Path("made/here").iterdir()) == ["wingrid.json", "wingrid.v"]
     assert "made/here/wingrid.v" in capsys.readouterr().out
+    assert (
+        call("verilog", "-o", "made/ip", "--set", "rows=2", "--set", "cols=2", "--ip-wrapper", "--register-slices") == 0
+    )
+    assert sorted(path.name for path in Path("made/ip").iterdir()) == ["wingrid.json", "wingrid.v", "wingrid_ip.v"]
+    assert "// Register slices on all AXI channels.\n" in Path("made/ip/wingrid.v").read_text()
 
 
 @pytest.mark.parametrize(

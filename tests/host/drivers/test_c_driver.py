@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -19,7 +20,7 @@ from wingrid.host.onnx_models.graph_walk import golden_outputs
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import Execute, Fault, Semaphore
-from wingrid.hw.registers import IDENTITY, Control, Counter, Register, Status
+from wingrid.hw.registers import IDENTITY, VERSION, Control, Counter, Register, Status
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
@@ -45,11 +46,12 @@ def opened(
     *,
     timing: MemoryTiming | None = None,
     memory_bytes: int = 0,
+    base: int = 0,
     loaded: bool = True,
 ) -> Iterator[CDriver]:
     size = memory_bytes or image.contents.memory_bytes
-    with RtlSimulator(config, memory_bytes=size, timing=timing or image.timing) as device:
-        driver = CDriver(device)
+    with RtlSimulator(config, memory_bytes=size, base=base, timing=timing or image.timing) as device:
+        driver = CDriver(device, base)
         assert driver.open() == OK
         if loaded:
             assert driver.load(image.binary) == OK
@@ -88,6 +90,18 @@ def test_digits_from_end_to_end(case: ImageCase, image: Image, polling: bool) ->
         assert driver.find_entry(image.contents.entries[0].name) == 0
         assert driver.find_entry("nothing") == driver.find_tensor("") == -1
         assert driver.run(1) == driver.write_tensor(99, x) == driver.read_tensor(99, x) == error("WINGRID_UNKNOWN")
+
+
+@pytest.mark.parametrize(("address_bits", "base"), [(32, 0xFFF0_0000), (40, 0x12_3456_7000)])
+def test_an_image_for_one_width_of_addresses_runs_at_any_place_of_another(
+    case: ImageCase, image: Image, address_bits: int, base: int
+) -> None:
+    (x,) = case.inputs.values()
+    with opened(image, dataclasses.replace(SQUARE, address_bits=address_bits), base=base) as driver:
+        np.testing.assert_array_equal(infer(driver, image, x), expected(case))
+        assert driver.counter(Counter.CYCLES) == image.contents.entries[0].cycles
+        assert driver.device.read_register(Register.BASE) == base & 0xFFFF_FFFF
+        assert driver.device.read_register(Register.BASE_HIGH) == base >> 32
 
 
 def test_another_bitstream_is_noticed(image: Image) -> None:
@@ -135,6 +149,7 @@ def test_something_else_in_place_of_the_accelerator(image: Image) -> None:
             (Register.IDENTITY, IDENTITY + 1, "WINGRID_NO_ACCELERATOR"),
             (Register.IDENTITY, 0xFFFFFFFF, "WINGRID_NO_ACCELERATOR"),
             (Register.VERSION, 2 << 16, "WINGRID_OTHER_VERSION"),
+            (Register.VERSION, VERSION - 1, "WINGRID_OTHER_VERSION"),
         ):
             substitute = reading_as(driver, int(register), value)
             driver.machine.read = substitute[0]
@@ -184,6 +199,9 @@ def test_a_memory_that_is_too_small_or_lies_badly(image: Image) -> None:
         assert driver.load(image.binary) == error("WINGRID_SMALL_MEMORY")
     with RtlSimulator(SQUARE, memory_bytes=1 << 16) as device:
         assert CDriver(device, 64).open() == error("WINGRID_UNALIGNED_MEMORY")
+        for address in (0xFFFF_1000, 1 << 32, (1 << 64) - 4096):
+            assert CDriver(device, address).open() == error("WINGRID_UNREACHABLE_MEMORY"), hex(address)
+        assert CDriver(device, 0xFFFF_0000).open() == OK
         assert CDriver(device, 0).open() == OK
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import socket
 import struct
@@ -58,13 +59,15 @@ def simulated(
     config: AcceleratorConfig = SQUARE,
     *,
     timing: MemoryTiming | None = None,
+    base: int = 0,
     polling: bool = False,
     masked: bool = False,
 ) -> Iterator[tuple[Device, RtlSimulator]]:
     size = image.contents.memory_bytes
-    with RtlSimulator(config, memory_bytes=size, timing=timing or image.timing, patience=20_000) as device:
+    timing = timing or image.timing
+    with RtlSimulator(config, memory_bytes=size, base=base, timing=timing, patience=20_000) as device:
         interrupt = None if polling else SimulatedInterrupt(device, masked)
-        yield Device(SimulatedWords(device), device.memory, interrupt=interrupt), device
+        yield Device(SimulatedWords(device), device.memory, base, interrupt), device
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +82,10 @@ def image(case: ImageCase) -> Image:
 
 @pytest.mark.rtl
 @pytest.mark.slow
-def test_digits_from_end_to_end(case: ImageCase, image: Image) -> None:
-    with simulated(image) as (device, _):
+@pytest.mark.parametrize(("address_bits", "base"), [(32, 0), (32, 0x8765_4000), (40, 0x12_3456_7000)])
+def test_digits_from_end_to_end(case: ImageCase, image: Image, address_bits: int, base: int) -> None:
+    config = dataclasses.replace(SQUARE, address_bits=address_bits)
+    with simulated(image, config, base=base) as (device, _):
         device.load(image)
         run = device.infer(image, case.inputs)
         assert case.wrong(run) is None
@@ -166,12 +171,15 @@ def test_what_is_no_accelerator_or_another_one(image: Image) -> None:
     memory = np.zeros(image.contents.memory_bytes, np.uint8)
     for others, message in (
         ({"IDENTITY": 5}, f"the device answers with identity 0x5, not {IDENTITY:#x}: it is no accelerator"),
-        ({"VERSION": 7 << 16 | 3}, f"the device has version 7.3, not {VERSION >> 16}"),
+        ({"VERSION": 7 << 16 | 3}, "the device has version 7.3, not 1.2"),
+        ({"VERSION": VERSION - 1}, "the device has version 1.1, not 1.2"),
     ):
         with pytest.raises(DeviceError, match=f"^{re.escape(message)}$"):
             Device(PlainWords(SQUARE, **others), memory)
     with pytest.raises(DeviceError, match=r"^the memory's address 0x1010 is no multiple of 4096$"):
         Device(PlainWords(SQUARE), memory, 0x1010)
+    with pytest.raises(DeviceError, match=r"^the accelerator's 32 address bits do not reach memory at 0xfffff000$"):
+        Device(PlainWords(SQUARE), memory, 0xFFFF_F000)
     message = f"the image takes {len(memory)} bytes of memory, and there are {len(memory) - 1}"
     with pytest.raises(DeviceError, match=f"^{message}$"):
         Device(PlainWords(SQUARE), memory[:-1]).load(image)
@@ -203,7 +211,9 @@ def test_mapped_files(image: Image, tmp_path: Path) -> None:
     registers.write_bytes(words.tobytes())
     memory.write_bytes(bytes(image.contents.memory_bytes))
     (entry,) = image.contents.entries
-    with MappedDevice(registers, memory, memory_bytes=image.contents.memory_bytes, address=0, polling=True) as device:
+    with MappedDevice(
+        registers, memory, memory_bytes=image.contents.memory_bytes, address=1 << 20, polling=True
+    ) as device:
         device.load(image)
         device.start(entry)
         with pytest.raises(DeviceError, match=r"^the program was abandoned$"):
@@ -214,6 +224,7 @@ def test_mapped_files(image: Image, tmp_path: Path) -> None:
         entry.program,
         entry.instructions,
     )
+    assert (written[Register.BASE // 4], written[Register.BASE_HIGH // 4]) == (1 << 20, 0)
     assert written[Register.CONTROL // 4] == 1
     with pytest.raises(FileNotFoundError):
         MappedDevice(tmp_path / "nothing", memory, memory_bytes=4096, address=0)

@@ -38,6 +38,20 @@ def small_networks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
 
 
+def test_an_estimate_for_register_slices_has_both_latencies(capsys: pytest.CaptureFixture[str]) -> None:
+    further = ["--latency", "42", "--write-latency", "3"]
+    assert call("estimate", "small-alexnet", "--json", "-", *further) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["memory"] == {"latency": 42, "bytes_per_cycle": 16, "dram": None, "write_latency": 3}
+    cycles = [
+        estimate("small-alexnet", memory=memory).as_dict()["total"]["cycles"]
+        for memory in (MemoryTiming(40), MemoryTiming(42), MemoryTiming(42, write_latency=3))
+    ]
+    assert found["total"]["cycles"] == cycles[2] > cycles[1] > cycles[0]
+    assert call("estimate", "small-alexnet", *further) == 0
+    assert "(16x16, latency 42 (writes 3), 16 bytes/cycle)" in capsys.readouterr().out
+
+
 def test_an_estimate_has_the_form_of_every_report(capsys: pytest.CaptureFixture[str]) -> None:
     arguments = "estimate small-vgg16 --json - --clock 100 --latency 30 --bytes-per-cycle 8 --batch 2"
     assert call(*arguments.split()) == 0
@@ -45,7 +59,7 @@ def test_an_estimate_has_the_form_of_every_report(capsys: pytest.CaptureFixture[
     assert error == ""
     found = json.loads(output)
     assert (found["network"], found["backend"], found["images"]) == ("small-vgg16", "timing", 2)
-    assert found["memory"] == {"latency": 30, "bytes_per_cycle": 8, "dram": None}
+    assert found["memory"] == {"latency": 30, "bytes_per_cycle": 8, "dram": None, "write_latency": 1}
     layers, total = found["layers"], found["total"]
     assert [layer["name"] for layer in layers] == [layer.name for layer in SMALL_VGG16.layers()]
     unknown = [name for name, value in layers[5].items() if value is None]
@@ -91,7 +105,7 @@ def test_a_memory_with_rows_and_refresh_takes_longer(capsys: pytest.CaptureFixtu
         assert call("estimate", "small-alexnet", "--json", "-", *options) == 0
         found.append(json.loads(capsys.readouterr().out))
     ideal, real = found
-    assert ideal["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None}
+    assert ideal["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None, "write_latency": 1}
     assert real["memory"] == {**ideal["memory"], "dram": dataclasses.asdict(Dram())}
     assert ideal["total"]["bytes"] == real["total"]["bytes"]
     assert ideal["total"]["cycles"] < real["total"]["cycles"] < 2 * ideal["total"]["cycles"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 
 import numpy as np
@@ -11,6 +12,7 @@ from layer_cases import SQUARE, WIDE
 
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.errors import UserError
+from wingrid.host.execution.driver import MachineFault
 from wingrid.host.execution.layer_run import play
 from wingrid.host.images.image import Image
 from wingrid.host.images.machines import RtlMachine, SpecifiedMachine, play_entry
@@ -139,6 +141,47 @@ def test_digits_on_the_rtl_take_the_bits_and_the_cycles_that_were_promised(timin
     for entry in image.contents.entries:
         assert run.counters[entry.name] == play_entry(image, entry, timing).counters
         assert timing is not None or run.counters[entry.name][Counter.CYCLES] == entry.cycles
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("address_bits", "base"),
+    [(32, 0x8765_4000), (40, 0), (40, 0xFF_FF00_3000), (64, 0xFEDC_BA98_7654_3000)],
+    ids=["below 4 GiB", "wide addresses", "above 4 GiB", "64 bits"],
+)
+@pytest.mark.parametrize(
+    "timing", [None, MemoryTiming(90, 4, Dram(banks=2, row_miss=9, refresh_interval=700, refresh_cycles=60))], ids=str
+)
+def test_an_image_runs_the_same_wherever_it_lies(address_bits: int, base: int, timing: MemoryTiming | None) -> None:
+    """Nothing is at its offsets themselves: an address without its base, or with a part of it, is a fault."""
+    case = digits_case()
+    image = reloaded(case.image(dataclasses.replace(SQUARE, address_bits=address_bits)))
+    with RtlMachine(image, timing, base=base) as machine:
+        run = run_image(image, machine, case.inputs)
+    assert case.wrong(run) is None
+    assert set(machine.differences.values()) == {None}
+    for entry in image.contents.entries:
+        assert run.counters[entry.name] == play_entry(image, entry, timing).counters
+        assert timing is not None or run.counters[entry.name][Counter.CYCLES] == entry.cycles
+
+
+@pytest.mark.rtl
+@pytest.mark.slow
+def test_a_program_whose_base_is_not_that_of_its_memory_reads_outside() -> None:
+    image = digits_case().image()
+    (entry,) = image.contents.entries
+    with RtlMachine(image, base=0x8765_4000) as machine:
+        machine.device.base = 0
+        with pytest.raises(MachineFault, match=r"^the accelerator stopped with READ_ERROR at instruction 0 "):
+            machine.run(entry)
+
+
+def test_wide_addresses_change_nothing_but_their_own_reading() -> None:
+    narrow, wide = (digits_case().image(dataclasses.replace(SQUARE, address_bits=bits)) for bits in (32, 40))
+    assert narrow.contents.entries == wide.contents.entries
+    start = narrow.contents.entries[0].program
+    assert narrow.binary[start:] == wide.binary[start:]
 
 
 @pytest.mark.rtl

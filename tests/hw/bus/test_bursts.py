@@ -9,30 +9,31 @@ import pytest
 from amaranth.sim import SimulatorContext
 from simulation import Pins, simulate
 
-from wingrid.hw.bus.bursts import BURST, Bursts, descriptor_layout
-from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
+from wingrid.hw.bus.bursts import Bursts, burst_layout, descriptor_layout
+from wingrid.hw.config import AXI_PAGE_BYTES, OFFSET_BITS, AcceleratorConfig
 
-CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=0, bus_bytes=16, burst_beats=8, output_buffer=16)
+CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=0, bus_bytes=16, burst_beats=8, output_buffer=16, address_bits=36)
 BUS = CONFIG.bus_bytes
 BEATS_BITS, RUNS_BITS = 10, 4
 
 
-def bursts(address: int, beats: int, pitch: int, runs: int) -> Iterator[dict[str, int]]:
+def bursts(base: int, address: int, beats: int, pitch: int, runs: int) -> Iterator[dict[str, int]]:
     """By definition."""
     for run in range(runs):
-        here, left = address + run * pitch, beats
+        here, left = (address + run * pitch) % (1 << OFFSET_BITS), beats
         while left:
             length = min(left, CONFIG.burst_beats, (AXI_PAGE_BYTES - here % AXI_PAGE_BYTES) // BUS)
             left -= length
-            yield {"address": here, "beats": length, "final": int(left == 0 and run == runs - 1)}
-            here += length * BUS
+            place = (base + here) % (1 << CONFIG.address_bits)
+            yield {"address": place, "beats": length, "final": int(left == 0 and run == runs - 1)}
+            here = (here + length * BUS) % (1 << OFFSET_BITS)
 
 
 @pytest.mark.parametrize("ready", [1.0, 0.4])
 def test_runs_are_cut_at_pages_and_at_the_largest_length(ready: float) -> None:
     random = np.random.default_rng(3)
     dut = Bursts(CONFIG, BEATS_BITS, RUNS_BITS)
-    layout = descriptor_layout(BEATS_BITS, RUNS_BITS)
+    layout, fields = descriptor_layout(BEATS_BITS, RUNS_BITS), burst_layout(CONFIG)
     cycle = 0
 
     async def testbench(ctx: SimulatorContext) -> None:
@@ -40,16 +41,20 @@ def test_runs_are_cut_at_pages_and_at_the_largest_length(ready: float) -> None:
         pins = Pins(ctx)
         payload, burst_word = dut.descriptor.payload.as_value(), dut.burst.payload.as_value()
         for _ in range(60):
+            base = AXI_PAGE_BYTES * int(random.integers((1 << CONFIG.address_bits) // AXI_PAGE_BYTES))
             runs = {
-                "address": BUS * int(random.integers(1 << 20)), "beats": int(random.choice([1, 2, 8, 9, 300])),
-                "pitch": BUS * int(random.integers(600)), "runs": int(random.integers(1, 6)),
-            }  # fmt: skip
+                "address": BUS * int(random.integers((1 << OFFSET_BITS) // BUS)),
+                "beats": int(random.choice([1, 2, 8, 9, 300])),
+                "pitch": BUS * int(random.integers(600)),
+                "runs": int(random.integers(1, 6)),
+            }
             assert ctx.get(dut.idle)
             assert ctx.get(dut.descriptor.ready)
+            pins.set(dut.base, base)
             pins.set(dut.descriptor.valid, 1)
             pins.set(payload, sum(value << layout[name].offset for name, value in runs.items()))
             offered = cycle + dut.latency
-            for burst in bursts(**runs):
+            for burst in bursts(base, **runs):
                 while True:
                     pins.set(dut.burst.ready, random.random() < ready)
                     assert ctx.get(dut.burst.valid) == (cycle >= offered)
@@ -62,7 +67,7 @@ def test_runs_are_cut_at_pages_and_at_the_largest_length(ready: float) -> None:
                     if taken:
                         break
                     assert not ctx.get(dut.descriptor.ready)
-                assert {name: word >> field.offset & (1 << field.width) - 1 for name, field in BURST} == burst
+                assert {name: word >> field.offset & (1 << field.width) - 1 for name, field in fields} == burst
                 offered = max(cycle, offered + dut.interval)
 
     simulate(dut, testbench)

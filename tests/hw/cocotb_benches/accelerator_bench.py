@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import random
-from collections.abc import Iterator
 
 import cocotb
 import numpy as np
 import single_group
+from bus_partner import FaultyMemory, stall
 from cocotb.clock import Clock
 from cocotb.handle import HierarchyObject
 from cocotb.triggers import ClockCycles, RisingEdge, with_timeout
-from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave, MemoryRegion
+from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode, encode_program
@@ -22,26 +21,8 @@ from wingrid.hw.registers import IDENTITY, VERSION, Control, Counter, Register, 
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 CYCLE_NS = 10
-
-
-class FaultyMemory(MemoryRegion):
-    """Memory in which chosen bytes answer with an error (cocotbext-axi turns exceptions into SLVERR)."""
-
-    def __init__(self) -> None:
-        super().__init__(single_group.MEMORY_BYTES)
-        self.bad: range = range(0)
-
-    def _check(self, address: int, length: int) -> None:
-        if max(address, self.bad.start) < min(address + length, self.bad.stop):
-            raise ValueError("injected error")
-
-    async def _read(self, address: int, length: int, **options: object) -> bytes:
-        self._check(address, length)
-        return await super()._read(address, length, **options)
-
-    async def _write(self, address: int, data: bytes, **options: object) -> None:
-        self._check(address, len(data))
-        await super()._write(address, data, **options)
+BASE = 0x98_7654_3000 % (1 << CONFIG.address_bits)
+"""Of memory: above 4 GiB where addresses reach as far."""
 
 
 class Bench:
@@ -49,17 +30,14 @@ class Bench:
 
     def __init__(self, dut: HierarchyObject) -> None:
         self.dut = dut
-        self.memory = FaultyMemory()
+        self.memory = FaultyMemory(single_group.MEMORY_BYTES, BASE)
         cocotb.start_soon(Clock(dut.clk, CYCLE_NS, unit="ns").start())
         self.slave = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.clk, dut.rst, target=self.memory)
         self.registers = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk, dut.rst)
 
     def stall(self, seed: int, probability: float) -> None:
         """Pause each of the five AXI channels at random."""
-        write, read = self.slave.write_if, self.slave.read_if
-        channels = (write.aw_channel, write.w_channel, write.b_channel, read.ar_channel, read.r_channel)
-        for index, channel in enumerate(channels):
-            channel.set_pause_generator(_coins(seed * 10 + index, probability))
+        stall(self.slave, seed, probability)
 
     async def reset(self) -> None:
         self.dut.rst.value = 1
@@ -80,6 +58,8 @@ class Bench:
     async def begin(self, length: int) -> None:
         await self.write(Register.INTERRUPT_PENDING, 1)
         await self.write(Register.INTERRUPT_ENABLE, 1)
+        await self.write(Register.BASE, BASE & 0xFFFF_FFFF)
+        await self.write(Register.BASE_HIGH, BASE >> 32)
         await self.write(Register.PROGRAM, single_group.PROGRAM)
         await self.write(Register.PROGRAM_LENGTH, length)
         await self.write(Register.CONTROL, Control.START)
@@ -143,12 +123,6 @@ class Bench:
             raise AssertionError("soft reset never ended")
         await self.write(Register.INTERRUPT_PENDING, 1)
         assert not int(self.dut.interrupt.value)
-
-
-def _coins(seed: int, probability: float) -> Iterator[bool]:
-    coin = random.Random(seed)
-    while True:
-        yield coin.random() < probability
 
 
 async def fresh(dut: HierarchyObject) -> Bench:

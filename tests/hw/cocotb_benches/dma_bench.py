@@ -49,7 +49,7 @@ class Bench:
     def __init__(self, dut: HierarchyObject, seed: int) -> None:
         self.dut = dut
         self.random = random.Random(seed)
-        self.memory = FaultyMemory(MEMORY_BYTES)
+        self.memory = FaultyMemory(MEMORY_BYTES, self.random.randrange(1 << CONFIG.address_bits - 20) << 12)
         self.memory.mem[:] = self.random.randbytes(MEMORY_BYTES)
         self.tasks: list[Task[None]] = []
         cocotb.start_soon(Clock(dut.clk, CYCLE_NS, unit="ns").start())
@@ -67,6 +67,7 @@ class Bench:
         for task in self.tasks:
             task.cancel()
         self.dut.rst.value = 1
+        self.dut.base.value = self.memory.base
         for name in ("instruction__valid", "fetch__valid", "segment__valid", "results", "available", "halt"):
             getattr(self.dut, name).value = 0
         await ClockCycles(self.dut.clk, 3)
@@ -131,7 +132,7 @@ class Bench:
 
     def read(self, loads: Sequence[Load], fetches: int = 0, pace: float = 1.0, first_pc: int = 0) -> None:
         words = [instruction_word(load, first_pc + index) for index, load in enumerate(loads)]
-        requests = [random_fetch(CONFIG, self.random) for _ in range(fetches)]
+        requests = [random_fetch(CONFIG, self.random, self.memory.base) for _ in range(fetches)]
         self.drive(
             self.offer("instruction", words, pace), self.offer("fetch", requests, 0.05), self.release(loads, pace / 4)
         )

@@ -16,6 +16,7 @@ from cocotb.triggers import FallingEdge, RisingEdge, with_timeout
 from signed_numbers import extremes, wrapped
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
 LATENCY = int(os.environ["WINGRID_LATENCY"])
@@ -59,45 +60,52 @@ class Bench:
     async def drive(self, name: str, words: Sequence[int], pace: float, lanes_bits: int) -> None:
         """Offer each word until it is taken, at a random moment when ``pace`` is below 1.
 
-        Its lanes, which are its low bits, come a cycle after it is taken, and rubbish in all other cycles.
+        Its lanes, which are its low bits, come ``PAYLOAD_LATENCY`` cycles after it is taken, and rubbish in all other
+        cycles.
         """
         valid, ready, payload = (getattr(self.dut, f"{name}__{signal}") for signal in ("valid", "ready", "payload"))
-        lanes = 0
+        # Of words taken 1, 2, ... cycles ago.
+        due = deque([0] * PAYLOAD_LATENCY)
 
         def show(word: int) -> None:
-            payload.value = word >> lanes_bits << lanes_bits | lanes
+            payload.value = word >> lanes_bits << lanes_bits | due[0]
+
+        async def edge(word: int) -> None:
+            """A rising edge, with what is taken at it."""
+            await RisingEdge(self.dut.clk)
+            due.popleft()
+            due.append(word & (1 << lanes_bits) - 1)
 
         for word in words:
             while self.random.random() > pace:
                 valid.value = 0
                 show(self.random.getrandbits(len(payload)))
-                await RisingEdge(self.dut.clk)
-                lanes = self.random.getrandbits(lanes_bits)
+                await edge(self.random.getrandbits(lanes_bits))
             valid.value = 1
             taken = False
             while not taken:
                 show(word)
                 await FallingEdge(self.dut.clk)
                 taken = ready.value == 1
-                await RisingEdge(self.dut.clk)
-                lanes = word & (1 << lanes_bits) - 1 if taken else self.random.getrandbits(lanes_bits)
+                await edge(word if taken else self.random.getrandbits(lanes_bits))
         valid.value = 0
-        show(0)
+        for _ in range(PAYLOAD_LATENCY):
+            show(0)
+            await edge(0)
 
     async def monitor(self) -> None:
-        cycle, row_due, vector_due = 0, False, None
+        cycle, row_due, vector_due = 0, deque([False] * PAYLOAD_LATENCY), deque([None] * PAYLOAD_LATENCY)
         lanes = (1 << CONFIG.rows * CONFIG.activation_bits) - 1
         while True:
             await FallingEdge(self.dut.clk)
             self.check_sums(cycle)
-            # Of transfers a cycle ago. The vector first: a tile whose last row came with it is not complete yet.
-            if vector_due is not None:
-                self.take_vector(vector_due | int(self.dut.vectors__payload.value) & lanes, cycle - 1)
-            vector_due = None
-            if self.dut.vectors__valid.value == 1 and self.dut.vectors__ready.value == 1:
-                vector_due = int(self.dut.vectors__payload.value) & ~lanes
-            row_came, row_due = row_due, self.dut.weights__valid.value == 1 and self.dut.weights__ready.value == 1
-            if row_came:
+            # Of earlier transfers. The vector first: a tile whose last row came with it is not complete yet.
+            if (vector := vector_due.popleft()) is not None:
+                self.take_vector(vector | int(self.dut.vectors__payload.value) & lanes, cycle - PAYLOAD_LATENCY)
+            moves = self.dut.vectors__valid.value == 1 and self.dut.vectors__ready.value == 1
+            vector_due.append(int(self.dut.vectors__payload.value) & ~lanes if moves else None)
+            row_due.append(self.dut.weights__valid.value == 1 and self.dut.weights__ready.value == 1)
+            if row_due.popleft():
                 self.rows.append(unpack(int(self.dut.weights__payload.value), CONFIG.weight_bits, CONFIG.cols))
                 if len(self.rows) == CONFIG.rows:
                     self.waiting.append(np.array(self.rows[::-1]))

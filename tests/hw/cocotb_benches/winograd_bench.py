@@ -19,6 +19,7 @@ from simulation import pack, unpack
 from winograd_products import winograd_sums
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.output_transform import OutputTransform
@@ -78,21 +79,30 @@ class Bench:
         port.value = 0
 
     async def offer(self, rows: Sequence[Sequence[int]], pace: float) -> None:
-        """Raw weight rows, each until it is taken; its lanes come a cycle later, and rubbish else."""
+        """Raw weight rows, each until it is taken; lanes come ``PAYLOAD_LATENCY`` cycles later, and rubbish else."""
         valid, payload = self.dut.raw__valid, self.dut.raw__payload
+        due = deque([None] * (PAYLOAD_LATENCY - 1))
+
+        async def edge(row: Sequence[int] | None) -> None:
+            """A rising edge, at which a row is transferred."""
+            await RisingEdge(self.dut.clk)
+            due.append(row)
+            lanes = due.popleft()
+            payload.value = self.random.getrandbits(len(payload)) if lanes is None else pack(lanes, 8)
+
         for row in rows:
             while self.random.random() > pace:
                 valid.value = 0
-                await RisingEdge(self.dut.clk)
-                payload.value = self.random.getrandbits(len(payload))
+                await edge(None)
             valid.value = 1
             taken = False
             while not taken:
                 await FallingEdge(self.dut.clk)
                 taken = self.dut.raw__ready.value == 1
-                await RisingEdge(self.dut.clk)
-                payload.value = pack(row, 8) if taken else self.random.getrandbits(len(payload))
+                await edge(row if taken else None)
         valid.value = 0
+        for _ in range(PAYLOAD_LATENCY):
+            await edge(None)
 
     async def take(self, pace: float) -> None:
         while True:
@@ -100,7 +110,8 @@ class Bench:
             await RisingEdge(self.dut.clk)
 
     async def monitor(self) -> None:
-        cycle, held_back, row_due, raw_due = 0, False, False, False
+        cycle, held_back = 0, False
+        row_due, raw_due = deque([False] * PAYLOAD_LATENCY), deque([False] * PAYLOAD_LATENCY)
         while True:
             await FallingEdge(self.dut.clk)
             n = winograd(self.tile).patch
@@ -128,18 +139,18 @@ class Bench:
                 self.answers.extend(zip(when, y.tolist(), strict=True))
                 self.sums = []
 
-            # Lanes of both streams come a cycle after their transfer.
-            if row_due:
+            # Lanes of both streams come ``PAYLOAD_LATENCY`` cycles after their transfer.
+            if row_due.popleft():
                 assert self.weights, f"surplus weights in cycle {cycle}"
                 row = int(self.dut.weights__payload.value)
                 assert unpack(row, U_BITS, CONFIG.cols) == self.weights.popleft(), cycle
                 self.checked["weights"] += 1
             valid = self.dut.weights__valid.value == 1
             assert valid or not held_back, f"a row went away in cycle {cycle}"
-            row_due = valid and self.dut.weights__ready.value == 1
-            held_back = valid and not row_due
-            raw_came, raw_due = raw_due, self.dut.raw__valid.value == 1 and self.dut.raw__ready.value == 1
-            if raw_came:
+            row_due.append(valid and self.dut.weights__ready.value == 1)
+            held_back = valid and not row_due[-1]
+            raw_due.append(self.dut.raw__valid.value == 1 and self.dut.raw__ready.value == 1)
+            if raw_due.popleft():
                 self.raw.append(unpack(int(self.dut.raw__payload.value), 8, CONFIG.cols))
             if len(self.raw) == 9 * CONFIG.rows:
                 taps = np.array(self.raw).reshape(3, 3, CONFIG.rows, CONFIG.cols).transpose(2, 3, 0, 1)

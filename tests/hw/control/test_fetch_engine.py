@@ -19,8 +19,8 @@ from wingrid.hw.encoding import encode_program
 from wingrid.hw.isa import Execute, Fault, Instruction, Load, Store
 from wingrid.hw.queue import Queue
 
-CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=2, fetch_ahead=4, bus_bytes=16)
-PROGRAM = 4096
+CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=2, fetch_ahead=4, bus_bytes=16, address_bits=40)
+BASE, PROGRAM = 0xAB_FFFF_F000, 4096
 
 
 @dataclasses.dataclass
@@ -52,6 +52,7 @@ def fetch(
     seen = Seen()
 
     async def bench(ctx: SimulatorContext) -> None:
+        ctx.set(device.base, BASE)
         ctx.set(device.program, PROGRAM)
         ctx.set(device.length, len(code) // INSTRUCTION_BYTES)
         ctx.set(device.start, 1)
@@ -74,7 +75,8 @@ def fetch(
                 if beat % beats == beats - 1:
                     seen.arrivals.append(cycle)
             if ctx.get(device.request.valid) and ctx.get(device.request.ready):
-                assert ctx.get(device.request.payload.address) == PROGRAM + INSTRUCTION_BYTES * len(seen.requests)
+                place = PROGRAM + INSTRUCTION_BYTES * len(seen.requests)
+                assert ctx.get(device.request.payload.address) == BASE + place
                 coming.extend(range(beats * len(seen.requests), beats * (len(seen.requests) + 1)))
                 seen.requests.append(cycle)
                 assert len(seen.requests) - len(seen.dispatched) <= CONFIG.fetch_ahead

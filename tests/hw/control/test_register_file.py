@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -14,12 +15,12 @@ from wingrid.hw.control.register_file import RegisterFile
 from wingrid.hw.isa import Fault
 from wingrid.hw.registers import FIELDS, Access, Control, Counter, Register, Status, counter_address, readings
 
-CONFIG = AcceleratorConfig(rows=3, cols=5, weight_buffer=77, reads_in_flight=4)
+CONFIG = AcceleratorConfig(rows=3, cols=5, weight_buffer=77, reads_in_flight=4, address_bits=64)
 Test = Callable[[SimulatorContext, RegisterFile], Awaitable[None]]
 
 
-def run(test: Test) -> None:
-    registers = RegisterFile(CONFIG)
+def run(test: Test, config: AcceleratorConfig = CONFIG) -> None:
+    registers = RegisterFile(config)
 
     async def bench(ctx: SimulatorContext) -> None:
         await test(ctx, registers)
@@ -62,6 +63,8 @@ async def read(ctx: SimulatorContext, registers: RegisterFile, address: int) -> 
     assert ctx.get(bus.arready)
     await ctx.tick()
     ctx.set(bus.arvalid, 0)
+    assert not ctx.get(bus.rvalid)
+    await ctx.tick()
     for _ in range(3):
         assert ctx.get(bus.rvalid), "held until it is taken"
         await ctx.tick()
@@ -153,7 +156,7 @@ def test_only_strobed_bytes_are_written_and_act() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("address", [1, 2, 3, 0x21, 0x22, 0x2C, 0x3C, 0xB0, 0xBC, 0xF0, 0x1FC, 0x1FF])
+@pytest.mark.parametrize("address", [1, 2, 3, 0x21, 0x22, 0x34, 0x3C, 0xB0, 0xBC, 0xF4, 0x1FC, 0x1FF])
 def test_addresses_that_name_no_register_are_refused(address: int) -> None:
     async def test(ctx: SimulatorContext, registers: RegisterFile) -> None:
         await write(ctx, registers, Register.PROGRAM, 0x1122_3340)
@@ -182,6 +185,32 @@ def test_a_length_that_does_not_fit_is_refused_and_changes_nothing() -> None:
         assert await read(ctx, registers, Register.PROGRAM_LENGTH) == ((1 << 24) - 1, RESPONSE_OKAY)
 
     run(test)
+
+
+def test_a_base_lies_on_a_page_within_the_width_of_addresses() -> None:
+    async def test(ctx: SimulatorContext, registers: RegisterFile) -> None:
+        assert ctx.get(registers.base) == 0
+        assert await write(ctx, registers, Register.BASE, 0x8765_4321) == RESPONSE_OKAY
+        assert await write(ctx, registers, Register.BASE_HIGH, 0xAB) == RESPONSE_OKAY
+        assert await read(ctx, registers, Register.BASE) == (0x8765_4000, RESPONSE_OKAY)
+        assert await read(ctx, registers, Register.BASE_HIGH) == (0xAB, RESPONSE_OKAY)
+        assert ctx.get(registers.base) == 0xAB_8765_4000
+        assert await write(ctx, registers, Register.BASE_HIGH, 0x100) == RESPONSE_SLVERR
+        assert await write(ctx, registers, Register.BASE, 0xFFFF_FFFF, strobes=0b0010) == RESPONSE_OKAY
+        assert ctx.get(registers.base) == 0xAB_8765_F000
+
+    run(test, dataclasses.replace(CONFIG, address_bits=40))
+
+
+def test_without_wide_addresses_the_high_word_of_the_base_is_zero() -> None:
+    async def test(ctx: SimulatorContext, registers: RegisterFile) -> None:
+        assert await write(ctx, registers, Register.BASE_HIGH, 0) == RESPONSE_OKAY
+        assert await write(ctx, registers, Register.BASE_HIGH, 1) == RESPONSE_SLVERR
+        assert await write(ctx, registers, Register.BASE, 0xFFFF_F000) == RESPONSE_OKAY
+        assert await read(ctx, registers, Register.BASE_HIGH) == (0, RESPONSE_OKAY)
+        assert ctx.get(registers.base) == 0xFFFF_F000
+
+    run(test, dataclasses.replace(CONFIG, address_bits=32))
 
 
 def test_a_counter_does_not_tear_while_it_counts() -> None:

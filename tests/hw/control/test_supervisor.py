@@ -76,10 +76,13 @@ def test_hold_and_faults_halt() -> None:
         await start(ctx, supervisor)
         assert not ctx.get(supervisor.halt)
         ctx.set(supervisor.hold, 1)
+        assert not ctx.get(supervisor.halt)
+        await ctx.tick()
         assert ctx.get(supervisor.halt)
         ctx.set(supervisor.hold, 0)
+        await ctx.tick()
         ctx.set(supervisor.read_error, 1)
-        for _ in range(2):
+        for _ in range(3):
             assert not ctx.get(supervisor.halt)
             await ctx.tick()
         assert ctx.get(supervisor.halt)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -65,27 +66,29 @@ def run(
     async def testbench(ctx: SimulatorContext) -> None:
         row = vector = cycle = 0
         weights_offered = vectors_offered = False
-        # Of the transfers a cycle ago, noise if there were none.
-        weights, lanes = [-1] * config.cols, [-1] * config.rows
+        # Of the transfers so many cycles ago, noise if there were none.
+        weights_due = deque([[-1] * config.cols] * PAYLOAD_LATENCY)
+        lanes_due = deque([[-1] * config.rows] * PAYLOAD_LATENCY)
         while len(trace.sum_cycles) < len(vectors) or cycle < trace.sum_cycles[-1] + 2 * latency:
             weights_offered = row < len(rows) and (weights_offered or offer_weights(cycle))
             vectors_offered = vector < len(vectors) and (vectors_offered or offer_vectors(cycle))
             ctx.set(dut.weights.valid, weights_offered)
-            ctx.set(dut.weights.payload, weights)
+            ctx.set(dut.weights.payload, weights_due.popleft())
             ctx.set(dut.vectors.valid, vectors_offered)
             first = vectors[vector][1] if vectors_offered else cycle % 2
             tag = {"number": vector, "odd": vector % 2}
-            ctx.set(dut.vectors.payload, {"lanes": lanes, "first": first, "tag": tag})
+            ctx.set(dut.vectors.payload, {"lanes": lanes_due.popleft(), "first": first, "tag": tag})
             trace.ready.append(bool(ctx.get(dut.vectors.ready)))
             trace.loaded.append(bool(ctx.get(dut.loaded)))
-            weights, lanes = [-1] * config.cols, [-1] * config.rows
+            weights_due.append([-1] * config.cols)
+            lanes_due.append([-1] * config.rows)
             if weights_offered and ctx.get(dut.weights.ready):
                 trace.weight_cycles.append(cycle)
-                weights = rows[row]
+                weights_due[-1] = rows[row]
                 row, weights_offered = row + 1, False
             if vectors_offered and ctx.get(dut.vectors.ready):
                 trace.vector_cycles.append(cycle)
-                lanes = vectors[vector][0]
+                lanes_due[-1] = vectors[vector][0]
                 vector, vectors_offered = vector + 1, False
             sums = ctx.get(dut.sums)
             if sums.valid:

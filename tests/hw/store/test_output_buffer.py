@@ -12,11 +12,12 @@ from amaranth.hdl import Value
 from amaranth.sim import SimulatorContext
 from simulation import Pins, simulate
 
-from wingrid.hw.bus.write_master import WRITE_REQUEST
+from wingrid.hw.bus.write_master import write_request
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
 
-CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=4, bus_bytes=4, output_buffer=32, burst_beats=8)
+CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=4, bus_bytes=4, output_buffer=32, burst_beats=8, address_bits=40)
+BASE = 0xAB_FFFF_F000
 BUS = CONFIG.bus_bytes
 Chance = Callable[[], bool]
 
@@ -89,8 +90,8 @@ def run(
         nonlocal cycles
         pins = Pins(ctx)
         segment_word, results_word = dut.segment.payload.as_value(), Value.cast(dut.results)
-        request_word = dut.request.payload.as_value()
-        request_pc, request_beats = WRITE_REQUEST["pc"].offset, WRITE_REQUEST["beats"].offset
+        request_word, request = dut.request.payload.as_value(), write_request(CONFIG)
+        pins.set(dut.base, BASE)
         todo, placing, leaving = deque(work), deque(), deque()
         requested: Counter[int] = Counter()
         bursts: deque[tuple[int, int]] = deque()
@@ -140,7 +141,10 @@ def run(
             taken = None
             if ctx.get(dut.request.valid):
                 word = ctx.get(request_word)
-                address, beats, pc = word & 0xFFFFFFFF, word >> request_beats & 511, word >> request_pc
+                address, beats, pc = (
+                    word >> request[name].offset & (1 << request[name].width) - 1 for name in ("address", "beats", "pc")
+                )
+                address -= BASE
                 segment = leaving[0]
                 assert segment not in [other for other, *_ in placing], "requested before its last result was in place"
                 assert pc == segment.pc

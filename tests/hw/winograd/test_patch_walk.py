@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from amaranth.hdl import Signal
 from amaranth.sim import SimulatorContext
 from simulation import simulate
 
@@ -36,9 +37,9 @@ def random_instruction(random: np.random.Generator) -> Execute:
     def below(limit: int) -> int:
         return int(random.integers(limit))
 
-    stride_x, columns, taps = 1 + below(4), 1 + below(5), 2 + below(5)
+    stride_x, columns, taps = 1 + below(4), 1 + below(5), 3 + below(4)
     return Execute(
-        kernel_height=taps, kernel_width=2 + below(5), stride_y=1 + below(4),
+        kernel_height=taps, kernel_width=3 + below(4), stride_y=1 + below(4),
         stride_x=stride_x, dilation_y=1 + below(3), tap_pitch=1 + below(3), count=1 + below(10), blocks=1 + below(3),
         first=stride_x * below(columns), last=stride_x * (columns - 1), top=below(12) - 6, left=below(12) - 6,
         image_height=1 + below(9), image_width=1 + below(9), input_base=below(256),
@@ -50,33 +51,38 @@ def check(instructions: list[Execute], *, at_once: bool, random: np.random.Gener
     """``at_once``: the next instruction starts with the last one's final step, as the feeder does it."""
     walk = PatchWalk(CONFIG)
 
-    async def start(ctx: SimulatorContext, instruction: Execute) -> None:
-        ctx.set(walk.start, 1)
+    def offer(ctx: SimulatorContext, instruction: Execute) -> None:
         ctx.set(walk.instruction.as_value(), int.from_bytes(encode(instruction), "little") % (1 << 400))
+
+    async def move(ctx: SimulatorContext, *moves: Signal) -> None:
+        for signal in moves:
+            ctx.set(signal, 1)
         await ctx.tick()
-        ctx.set(walk.start, 0)
-        # The walk has its own copy.
-        ctx.set(walk.instruction.as_value(), (1 << 400) - 1)
+        for signal in moves:
+            ctx.set(signal, 0)
 
     async def testbench(ctx: SimulatorContext) -> None:
-        started = False
         for number, instruction in enumerate(instructions):
-            if not started:
-                await start(ctx, instruction)
-            started = False
-            for expected in vectors(instruction):
+            if not (at_once and number):
+                offer(ctx, instruction)
+                await ctx.tick().repeat(1 + int(random.integers(2)))
+                await move(ctx, walk.start)
+            # The walk has its own copy, and sees the next instruction in the cycle before its start, at the latest.
+            ctx.set(walk.instruction.as_value(), (1 << 400) - 1)
+            expected = list(vectors(instruction))
+            for place, vector in enumerate(expected):
                 outputs = (walk.address, walk.inside, walk.commits, walk.final)
-                assert tuple(ctx.get(output) for output in outputs) == expected
+                assert tuple(ctx.get(output) for output in outputs) == vector
                 if not at_once and random.integers(2):
                     await ctx.tick()
-                    assert tuple(ctx.get(output) for output in outputs) == expected
-                ctx.set(walk.step, 1)
-                if expected[3] and at_once and number + 1 < len(instructions):
-                    await start(ctx, instructions[number + 1])
-                    started = True
+                    assert tuple(ctx.get(output) for output in outputs) == vector
+                follows = at_once and number + 1 < len(instructions)
+                if follows and place == len(expected) - 2:
+                    offer(ctx, instructions[number + 1])
+                if follows and place == len(expected) - 1:
+                    await move(ctx, walk.step, walk.start)
                 else:
-                    await ctx.tick()
-                ctx.set(walk.step, 0)
+                    await move(ctx, walk.step)
 
     simulate(walk, testbench)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -14,6 +15,7 @@ from signed_numbers import extremes, limits
 from simulation import multipliers, pack, simulate, unpack
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import winograd
 from wingrid.sim.golden.winograd import transform_weights
@@ -66,9 +68,9 @@ def stream(
         expected = [row for tile, kernels in work for row in transformed_rows(kernels, tile)]
         ends = list(itertools.accumulate(winograd(tile).patch ** 2 * config.rows for tile, _ in work))
         tile, held_back, cycle, offering = work[0][0], False, 0, False
-        # Lanes come a cycle after their transfer, noise else.
+        # Lanes come so many cycles after their transfer, noise else.
         noise = (1 << 8 * config.cols) - 1
-        late, due = noise, False
+        late, due = deque([noise] * PAYLOAD_LATENCY), deque([False] * PAYLOAD_LATENCY)
         ctx.set(dut.select, config.tiles.index(tile))
         while len(trace.received) < len(expected) or cycle < trace.taken[-1] + 20:
             raw_tiles, partial = divmod(len(trace.sent), 9 * config.rows)
@@ -81,24 +83,24 @@ def stream(
             # Once offered, a row stays until it is taken.
             offering = bool(todo) and todo[0][0] == tile and (offering or send())
             taking = take()
-            ctx.set(dut.raw.payload.as_value(), late)
-            late = noise
+            ctx.set(dut.raw.payload.as_value(), late.popleft())
+            late.append(noise)
             ctx.set(dut.raw.valid, offering)
             ctx.set(dut.weights.ready, taking)
             if ctx.get(dut.raw.ready):
                 trace.ready.append(cycle)
                 if offering:
                     trace.sent.append(cycle)
-                    late = pack(todo.pop(0)[1], 8)
+                    late[-1] = pack(todo.pop(0)[1], 8)
                     offering = False
             row = unpack(ctx.get(dut.weights.payload.as_value()), config.weight_bits, config.cols)
-            if due:
+            if due.popleft():
                 assert row == expected[len(trace.received)], cycle
                 trace.received.append(row)
             valid = ctx.get(dut.weights.valid)
             assert valid or not held_back, cycle
             held_back = valid and not taking
-            due = valid and taking
+            due.append(valid and taking)
             if valid:
                 trace.valid.append(cycle)
                 if taking:

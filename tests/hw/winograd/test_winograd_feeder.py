@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -16,8 +17,9 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import Execute, Semaphore, mask
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import accumulator_tag
-from wingrid.hw.mesh.matrix_unit import vectors_layout
+from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, vectors_layout
 from wingrid.hw.winograd.transform_buffer import TransformBuffer
 from wingrid.hw.winograd.winograd_feeder import WinogradFeeder
 from wingrid.hw.winograd_matrices import winograd
@@ -120,8 +122,9 @@ def run(
         first_flag = dut.vectors.payload.first
         sizes = [len(vectors) for vectors in per_instruction]
         cycle, waiting, quiet_since, accepted = 0, None, -1, 0
-        # What the buffer's memory answered last; all of a taken vector but its lanes, which come a cycle later.
-        answer, taken = 0, None
+        # What the buffer's memory answers, and what it was asked for; all of taken vectors but their lanes.
+        answer, asked = 0, deque([None] * (OperandBuffers.read_latency - 2))
+        taken = deque([None] * PAYLOAD_LATENCY)
         lanes = (1 << VECTOR["first"].offset) - 1
         while cycle < cycles if cycles else len(trace.vectors) < len(expected) or cycle < quiet_since + 150:
             pins.set(dut.instruction.valid, bool(words))
@@ -129,11 +132,12 @@ def run(
                 pins.set(instruction_word, words[0])
             pins.set(dut.available, mask([s for s in Semaphore if counts[s]]))
             pins.set(dut.halt, halt(cycle))
-            if taken is not None:
-                vector = taken | ctx.get(vector_word) & lanes
+            due = taken.popleft()
+            taken.append(None)
+            if due is not None:
+                vector = due | ctx.get(vector_word) & lanes
                 assert f"{vector:x}" == f"{expected[len(trace.vectors)]:x}", (cycle, len(trace.vectors))
                 trace.vectors.append(vector)
-                taken = None
             offered, first = ctx.get(dut.vectors.valid), ctx.get(first_flag)
             if offered and first and waiting is None:
                 waiting = wait_at_first()
@@ -143,7 +147,7 @@ def run(
             if offered and ready:
                 waiting = None
                 assert len(trace.taken) < len(expected), f"surplus vector in cycle {cycle}"
-                taken = ctx.get(vector_word) & ~lanes
+                taken[-1] = ctx.get(vector_word) & ~lanes
                 trace.taken.append(cycle)
                 quiet_since = cycle
             elif waiting:
@@ -162,10 +166,10 @@ def run(
             if signal:
                 trace.released.append(cycle)
             accepting = bool(words) and ctx.get(dut.instruction.ready)
-            entry = ctx.get(dut.read_address) if ctx.get(dut.read_enable) else None
+            asked.append(ctx.get(dut.read_address) if ctx.get(dut.read_enable) else None)
             await ctx.tick()
             pins.set(dut.read_data, answer)
-            if entry is not None:
+            if (entry := asked.popleft()) is not None:
                 answer = entries[entry]
             if accepting:
                 words.pop(0)
@@ -228,7 +232,7 @@ def test_reads_a_vector_and_gives_a_vector_in_every_cycle(tile: int) -> None:
         # A block is ready when its last patch has been transformed and written.
         assert (
             trace.taken[0]
-            == trace.reads[0] + (counts[0] + 1) * positions + TransformBuffer.refill_latency_for(tile) - 2
+            == trace.reads[0] + (counts[0] + 1) * positions + TransformBuffer.refill_latency_for(tile) - 1
         )
 
 
@@ -282,19 +286,18 @@ def test_each_part_waits_for_its_semaphore_and_says_so() -> None:
     }
     trace = run(instructions, grant=lambda cycle: grants.get(cycle, {}))
     block = 16 * 12
-    # A semaphore is there in the cycle after its signal; then it takes one to be seen, one to start, one to read, and
-    # one more for the address to leave.
-    assert trace.reads[0] == 44
+    # A semaphore is there in the cycle after its signal; then it takes one to be seen, one to start, and one to read.
+    assert trace.reads[0] == 43
     # Both halves are full when the bank comes free.
     assert trace.stalls[450] == trace.stalls[500] == Stall.ACCUMULATORS
     assert trace.taken[: 2 * block] == list(range(504, 504 + 2 * block))
-    assert trace.released[0] == trace.reads[2 * block - 1] - 1
+    assert trace.released[0] == trace.reads[2 * block - 1]
     # The bank is there, and nothing to stream.
     assert trace.stalls[1000] == trace.stalls[1400] == Stall.INPUTS
-    assert trace.reads[2 * block] == 1404
+    assert trace.reads[2 * block] == 1403
     first = 1403 + block + 16 + TransformBuffer.refill_latency_for(2) - 1
     assert trace.taken[2 * block : 4 * block] == list(range(first, first + 2 * block))
-    assert trace.released == [trace.reads[2 * block - 1] - 1, trace.reads[4 * block - 1] - 1]
+    assert trace.released == [trace.reads[2 * block - 1], trace.reads[4 * block - 1]]
     assert trace.stalls[2200] == Stall.ACCUMULATORS
     assert trace.taken[4 * block] == 2304
     assert trace.stalls[-1] == Stall.NO_INSTRUCTION

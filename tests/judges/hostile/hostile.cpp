@@ -22,11 +22,12 @@ constexpr uint32_t BUS_BYTES = WINGRID_BUS_BYTES;
 
 // Addresses and bits of wingrid.hw.registers, as Python hands them over.
 struct Map {
-    uint32_t control, status, interrupt_enable, interrupt_pending, fault, program, program_length, counters, counter_count,
-        address_bits;
+    uint32_t control, status, interrupt_enable, interrupt_pending, fault, program, program_length, base, base_high;
+    uint32_t counters, counter_count, register_bits;
     uint32_t start, reset;
     uint32_t running, done, faulty, resetting;
     uint32_t read_error, write_error;
+    uint32_t address_bits;  // of the accelerator's own addresses
 };
 
 struct Program {
@@ -76,6 +77,11 @@ private:
     void begin(const Program& program) {
         write(m_map.interrupt_pending, 1);
         write(m_map.interrupt_enable, 1);
+        // Memory lies elsewhere for each program, at a multiple of its size, so that it never lies on both ends of what
+        // addresses reach.
+        m_memory.base = (m_dice.bits() >> (64 - m_map.address_bits)) / m_bytes.size() * m_bytes.size();
+        write(m_map.base, static_cast<uint32_t>(m_memory.base));
+        write(m_map.base_high, static_cast<uint32_t>(m_memory.base >> 32));
         write(m_map.program, program.address);
         write(m_map.program_length, program.length);
         write(m_map.control, m_map.start);
@@ -116,7 +122,7 @@ private:
     // True if it may matter to the program.
     bool random_write(bool rude) {
         Access access;
-        access.address = m_dice.below(1u << m_map.address_bits);
+        access.address = m_dice.below(1u << m_map.register_bits);
         access.data = m_dice.one_in(2) ? m_dice.below(8) : static_cast<uint32_t>(m_dice.unit() * 0x1p32);
         access.strobes = m_dice.one_in(2) ? 15 : m_dice.below(16);
         late(access);
@@ -132,7 +138,7 @@ private:
 
     void random_read() {
         Access access;
-        access.address = m_dice.below(1u << m_map.address_bits);
+        access.address = m_dice.below(1u << m_map.register_bits);
         late(access);
         m_read = access;
         ++totals.accesses;
@@ -277,7 +283,7 @@ private:
         const bool aw = m_write && !m_write->address_done && !m_write->address_late;
         const bool w = m_write && !m_write->data_done && !m_write->data_late;
         const bool ar = m_read && !m_read->address_done && !m_read->address_late;
-        const uint32_t addresses = (1u << m_map.address_bits) - 1;
+        const uint32_t addresses = (1u << m_map.register_bits) - 1;
         m_top->s_axil_awvalid = aw;
         m_top->s_axil_awaddr = aw ? m_write->address : rubbish & addresses;
         m_top->s_axil_awprot = 0;

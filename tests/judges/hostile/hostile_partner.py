@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import dataclasses
 import functools
 import sys
 import time
@@ -30,7 +31,7 @@ from wingrid.sim.rtl import build
 from wingrid.sim.timing.model import simulate
 
 SOURCE = Path(__file__).with_name("hostile.cpp")
-CONFIGS = {"2x3": WIDE, "4x4": SQUARE}
+CONFIGS = {"2x3": WIDE, "4x4": dataclasses.replace(SQUARE, address_bits=40)}
 LAYERS: tuple[dict[str, int], ...] = (
     {"channels": 2, "filters": 5, "height": 4, "width": 6},
     {"channels": 2, "filters": 4, "height": 4, "width": 6, "tile": 2},
@@ -54,9 +55,11 @@ MAP = {
     "fault": Register.FAULT,
     "program": Register.PROGRAM,
     "program_length": Register.PROGRAM_LENGTH,
+    "base": Register.BASE,
+    "base_high": Register.BASE_HIGH,
     "counters": COUNTER_BASE,
     "counter_count": len(Counter),
-    "address_bits": REGISTER_ADDRESS_BITS,
+    "register_bits": REGISTER_ADDRESS_BITS,
     "start": Control.START,
     "reset": Control.RESET,
     "running": Status.RUNNING,
@@ -71,7 +74,7 @@ MAP = {
 class Map(ctypes.Structure):
     """The structure of that name in ``hostile.cpp``."""
 
-    _fields_ = [(name, ctypes.c_uint32) for name in MAP]
+    _fields_ = [(name, ctypes.c_uint32) for name in (*MAP, "address_bits")]
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,9 @@ class HostilePartner:
         self._library.hostile_create.restype = ctypes.c_void_p
         self._library.hostile_message.restype = ctypes.c_char_p
         limits = Limits(config.bus_bytes, config.burst_beats, config.reads_in_flight, config.writes_in_flight)
+        registers = Map(**MAP, address_bits=config.address_bits)
         self._machine = ctypes.c_void_p(
-            self._library.hostile_create(ctypes.byref(limits), ctypes.byref(Map(**MAP)), ctypes.c_uint64(seed))
+            self._library.hostile_create(ctypes.byref(limits), ctypes.byref(registers), ctypes.c_uint64(seed))
         )
         for layer in LAYERS:
             self._program(config, single_group.build(config, **layer))

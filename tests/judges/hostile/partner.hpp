@@ -14,6 +14,7 @@ namespace hostile {
 class Dice {
 public:
     explicit Dice(uint64_t seed) : m_engine{seed} {}
+    uint64_t bits() { return m_engine(); }
     bool one_in(double n) { return unit() * n < 1; }
     bool chance(double p) { return unit() < p; }
     uint32_t below(uint32_t n) { return static_cast<uint32_t>(m_engine() % n); }
@@ -41,8 +42,10 @@ struct Manners {
     }
 };
 
+// In memory: `place` counts from its first byte.
 struct Burst {
-    uint32_t address, beats;
+    uint64_t place;
+    uint32_t beats;
     uint64_t due;
     bool fails;
 };
@@ -52,6 +55,7 @@ public:
     Memory(std::vector<uint8_t>& bytes, uint32_t bus_bytes) : m_bytes{bytes}, m_bus_bytes{bus_bytes} {}
 
     Manners manners;
+    uint64_t base = 0;  // address of the first byte
     uint64_t errors = 0;
 
     // What is driven in this cycle.
@@ -68,12 +72,12 @@ public:
             const Burst& burst = m_reads.front();
             r_valid = true;
             r_last = m_beat + 1 == burst.beats;
-            const uint64_t address = burst.address + uint64_t{m_beat} * m_bus_bytes;
-            const bool outside = address + m_bus_bytes > m_bytes.size();
+            const uint64_t place = burst.place + uint64_t{m_beat} * m_bus_bytes;
+            const bool outside = !inside(place, m_bus_bytes);
             r_response = outside || (burst.fails && (r_last || dice.one_in(3))) ? 2 + dice.below(2) : 0;
             r_data.assign(m_bus_bytes, static_cast<uint8_t>(dice.below(256)));
             if (r_response) ++errors;
-            else std::copy_n(m_bytes.begin() + static_cast<long>(address), m_bus_bytes, r_data.begin());
+            else std::copy_n(m_bytes.begin() + static_cast<long>(place), m_bus_bytes, r_data.begin());
         }
         if (!b_valid && !m_answers.empty() && m_answers.front().due <= cycle && dice.chance(manners.b_valid)) {
             b_valid = true;
@@ -81,8 +85,8 @@ public:
             errors += b_response != 0;
         }
     }
-    void take_read(Dice& dice, uint64_t cycle, uint32_t address, uint32_t beats) { m_reads.push_back(burst(dice, cycle, address, beats)); }
-    void take_write(Dice& dice, uint64_t cycle, uint32_t address, uint32_t beats) {
+    void take_read(Dice& dice, uint64_t cycle, uint64_t address, uint32_t beats) { m_reads.push_back(burst(dice, cycle, address, beats)); }
+    void take_write(Dice& dice, uint64_t cycle, uint64_t address, uint32_t beats) {
         m_writes.push_back(burst(dice, cycle, address, beats));
         complete(dice, cycle);
     }
@@ -105,8 +109,9 @@ public:
     }
 
 private:
-    Burst burst(Dice& dice, uint64_t cycle, uint32_t address, uint32_t beats) {
-        return Burst{address, beats, cycle + dice.size(manners.latency), dice.chance(manners.errors)};
+    bool inside(uint64_t place, uint64_t bytes) const { return place < m_bytes.size() && bytes <= m_bytes.size() - place; }
+    Burst burst(Dice& dice, uint64_t cycle, uint64_t address, uint32_t beats) {
+        return Burst{address - base, beats, cycle + dice.size(manners.latency), dice.chance(manners.errors)};
     }
     void complete(Dice& dice, uint64_t cycle) {
         while (m_complete && !m_writes.empty()) {
@@ -114,8 +119,8 @@ private:
             m_writes.pop_front();
             --m_complete;
             const uint64_t bytes = uint64_t{burst.beats} * m_bus_bytes;
-            if (burst.address + bytes > m_bytes.size()) burst.fails = true;
-            if (!burst.fails) std::copy_n(m_data.begin(), bytes, m_bytes.begin() + burst.address);
+            if (!inside(burst.place, bytes)) burst.fails = true;
+            if (!burst.fails) std::copy_n(m_data.begin(), bytes, m_bytes.begin() + static_cast<long>(burst.place));
             m_data.erase(m_data.begin(), m_data.begin() + static_cast<long>(bytes));
             burst.due = cycle + dice.size(manners.latency);
             m_answers.push_back(burst);

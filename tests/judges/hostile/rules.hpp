@@ -44,7 +44,8 @@ struct Limits {
 };
 
 struct Address {
-    uint32_t address, length, size, burst, id, cache, prot;
+    uint64_t address;
+    uint32_t length, size, burst, id, cache, prot;
     bool operator==(const Address&) const = default;
 
     void check(const Limits& limits) const {

@@ -1,13 +1,13 @@
 // A bench for module wingrid in plain Verilog: a memory on its AXI4 master, a host on its AXI4-Lite slave.
 //
-// The host writes PROGRAM and PROGRAM_LENGTH, starts, waits for the interrupt, and prints every register's value. The
-// memory is read from one file of hexadecimal bytes before, and written to another one after. It keeps the rule of
-// sim/memory.py: a latency, one data bus for reads and writes, in the order in which bursts become eligible.
+// The host writes BASE, PROGRAM and PROGRAM_LENGTH, starts, waits for the interrupt, and prints every register's value. The
+// memory lies at BASE, is read from one file of hexadecimal bytes before, and written to another one after. It keeps the
+// rule of sim/memory.py: a latency, one data bus for reads and writes, in the order in which bursts become eligible.
 // In every cycle from the second one of reset on, outputs must be known: VALID and READY always, what goes with a
 // VALID while it is high. And whatever is valid stays until it is taken.
 //
 //   iverilog -g2005 -s wingrid_bench -P wingrid_bench.BUS_BYTES=4 -o bench wingrid.v wingrid_bench.v
-//   vvp bench +memory=before.hex +result=after.hex +program=0 +length=5
+//   vvp bench +memory=before.hex +result=after.hex +base=80000000 +program=0 +length=5
 //
 // The last line is PASSED, or begins with FAILED.
 
@@ -16,6 +16,7 @@
 
 module wingrid_bench;
   parameter BUS_BYTES = 4;
+  parameter ADDRESS_BITS = 32;
   parameter MEMORY_BYTES = 65536;
   parameter LATENCY = 40;
   parameter BYTES_PER_CYCLE = 4;
@@ -25,14 +26,15 @@ module wingrid_bench;
 
   localparam BUS_BITS = 8 * BUS_BYTES;
   localparam CONTROL = 9'h008, INTERRUPT_ENABLE = 9'h010, PROGRAM = 9'h020, PROGRAM_LENGTH = 9'h024;
-  localparam LAST_REGISTER = 9'h0ec;
+  localparam BASE = 9'h02c, BASE_HIGH = 9'h030;
+  localparam LAST_REGISTER = 9'h0f0;
 
   reg clk = 0;
   reg rst = RESET_AT_ONCE;
   always #5 clk = ~clk;
 
   // AXI4: what the accelerator drives, and what the memory does.
-  wire [31:0] araddr, awaddr;
+  wire [ADDRESS_BITS-1:0] araddr, awaddr;
   wire [7:0] arlen, awlen;
   wire [2:0] arsize, awsize, arprot, awprot;
   wire [1:0] arburst, awburst;
@@ -77,7 +79,7 @@ module wingrid_bench;
   integer cycle = 0;
 
   // Bursts on their way, as rings of 256: reads; writes whose address has come; data that have come.
-  reg [31:0] read_address [0:255], write_address [0:255];
+  reg [ADDRESS_BITS-1:0] read_address [0:255], write_address [0:255];
   reg [8:0] read_beats [0:255], write_beats [0:255];
   integer read_eligible [0:255], write_eligible [0:255];
   reg [7:0] read_in = 0, read_out = 0, write_in = 0, write_out = 0, write_complete = 0;
@@ -90,7 +92,8 @@ module wingrid_bench;
 
   localparam NOBODY = 0, READ = 1, WRITE = 2;
   integer owner = NOBODY, beat = 0, elapsed = 0, hold = 0, beats = 0, byte_index = 0;
-  reg [31:0] address = 0;
+  reg [63:0] base = 0;
+  reg [ADDRESS_BITS-1:0] address = 0;  // in memory, from base on
   reg reads_first = 0;
 
   function integer bus_cycles(input integer count);
@@ -152,19 +155,20 @@ module wingrid_bench;
       if (write_out != write_complete && write_eligible[write_out] <= cycle
           && !(reads_first && read_eligible[read_out] <= write_eligible[write_out])) begin
         owner = WRITE;
-        address = write_address[write_out];
+        address = write_address[write_out] - base[ADDRESS_BITS-1:0];
         beats = write_beats[write_out];
         write_out = write_out + 1;
       end else if (reads_first) begin
         owner = READ;
-        address = read_address[read_out];
+        address = read_address[read_out] - base[ADDRESS_BITS-1:0];
         beats = read_beats[read_out];
         read_out = read_out + 1;
       end
       beat = 0;
       elapsed = 0;
       hold = bus_cycles(beats);
-      if (owner != NOBODY && address + beats * BUS_BYTES > MEMORY_BYTES) fail("a burst leaves the memory");
+      if (owner != NOBODY && (address >= MEMORY_BYTES || address + beats * BUS_BYTES > MEMORY_BYTES))
+        fail("a burst leaves the memory");
     end
     if (owner == READ && elapsed + 1 == bus_cycles(beat + 1)) begin
       rvalid <= 1;
@@ -178,7 +182,7 @@ module wingrid_bench;
   // ---------------------------------------------------------------- what must hold in every cycle
   reg reset_once = 0, was_reset = 0;  // the bus is silent from the second cycle of rst on
   reg ar_waits = 0, aw_waits = 0, w_waits = 0;
-  reg [39:0] ar_was, aw_was;
+  reg [ADDRESS_BITS+7:0] ar_was, aw_was;
   reg [BUS_BITS:0] w_was;
 
   always @(posedge clk) begin
@@ -255,6 +259,7 @@ module wingrid_bench;
   endtask
 
   initial begin
+    if (!$value$plusargs("base=%h", base)) base = 0;
     if (!$value$plusargs("program=%h", program_address)) program_address = 0;
     if (!$value$plusargs("length=%d", program_length)) program_length = 1;
     if ($value$plusargs("memory=%s", file)) $readmemh(file, memory);
@@ -266,6 +271,8 @@ module wingrid_bench;
     rst <= 0;
     @(posedge clk);
     write_register(INTERRUPT_ENABLE, 1);
+    write_register(BASE, base[31:0]);
+    write_register(BASE_HIGH, base[63:32]);
     write_register(PROGRAM, program_address);
     write_register(PROGRAM_LENGTH, program_length);
     write_register(CONTROL, 1);

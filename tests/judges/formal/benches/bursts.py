@@ -7,10 +7,11 @@ from typing import ClassVar
 from amaranth.hdl import Module, Signal
 from request_rules import REQUESTS, legal_runs, request_rules
 from rules import Bench
-from small_configurations import NARROW_BUS
+from small_configurations import NARROW_BUS, page_bits
 
 from wingrid.hw.bus.bursts import Bursts, descriptor_layout
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 
 BEATS_BITS, RUNS_BITS = 6, 3
 """Enough for runs of several bursts and beyond a page's end; rules do not depend on sizes."""
@@ -25,7 +26,9 @@ class BurstsBench(Bench):
     def __init__(self, config: AcceleratorConfig = NARROW_BUS) -> None:
         self.config = config
         layout = descriptor_layout(BEATS_BITS, RUNS_BITS)
-        super().__init__({"descriptor_valid": 1, "descriptor": layout.size, "burst_ready": 1})
+        super().__init__(
+            {"descriptor_valid": 1, "descriptor": layout.size, "burst_ready": 1, "page": page_bits(config)}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -33,6 +36,7 @@ class BurstsBench(Bench):
         m.submodules.device = device = Bursts(self.config, BEATS_BITS, RUNS_BITS)
         descriptor, burst = device.descriptor, device.burst
         m.d.comb += [
+            device.base.eq(self.page << BASE_ALIGNMENT_BITS),
             descriptor.valid.eq(self.descriptor_valid),
             descriptor.payload.as_value().eq(self.descriptor),
             burst.ready.eq(self.burst_ready),

@@ -8,12 +8,13 @@ from amaranth.hdl import Module, Signal
 from bus_ports import drive, free
 from master_rules import MASTER_READS, MASTER_WRITES, check_reads, check_writes
 from rules import Bench
-from small_configurations import SMALL
+from small_configurations import SMALL, page_bits
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.core import Core
 from wingrid.hw.isa import Fault
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 
 
 class CoreBench(Bench):
@@ -31,7 +32,7 @@ class CoreBench(Bench):
         super().__init__(
             {
                 **free(axi.read_channels(config)), **free(axi.write_channels(config)),
-                "start": 1, "hold": 1, "first_line": 26, "length": 24,
+                "start": 1, "hold": 1, "page": page_bits(config), "first_line": 26, "length": 24,
             }
         )  # fmt: skip
 
@@ -45,6 +46,7 @@ class CoreBench(Bench):
         m.d.comb += [
             device.start.eq(self.start),
             device.hold.eq(self.hold),
+            device.base.eq(self.page << BASE_ALIGNMENT_BITS),
             device.program.eq(self.first_line << 6),
             device.length.eq(self.length),
         ]

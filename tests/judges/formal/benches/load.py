@@ -7,7 +7,7 @@ from typing import ClassVar
 from amaranth.hdl import Module, Signal
 from request_rules import RUNS, legal_runs
 from rules import Bench
-from small_configurations import NARROW_BUS
+from small_configurations import NARROW_BUS, page_bits
 
 from wingrid.hw.bus.read_master import read_beat
 from wingrid.hw.config import AcceleratorConfig
@@ -15,6 +15,7 @@ from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.isa import Load, Semaphore
 from wingrid.hw.load.load_engine import LoadEngine
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 
 
 class LoadBench(Bench):
@@ -32,6 +33,7 @@ class LoadBench(Bench):
             {
                 "instruction_valid": 1, "instruction": dispatched(Load).size, "available": len(Semaphore),
                 "request_ready": 1, "beat": read_beat(config).size, "halt": 1,
+                "page": page_bits(config),
             }
         )  # fmt: skip
 
@@ -42,6 +44,7 @@ class LoadBench(Bench):
         m.submodules.device = device = LoadEngine(config)
         request, load = device.request, device.instruction.payload.instruction
         m.d.comb += [
+            device.base.eq(self.page << BASE_ALIGNMENT_BITS),
             device.instruction.valid.eq(self.instruction_valid),
             device.instruction.payload.as_value().eq(self.instruction),
             device.available.eq(self.available),

@@ -7,9 +7,10 @@ from typing import ClassVar
 from amaranth.hdl import Module, Mux, Signal
 from request_rules import RUNS, legal_runs
 from rules import Bench
-from small_configurations import NARROW_BUS
+from small_configurations import NARROW_BUS, page_bits
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.registers import BASE_ALIGNMENT_BITS
 from wingrid.hw.store.output_buffer import SEGMENT, OutputBuffer
 
 
@@ -28,6 +29,7 @@ class OutputBufferBench(Bench):
             {
                 "segment_valid": 1, "segment": SEGMENT.size, "result_valid": 1, "request_ready": 1,
                 "next_beat": 1, "released": 1, "released_beats": 9,
+                "page": page_bits(config),
             }
         )  # fmt: skip
 
@@ -39,6 +41,7 @@ class OutputBufferBench(Bench):
         segment, request = device.segment, device.request
         fields = segment.payload
         m.d.comb += [
+            device.base.eq(self.page << BASE_ALIGNMENT_BITS),
             segment.valid.eq(self.segment_valid),
             fields.as_value().eq(self.segment),
             device.results.valid.eq(self.result_valid),

@@ -9,10 +9,10 @@ from axi_rules import burst_is_legal
 from bus_ports import drive, free
 from master_rules import MASTER_READS, check_reads
 from rules import Bench, past
-from small_configurations import SMALL
+from small_configurations import BROAD_ADDRESSES
 
 from wingrid.hw.bus import axi
-from wingrid.hw.bus.read_master import READ_REQUEST, ReadMaster
+from wingrid.hw.bus.read_master import ReadMaster, read_request
 from wingrid.hw.config import AcceleratorConfig
 
 
@@ -21,16 +21,20 @@ class ReadMasterBench(Bench):
 
     rules: ClassVar = {
         **MASTER_READS,
+        "address": "a burst's address is that of the request taken in the cycle before",
         "RREADY": "R never waits",
         "beats find their reader": "a beat goes to whoever asked for its burst, in the next cycle",
         "final": "the last beat of a burst carries what its request said, no other beat ends a burst",
         "idle": "idle means that no burst is on the bus",
     }
-    witnesses: ClassVar = {"second read ends": "two bursts of several beats were read", "full": "no more may start"}
+    witnesses: ClassVar = {
+        "second read ends": "two bursts of several beats were read",
+        "full": "no more may start",
+    }
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = BROAD_ADDRESSES) -> None:
         self.config = config
-        request = READ_REQUEST.size
+        request = read_request(config).size
         super().__init__(
             {
                 **free(axi.read_channels(config)),
@@ -56,6 +60,10 @@ class ReadMasterBench(Bench):
             self.assume(~port.valid | burst_is_legal(config, port.payload.address, port.payload.beats_less_one + 1))
         check_reads(self, m, config, bus)
         self.rule(m, "RREADY", bus.rready)
+
+        taken = (device.fetch.valid & device.fetch.ready) | (device.load.valid & device.load.ready)
+        expected = past(m, Mux(device.fetch.valid, device.fetch.payload.address, device.load.payload.address))
+        self.rule(m, "address", ~past(m, taken) | (bus.arvalid & (bus.araddr == expected)))
 
         # Who asked, oldest first.
         depth = config.reads_in_flight

@@ -7,7 +7,7 @@ from typing import ClassVar
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from bus_ports import drive, free
 from rules import Bench, past, steady
-from small_configurations import SMALL
+from small_configurations import BROAD_ADDRESSES
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import AcceleratorConfig
@@ -31,6 +31,7 @@ class RegisterFileBench(Bench):
         "after reset": "A3.1.2: BVALID and RVALID are low in the first cycle after reset",
         "PROGRAM": "takes the strobed bytes of a write to it, but for the low bits, and no others",
         "PROGRAM_LENGTH": "takes the strobed bytes of a write to it, unless they do not fit",
+        "BASE": "takes the strobed bytes of a write to either of its words, but for the low bits and what does not fit",
         "refusals": "SLVERR for what cannot be written, and nothing else",
         "START": "starts at a write of bit 0 of CONTROL, unless running, faulty or resetting",
         "RESET": "resets at a write of bit 1 of CONTROL",
@@ -44,7 +45,7 @@ class RegisterFileBench(Bench):
         "refused": "a write was refused after one was not",
     }
 
-    def __init__(self, config: AcceleratorConfig = SMALL) -> None:
+    def __init__(self, config: AcceleratorConfig = BROAD_ADDRESSES) -> None:
         self.config = config
         super().__init__(
             {
@@ -88,8 +89,10 @@ class RegisterFileBench(Bench):
         self.rule(m, "no overrun", ~(aw & address_taken & ~fresh) & ~(w & content_taken & ~fresh))
         due = past(m, address_taken & content_taken & ~bus.bvalid)
         self.rule(m, "write answered", ~due | bus.bvalid)
-        self.rule(m, "read answered", ~past(m, ar) | bus.rvalid)
-        reading = past(m, ar | (bus.rvalid & ~r))
+        # A read looks in the cycle after its address was taken.
+        looks = past(m, ar)
+        self.rule(m, "read answered", ~past(m, looks) | bus.rvalid)
+        reading = past(m, looks | (bus.rvalid & ~r))
         self.rule(m, "R after AR", ~bus.rvalid | reading)
 
         def written(register: Register) -> Value:
@@ -104,12 +107,19 @@ class RegisterFileBench(Bench):
         fits = bits[24:] == 0
         taken = Mux(written(Register.PROGRAM_LENGTH) & fits, (length & ~mask[:24]) | bits[:24], length)
         self.rule(m, "PROGRAM_LENGTH", device.length == taken)
+        base, beyond = past(m, device.base), self.config.address_bits - 32
+        reached = bits[beyond:] == 0
+        low = Mux(written(Register.BASE), (base[:32] & ~mask) | (bits & ~Const(4095, 32)), base[:32])
+        high = (base[32:] & ~mask[:beyond]) | bits[:beyond]
+        page = Cat(low, Mux(written(Register.BASE_HIGH) & reached, high, base[32:]))
+        self.rule(m, "BASE", device.base == page)
         writable = [
             address == register
             for register, fields in FIELDS.items()
             if {field.access for field in fields} != {Access.READ}
         ]
         accepted = Cat(writable).any() & ((address != Register.PROGRAM_LENGTH) | fits)
+        accepted &= (address != Register.BASE_HIGH) | reached
         self.rule(m, "refusals", ~fresh | ((bus.bresp == axi.RESPONSE_OKAY) == accepted))
         ready = past(m, ~self.running & (self.fault == 0) & ~self.resetting)
         started = past(m, device.start)
@@ -122,7 +132,8 @@ class RegisterFileBench(Bench):
             m.d.sync += may_pend.eq(1)
         self.rule(m, "interrupt", ~rises | may_pend)
 
-        # What each register held when its address was taken.
+        # What each register held when the read looked.
+        read_address = past(m, bus.araddr)
         constants = readings(self.config)
         values: dict[int, Value] = {int(register): Const(value, 32) for register, value in constants.items()}
         values |= {
@@ -132,23 +143,25 @@ class RegisterFileBench(Bench):
             int(Register.FAULT_PC): self.fault_pc,
             int(Register.PROGRAM): device.program,
             int(Register.PROGRAM_LENGTH): device.length,
+            int(Register.BASE): device.base[:32],
+            int(Register.BASE_HIGH): device.base[32:],
         }
         high = Signal(32)
         for counter in Counter:
             at = COUNTER_BITS * counter
             values[counter_address(counter)] = self.counters[at : at + 32]
             values[counter_address(counter) + 4] = high
-            with m.If(ar & (bus.araddr == counter_address(counter))):
+            with m.If(looks & (read_address == counter_address(counter))):
                 m.d.sync += high.eq(self.counters[at + 32 : at + 64])
         unseen = {int(Register.INTERRUPT_ENABLE), int(Register.INTERRUPT_PENDING)}
         found, known, tear = Signal(32), Signal(), Signal()
-        with m.Switch(bus.araddr):
+        with m.Switch(read_address):
             for where, value in values.items():
                 with m.Case(where):
                     m.d.comb += [found.eq(value), known.eq(1), tear.eq(value is high)]
             with m.Case(*unseen):
                 m.d.comb += known.eq(1)
-        watched = past(m, ar & ~Cat(bus.araddr == where for where in unseen).any())
+        watched = past(m, looks & ~Cat(read_address == where for where in unseen).any())
         was_found, was_known, was_tear = past(m, found), past(m, known), past(m, tear)
         right = (bus.rdata == was_found) & ((bus.rresp == axi.RESPONSE_OKAY) == was_known)
         self.rule(m, "reads", ~watched | was_tear | right)

@@ -12,7 +12,7 @@ from rules import Bench, past
 from small_configurations import SMALL
 
 from wingrid.hw.bus import axi
-from wingrid.hw.bus.write_master import WRITE_REQUEST, WriteMaster
+from wingrid.hw.bus.write_master import WriteMaster, write_request
 from wingrid.hw.config import AcceleratorConfig
 
 
@@ -33,7 +33,7 @@ class WriteMasterBench(Bench):
         super().__init__(
             {
                 **free(axi.write_channels(config)),
-                "request_valid": 1, "request": WRITE_REQUEST.size, "beat": 8 * config.bus_bytes, "halt": 1,
+                "request_valid": 1, "request": write_request(config).size, "beat": 8 * config.bus_bytes, "halt": 1,
             }
         )  # fmt: skip
 

@@ -1,0 +1,61 @@
+"""What is proved about the addresses of writes."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from amaranth.hdl import Module, Signal
+from bus_ports import drive, free
+from rules import Bench, past
+from small_configurations import BROAD_ADDRESSES
+
+from wingrid.hw.bus import axi
+from wingrid.hw.bus.write_master import WriteMaster, write_request
+from wingrid.hw.config import AcceleratorConfig
+
+
+class WriteAddressBench(Bench):
+    """The write master alone with any requests: what reaches AW."""
+
+    rules: ClassVar = {
+        "address": "a burst's address is its request's, in the order of requests",
+    }
+    witnesses: ClassVar = {"watched": "a request that stood behind another one reaches AW"}
+
+    def __init__(self, config: AcceleratorConfig = BROAD_ADDRESSES) -> None:
+        self.config = config
+        super().__init__(
+            {
+                **free(axi.write_channels(config)),
+                "request_valid": 1, "request": write_request(config).size, "halt": 1, "watch": 1,
+            }
+        )  # fmt: skip
+
+    def elaborate(self, platform: object) -> Module:
+        config = self.config
+        m = Module()
+        self.begin(m)
+        m.submodules.device = device = WriteMaster(config)
+        bus, request = device.bus, device.request
+        drive(m, bus, self, axi.write_channels(config))
+        m.d.comb += [
+            device.halt.eq(self.halt),
+            request.valid.eq(self.request_valid),
+            request.payload.eq(self.request),
+        ]
+        # One request, any of them: its address, and how many are ahead of it on their way to AW.
+        watched, ahead, watching = Signal(config.address_bits), Signal(range(device.requests(config) + 1)), Signal()
+        count, waited = Signal.like(ahead), Signal()
+        enters = request.valid & request.ready
+        fresh = bus.awvalid & ~past(m, bus.awvalid & ~bus.awready)
+        left = count - fresh
+        arrives = watching & fresh & (ahead == 0)
+        m.d.sync += count.eq(left + enters)
+        with m.If(~watching & enters & self.watch):
+            m.d.sync += [watching.eq(1), ahead.eq(left), watched.eq(request.payload.address), waited.eq(left != 0)]
+        with m.Elif(fresh):
+            m.d.sync += [watching.eq(watching & ~arrives), ahead.eq(ahead - 1)]
+        self.rule(m, "address", ~arrives | (bus.awaddr == watched))
+        self.witness(m, "watched", arrives & waited)
+        self.conclude(m)
+        return m
