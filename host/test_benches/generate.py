@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
 from collections.abc import Iterator, Mapping
 from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.hdl import Shape
 
+from wingrid.host.errors import UserError
+from wingrid.host.files import write_folder
 from wingrid.host.images.binary import EntryRecord
 from wingrid.host.images.image import BINARY, Image
 from wingrid.host.images.machines import SpecifiedMachine
 from wingrid.host.images.running import Machine, run_image
 from wingrid.hw import verilog
-from wingrid.hw.bus import axi
 from wingrid.hw.config import AXI_PAGE_BYTES
 from wingrid.hw.events import Event
 from wingrid.hw.registers import (
@@ -27,10 +29,12 @@ from wingrid.hw.registers import (
     counter_address,
     readings,
 )
-from wingrid.sim.memory import Dram
+from wingrid.hw.sliced_accelerator import SlicedAccelerator
+from wingrid.sim.memory import Dram, MemoryTiming
 from wingrid.sim.rtl.verilator import WAIVERS
 
 BENCH, NETWORK, MAKEFILE = "testbench.v", "network.vh", "Makefile"
+SOURCE = f"{verilog.TOP}.v"
 
 
 class Recorder:
@@ -59,22 +63,42 @@ class Recorder:
         return self.memory[tensor.offset : tensor.offset + tensor.layout.bytes].tobytes()
 
 
+def write_test_bench(
+    directory: Path,
+    image: Image,
+    inputs: Mapping[str, npt.NDArray],
+    text: str,
+    machine: Machine | None = None,
+    *,
+    register_slices: bool = False,
+) -> list[Path]:
+    """Write a folder with all that a simulator needs: the bench, the accelerator's Verilog ``text`` and the image.
+
+    The rest is as in ``bench_files``. Returns the paths. Raises ``UserError``; then nothing is written.
+    """
+    files = bench_files(image, inputs, machine, register_slices=register_slices)
+    return write_folder(directory, files | {SOURCE: text.encode(), BINARY: image.binary})
+
+
 def bench_files(
     image: Image,
     inputs: Mapping[str, npt.NDArray],
     machine: Machine | None = None,
     *,
-    source: str = f"{verilog.TOP}.v",
+    source: str = SOURCE,
     binary: str = BINARY,
+    register_slices: bool = False,
 ) -> dict[str, bytes]:
     """The files of a test bench, by name, that runs the image once on these inputs, by the manifest's names.
 
     ``machine`` says what the outputs must be, by default the executable specification; the cycles are the image's.
     What the host does between entries is done here, and its results are files. ``source`` and ``binary`` are the
     accelerator's Verilog and the image's binary file as seen from the bench's folder, without spaces; both are read
-    when the bench is made and run, and are not among the files. Raises ``UserError`` for inputs that are not the
-    network's.
+    when the bench is compiled and run, and are not among the files. With ``register_slices`` the Verilog is a
+    ``SlicedAccelerator``, and the image's memory is what the machine behind the slices sees. Raises ``UserError`` for
+    inputs that are not the network's, and for an image whose memory is too fast to have slices before it.
     """
+    timing = _before_slices(image.timing) if register_slices else image.timing
     recorder = Recorder(image, machine or SpecifiedMachine(image))
     run_image(image, recorder, inputs)
     files = {
@@ -84,9 +108,20 @@ def bench_files(
     for entry, (taken, left) in enumerate(zip(recorder.inputs, recorder.outputs, strict=True)):
         files |= {_file(entry, "input", place): content for place, content in enumerate(taken)}
         files |= {_file(entry, "output", place): content for place, content in enumerate(left)}
-    lines = [*_localparams(image, binary), *_network_task(image, binary)]
+    lines = [*_localparams(image, timing, binary), *_network_task(image, binary)]
     header = f"// What {BENCH} runs, and what is promised: network {_plain(image.manifest['network'])}. Generated."
     return files | {NETWORK: "\n".join([header, "", *lines, ""]).encode()}
+
+
+def _before_slices(timing: MemoryTiming) -> MemoryTiming:
+    """The memory that a sliced accelerator must have for its machine to see this one."""
+    added = SlicedAccelerator.added_latency
+    if min(timing.latency, timing.write_latency) <= added:
+        raise UserError(
+            f"the image is for a memory with latencies of {timing.latency} and {timing.write_latency} cycles; with "
+            f"register slices they are at least {added + 1}"
+        )
+    return dataclasses.replace(timing, latency=timing.latency - added, write_latency=timing.write_latency - added)
 
 
 def _file(entry: int, kind: str, place: int) -> str:
@@ -98,19 +133,20 @@ def _plain(name: str) -> str:
     return "".join(letter if " " <= letter <= "~" and letter not in '"\\' else "_" for letter in name)
 
 
-def _localparams(image: Image, binary: str) -> Iterator[str]:
-    config, timing, contents = image.config, image.timing, image.contents
+def _localparams(image: Image, timing: MemoryTiming, binary: str) -> Iterator[str]:
+    config, contents = image.config, image.contents
     dram = timing.dram or Dram()
     names = [*(entry.name for entry in contents.entries), *(tensor.name for tensor in contents.tensors), binary]
     sizes = [contents.tensors[place].layout.bytes for entry in contents.entries for place in entry.outputs]
     numbers = {
         "BUS_BYTES": config.bus_bytes,
-        "ADDRESS_BITS": _address_bits(image),
+        "ADDRESS_BITS": config.address_bits,
         "EVENTS": len(Event),
         "REGISTER_ADDRESS_BITS": REGISTER_ADDRESS_BITS,
         "MEMORY_BYTES": _memory_bytes(image),
         "MOST_EXPECTED": max(sizes),
         "LATENCY": timing.latency,
+        "WRITE_LATENCY": timing.write_latency,
         "BYTES_PER_CYCLE": timing.bytes_per_cycle,
         "BANKS": dram.banks if timing.dram else 0,
         "ROWS_OPEN": dram.banks,
@@ -149,17 +185,17 @@ def _network_task(image: Image, binary: str) -> Iterator[str]:
     for number, entry in reversed(list(enumerate(contents.entries))):
         for index, place in enumerate(entry.outputs):
             yield placed("spoil", _file(number, "output", index), place)
-    for word, register in enumerate(_base_registers()):
-        yield f"      write_register({register.name}, MEMORY_BASE[{32 * word} +: 32]);"
+    yield "      write_register(BASE, MEMORY_BASE[31:0]);"
+    yield "      write_register(BASE_HIGH, MEMORY_BASE[63:32]);"
     yield "      write_register(INTERRUPT_ENABLE, 1);"
     for number, entry in enumerate(contents.entries):
-        name, patience = _plain(entry.name), 2 * entry.cycles + 10_000
+        name = _plain(entry.name)
         for index, place in enumerate(entry.inputs):
             yield placed("load", _file(number, "input", index), place)
-        yield f'      run("{name}", {entry.program}, {entry.instructions}, 64\'d{patience});'
+        yield f'      run("{name}", {entry.program}, {entry.instructions}, 64\'d{entry.cycles});'
         for index, place in enumerate(entry.outputs):
             yield placed("compare", _file(number, "output", index), place, name=True)
-        yield f'      check_cycles("{name}", 64\'d{entry.cycles});'
+        yield f'      check_cycles("{name}");'
     yield "    end"
     yield "  endtask"
 
@@ -169,18 +205,9 @@ def _memory_bytes(image: Image) -> int:
     return -(-image.contents.memory_bytes // AXI_PAGE_BYTES) * AXI_PAGE_BYTES
 
 
-def _address_bits(image: Image) -> int:
-    return Shape.cast(axi.read_channels(image.config).members["araddr"].shape).width
-
-
 def _base(image: Image) -> int:
-    """Where the memory lies on the bus: as high as it can, for an accelerator that can be told where."""
-    return (1 << _address_bits(image)) - _memory_bytes(image) if _base_registers() else 0
-
-
-def _base_registers() -> list[Register]:
-    """Those that hold the base, low word first."""
-    return [Register[name] for name in ("BASE", "BASE_HIGH") if name in Register.__members__]
+    """Where the memory lies on the bus: as high as it can, so that every bit of an address matters."""
+    return (1 << image.config.address_bits) - _memory_bytes(image)
 
 
 def _register(address: int) -> str:
@@ -195,24 +222,27 @@ def _makefile(source: str) -> str:
     waivers = " ".join(f"-Wno-{name}" for name in sorted(WAIVERS))
     return f"""\
 # make icarus, make verilator: compile the accelerator with its test bench, run it, fail unless all is as promised.
+# What is compiled goes to the folder BUILD. SEED is of the values that Verilator's registers have before reset.
 VERILATOR = verilator
+BUILD = .
+SEED = 1
 SOURCES = {source} {BENCH}
 
 .PHONY: all icarus verilator
 .DELETE_ON_ERROR:
 all: icarus verilator
 
-icarus: icarus.vvp
+icarus: $(BUILD)/icarus.vvp
 \tvvp -N $<
 
-verilator: verilated/Vtestbench
-\t$<
+verilator: $(BUILD)/verilated/Vtestbench
+\t$< +verilator+rand+reset+2 +verilator+seed+$(SEED)
 
-icarus.vvp: $(SOURCES) {NETWORK}
+$(BUILD)/icarus.vvp: $(SOURCES) {NETWORK}
 \tiverilog -g2005 -s testbench -o $@ $(SOURCES)
 
 # Verilator's makefile in its Python package has neither of the last two flags for the compiler; others' have both.
-verilated/Vtestbench: $(SOURCES) {NETWORK}
+$(BUILD)/verilated/Vtestbench: $(SOURCES) {NETWORK}
 \t$(VERILATOR) --binary --timing -j 0 --x-initial unique --top-module testbench {waivers} \\
-\t\t-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include -Mdir verilated $(SOURCES)
+\t\t-CFLAGS -std=gnu++20 -MAKEFLAGS CFG_CXXFLAGS_PCH_I=-include -Mdir $(@D) $(SOURCES)
 """
