@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog silicon lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog silicon area-points flow lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -67,6 +67,17 @@ hostile: $(VENV)/.tests-installed
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.silicon
+
+# Arrays of many shapes on each family of chips, from which areas of others are predicted; an hour, the first time.
+area-points: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.area_points
+
+# digits for a board, from fit to routed clock and back through its receipt, and VGG-16 for another; an hour or two.
+flow: $(VENV)/.tests-installed
+	rm -rf build/flow && mkdir -p build/flow
+	$(BIN)/wingrid build digits --target ulx3s -o build/flow/digits-on-ulx3s
+	$(BIN)/wingrid check build/flow/digits-on-ulx3s
+	$(BIN)/wingrid build vgg16 --target pynq-z2 --clock 100 --no-route -o build/flow/vgg16-on-pynq-z2
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

@@ -141,17 +141,24 @@ class AcceleratorConfig:
         return self.rows * self.cols
 
     @property
+    def block_memories(self) -> dict[str, tuple[int, int]]:
+        """Depth and width in bits of each buffer of the datapath: block memories, with one write and one read port."""
+        memories = {
+            "inputs": (self.input_buffer, 8 * self.rows),
+            "weights": (self.weight_buffer, 8 * self.cols),
+            "parameters": (self.parameter_entries, 8 * self.cols),
+            "accumulators 0": (self.accumulators, self.cols * self.accumulator_bits),
+            "accumulators 1": (self.accumulators, self.cols * self.accumulator_bits),
+            "outputs": (self.output_buffer, 8 * self.bus_bytes),
+        }
+        if self.winograd:
+            memories["transformed"] = (2 * self.accumulators, self.rows * self.activation_bits)
+        return memories
+
+    @property
     def on_chip_bytes(self) -> int:
         """All buffers of the datapath together, rounded up to whole bytes."""
-        bits = (
-            self.input_buffer * self.rows * 8
-            + self.weight_buffer * self.cols * 8
-            + 2 * self.accumulators * self.cols * self.accumulator_bits
-            + self.parameter_blocks * self.cols * 64
-            + self.output_buffer * self.bus_bytes * 8
-            + (2 * self.accumulators * self.rows * self.activation_bits if self.winograd else 0)
-        )
-        return -(-bits // 8)
+        return -(-sum(depth * width for depth, width in self.block_memories.values()) // 8)
 
     def as_dict(self) -> dict[str, int]:
         """The fields, followed by the two derived sizes that reports show."""

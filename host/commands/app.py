@@ -10,6 +10,8 @@ import sys
 
 import typer
 
+from wingrid.host.commands.build import build
+from wingrid.host.commands.check import check
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.fetch import fetch
 from wingrid.host.commands.filter import filter_picture
@@ -42,6 +44,8 @@ app.command("filter")(filter_picture)
 app.command()(matmul)
 app.command()(verilog)
 app.command()(synth)
+app.command()(build)
+app.command()(check)
 app.command()(quantize)
 app.command()(fetch)
 app.command()(networks)

@@ -37,7 +37,7 @@ class SpecifiedMachine:
 
 
 class RtlMachine:
-    """The Verilated accelerator, with the image at ``base`` on its bus.
+    """The Verilated accelerator, or the ``verilog`` of one, with the image at ``base`` on its bus.
 
     After each entry ``differences`` has how its time differs from the timing model's.
     """
@@ -51,6 +51,7 @@ class RtlMachine:
         seed: int = 1,
         progress: Callable[[int], None] | None = None,
         waves: Path | None = None,
+        verilog: str | None = None,
     ) -> None:
         self._image = image
         self._progress = progress
@@ -61,6 +62,7 @@ class RtlMachine:
             base=base,
             seed=seed,
             waves=waves,
+            verilog=verilog,
         )
         self.differences: dict[str, str | None] = {}
 

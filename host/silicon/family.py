@@ -35,6 +35,8 @@ class Family:
     """Look-up tables that each kind of cell takes: carry chains and small memories are made of them."""
     free: tuple[str, ...] = ()
     """Cells that take none of what is counted: multiplexers beside look-up tables, inverters, buffers."""
+    naming: str = ""
+    """What gives each cell the name of a signal beside it, where the synthesis does not do so by itself."""
     for_large_memories: str = ""
     """An option of the synthesis, for chips that have a second, larger kind of block RAM."""
     router: Router | None = None
@@ -117,6 +119,7 @@ FAMILIES = {
         {**_XILINX, "DSP48E1": (MULTIPLIER, 1), "RAMB36E1": (MEMORY, 1), "RAMB18E1": (MEMORY, 0.5)},
         _XILINX_LOGIC,
         _XILINX_FREE,
+        naming="autoname",
     ),
     "xcup": Family(
         "synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
@@ -129,6 +132,7 @@ FAMILIES = {
         },
         _XILINX_LOGIC,
         _XILINX_FREE,
+        naming="autoname",
         for_large_memories="-uram",
     ),
 }

@@ -83,14 +83,14 @@ def path_table(result: SynthResult) -> Table:
     shown = compact_table(f"the slowest path, seed {result.routes[0].seed}", "signal")
     for name, side in (("cells ns", "right"), ("wires ns", "right"), ("at ns", "right"), ("file", "left")):
         shown.add_column(name, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    for hop in _hops(result.routes[0].path):
+    for hop in hops(result.routes[0].path):
         figures = (f"{count:.2f}" for count in (hop.inside, hop.wire, hop.arrival))
         shown.add_row(hop.signal, *figures, result.files.get(hop.part, ""))
     return shown
 
 
 @dataclass
-class _Hop:
+class Hop:
     """All that a path has to do with one signal, as a carry chain has with its sum."""
 
     signal: str
@@ -100,20 +100,21 @@ class _Hop:
     arrival: float
 
 
-def _hops(path: Sequence[Step]) -> list[_Hop]:
-    hops: list[_Hop] = []
+def hops(path: Sequence[Step]) -> list[Hop]:
+    """A path by the signals that it goes along."""
+    found: list[Hop] = []
     arrival = inside = 0.0
     for step in path:
         arrival += step.nanoseconds
         if step.kind != "routing":
             inside += step.nanoseconds
             continue
-        if not hops or (step.signal and step.signal != hops[-1].signal):
-            hops.append(_Hop(step.signal, step.part, 0.0, 0.0, 0.0))
-        hop = hops[-1]
+        if not found or (step.signal and step.signal != found[-1].signal):
+            found.append(Hop(step.signal, step.part, 0.0, 0.0, 0.0))
+        hop = found[-1]
         hop.inside, hop.wire, hop.arrival = hop.inside + inside, hop.wire + step.nanoseconds, arrival
         inside = 0.0
-    return hops
+    return found
 
 
 def ends_table(result: SynthResult) -> Table:

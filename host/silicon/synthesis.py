@@ -37,7 +37,8 @@ def script(target: Target) -> str:
     """What yosys does for the target."""
     family = FAMILIES[target.family]
     large = f" {family.for_large_memories}" if target.large_memories and family.for_large_memories else ""
-    return f"read_verilog {verilog.TOP}.v {TOP}.v; {family.synthesis}{large} -top {TOP}; write_json {NETLIST}"
+    names = f" {family.naming};" if family.naming else ""
+    return f"read_verilog {verilog.TOP}.v {TOP}.v; {family.synthesis}{large} -top {TOP};{names} write_json {NETLIST}"
 
 
 def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], None]) -> Path:

@@ -72,6 +72,22 @@ def find_target(name: str) -> Target:
     return _target(chip, speed, chips[chip])
 
 
+def larger_target(target: Target) -> Target | None:
+    """The built-in chip of the same family that is next in size, of the slowest grade that is as fast."""
+    larger = [
+        (entry["multipliers"], entry["logic"], chip)
+        for chip, entry in built_in().items()
+        if entry["family"] == target.family
+        and entry["multipliers"] > target.multipliers
+        and entry["logic"] > target.logic
+    ]
+    if not larger:
+        return None
+    *_, chip = min(larger)
+    speeds = built_in()[chip]["speeds"]
+    return _target(chip, next((speed for speed in speeds if speed >= target.speed), speeds[-1]), built_in()[chip])
+
+
 def _own_target(file: Path) -> Target:
     """The only entry of a user's file, at its first speed grade."""
     try:

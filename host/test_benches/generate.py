@@ -74,33 +74,34 @@ def write_test_bench(
 ) -> list[Path]:
     """Write a folder with all that a simulator needs: the bench, the accelerator's Verilog ``text`` and the image.
 
-    The rest is as in ``bench_files``. Returns the paths. Raises ``UserError``; then nothing is written.
+    It runs the image once on these inputs, by the manifest's names. ``machine`` says what the outputs must be, by
+    default the executable specification. The rest is as in ``bench_files``. Returns the paths. Raises ``UserError``,
+    also for inputs that are not the network's; then nothing is written.
     """
-    files = bench_files(image, inputs, machine, register_slices=register_slices)
+    recorder = Recorder(image, machine or SpecifiedMachine(image))
+    run_image(image, recorder, inputs)
+    files = bench_files(image, recorder, register_slices=register_slices)
     return write_folder(directory, files | {SOURCE: text.encode(), BINARY: image.binary})
 
 
 def bench_files(
     image: Image,
-    inputs: Mapping[str, npt.NDArray],
-    machine: Machine | None = None,
+    recorder: Recorder,
     *,
     source: str = SOURCE,
     binary: str = BINARY,
     register_slices: bool = False,
 ) -> dict[str, bytes]:
-    """The files of a test bench, by name, that runs the image once on these inputs, by the manifest's names.
+    """The files of a test bench, by name, that runs the image once on what it was run on here with ``recorder``.
 
-    ``machine`` says what the outputs must be, by default the executable specification; the cycles are the image's.
-    What the host does between entries is done here, and its results are files. ``source`` and ``binary`` are the
+    Each entry must leave what it left then, in the image's cycles. What the host does between entries was done then,
+    and its results are files. ``source`` and ``binary`` are the
     accelerator's Verilog and the image's binary file as seen from the bench's folder, without spaces; both are read
     when the bench is compiled and run, and are not among the files. With ``register_slices`` the Verilog is a
     ``SlicedAccelerator``, and the image's memory is what the machine behind the slices sees. Raises ``UserError`` for
-    inputs that are not the network's, and for an image whose memory is too fast to have slices before it.
+    an image whose memory is too fast to have slices before it.
     """
     timing = _before_slices(image.timing) if register_slices else image.timing
-    recorder = Recorder(image, machine or SpecifiedMachine(image))
-    run_image(image, recorder, inputs)
     files = {
         BENCH: (resources.files(__package__) / BENCH).read_bytes(),
         MAKEFILE: _makefile(source).encode(),

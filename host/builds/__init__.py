@@ -1,0 +1,1 @@
+"""A network and a target made into a folder that holds everything a board needs, with a receipt of what was checked."""

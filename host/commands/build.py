@@ -1,0 +1,98 @@
+"""``wingrid build``: from a network and a target to a folder with everything that a board needs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from wingrid.host.commands.named_values import named_shapes
+from wingrid.host.commands.options import ConfigFile, Fields, Int8Kernels, JsonFile, Shapes
+from wingrid.host.commands.progress import Bar
+from wingrid.host.errors import UserError
+from wingrid.host.execution.clock import assumed
+from wingrid.host.execution.setup import configuration
+from wingrid.host.reports.output import Deliverables
+from wingrid.sim.memory import MemoryTiming
+
+
+def build(
+    network: Annotated[
+        str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file.")
+    ],
+    target: Annotated[
+        str,
+        typer.Option(
+            "--target", metavar="T", help="A board (ulx3s, pynq-z2 ...), a chip (ecp5-85k-6 ...), or your FILE.toml."
+        ),
+    ],
+    output: Annotated[
+        Path, typer.Option("-o", "--output", metavar="DIR", help="Folder: new, empty, or an earlier build.")
+    ],
+    objective: Annotated[
+        str, typer.Option("--objective", metavar="O", help="What to be best at: images-per-second, energy or area.")
+    ] = "images-per-second",
+    fps: Annotated[
+        float | None,
+        typer.Option("--fps", metavar="N", help="The smallest accelerator that makes N images per second."),
+    ] = None,
+    route: Annotated[bool, typer.Option("--route/--no-route", help="Place and route, which takes long.")] = True,
+    clock: Annotated[
+        float | None, typer.Option("--clock", metavar="MHZ", help="Assume this clock, where none is known.")
+    ] = None,
+    latency: Annotated[
+        int | None, typer.Option("--latency", metavar="CYCLES", help="Memory read latency; the board's, or 40.")
+    ] = None,
+    bytes_per_cycle: Annotated[
+        int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; the board's, or 16.")
+    ] = None,
+    shape: Shapes = None,
+    int8_kernels: Int8Kernels = True,
+    config: ConfigFile = None,
+    set_: Fields = None,
+    json: JsonFile = None,
+) -> None:
+    """Fit an accelerator to a network and a chip, and write all that a board needs, with a receipt of what was checked.
+
+    Verilog, the network as one image, C driver, test bench, report.html. What is not set is chosen.
+    """
+    # Imported here: what other commands do without.
+    from wingrid.host.builds.build import built, free_fields
+    from wingrid.host.builds.contents import PAGE, RECEIPT
+    from wingrid.host.builds.estimating import image_estimator
+    from wingrid.host.builds.order import Order
+    from wingrid.host.builds.summary import build_table
+    from wingrid.host.builds.users_files import network_of, target_of, users_files
+    from wingrid.host.fitting.fit import Objective, Wanted
+    from wingrid.host.silicon.board import find_place
+
+    if objective not in (known := [kind.value for kind in Objective]):
+        raise UserError(f"unknown objective {objective!r}; there are {', '.join(known)}")
+    if fps is not None and not fps > 0:
+        raise UserError(f"--fps {fps:g} must be above 0")
+    chip, board = find_place(target)
+    mhz = assumed(clock).mhz if clock is not None else None
+    fixed = configuration(config, set_)
+    shapes = named_shapes(shape)
+    timing = None
+    if latency is not None or bytes_per_cycle is not None:
+        usual = MemoryTiming.for_bus(fixed.bus_bytes)
+        timing = MemoryTiming(latency or usual.latency, bytes_per_cycle or usual.bytes_per_cycle)
+    # What a configuration file says is set, whether or not it is the default.
+    free = frozenset() if config is not None else free_fields(set_ or ())
+    deliverables = Deliverables(json, None)
+    order = Order(
+        network_of(network), target_of(target), objective, fps, tuple(set_ or ()), clock, latency, bytes_per_cycle,
+        route, int8_kernels, shapes,
+    )  # fmt: skip
+    wanted = Wanted(chip, Objective(objective), fps, board, mhz, timing, fixed, free)
+    with Bar(network) as bar:
+        estimate = image_estimator(network, shapes, int8_kernels=int8_kernels, listener=bar)
+        found = built(order, users_files(network, target), wanted, estimate, output, bar.says)
+    deliverables.hand_over(
+        found.receipt.as_text,
+        str,
+        lambda: [build_table(found.receipt, found.larger)],
+        [f"{output / PAGE} shows it, {output / RECEIPT} has all figures."],
+    )

@@ -1,0 +1,122 @@
+"""The search finds what exhaustion finds, says what binds, and refuses what cannot be in a sentence."""
+
+import dataclasses
+
+import pytest
+
+from wingrid.host.errors import UserError
+from wingrid.host.estimates.estimate import estimator
+from wingrid.host.execution.network_result import NetworkResult
+from wingrid.host.execution.setup import Setup
+from wingrid.host.fitting.area_model import predicted_area
+from wingrid.host.fitting.bound import cycles_at_least, microjoules_at_least
+from wingrid.host.fitting.fit import ROOM, Objective, Wanted, fitted
+from wingrid.host.fitting.space import LADDERS, meshes, steps
+from wingrid.host.reports.report import Report
+from wingrid.host.silicon.target import find_target
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import MemoryTiming
+
+TARGET = find_target("ecp5-45k-6")
+SMALL = AcceleratorConfig(
+    rows=2,
+    cols=2,
+    input_buffer=4096,
+    weight_buffer=1152,
+    accumulators=256,
+    parameter_blocks=64,
+    output_buffer=64,
+    burst_beats=32,
+)
+MESH = frozenset({"rows", "cols", "winograd", "bus_bytes", "burst_beats"})
+EVERYTHING = frozenset(field.name for field in dataclasses.fields(AcceleratorConfig))
+
+by_model = estimator("digits", None, None)
+
+
+def estimate(setup: Setup) -> NetworkResult:
+    return by_model(setup, None)
+
+
+@pytest.fixture(scope="module")
+def layers() -> list:
+    return [result.layer for result in estimate(Setup("timing", SMALL, MemoryTiming(40, 4))).layers]
+
+
+@pytest.fixture(scope="module")
+def exhausted() -> list[tuple[AcceleratorConfig, int, float, float]]:
+    """Every mesh with these buffers that fits: cycles, energy and largest share."""
+    found = []
+    for config in meshes(SMALL, MESH):
+        share = predicted_area(config, TARGET.family).share(TARGET)
+        if all(part <= ROOM[name] for name, part in share.items()):
+            timing = MemoryTiming.for_bus(config.bus_bytes)
+            total = Report(estimate(Setup("timing", config, timing))).as_dict()["total"]
+            found.append((config, total["cycles"], total["energy_uj"]["total"], max(share.values())))
+    return found
+
+
+def test_bounds_are_never_above_what_is_exact(layers: list, exhausted: list) -> None:
+    assert len(exhausted) > 8
+    for config, cycles, energy, _ in exhausted:
+        assert cycles_at_least(layers, config, MemoryTiming.for_bus(config.bus_bytes)) <= cycles
+        assert microjoules_at_least(layers, config) <= energy
+
+
+def test_bounds_are_worth_something(layers: list, exhausted: list) -> None:
+    config, cycles, energy, _ = min(exhausted, key=lambda entry: entry[1])
+    assert cycles_at_least(layers, config, MemoryTiming.for_bus(config.bus_bytes)) > cycles / 4
+    assert microjoules_at_least(layers, config) > energy / 10
+
+
+@pytest.mark.parametrize("objective", Objective)
+def test_the_best_mesh_is_that_of_exhaustion(layers: list, exhausted: list, objective: Objective) -> None:
+    fit = fitted(estimate, layers, Wanted(TARGET, objective, mhz=100, fixed=SMALL, free=MESH))
+    number = {Objective.THROUGHPUT: 1, Objective.ENERGY: 2}
+    if objective is Objective.AREA:
+        best = min(exhausted, key=lambda entry: entry[1] * entry[3])
+    else:
+        best = min(exhausted, key=lambda entry: entry[number[objective]])
+    assert fit.candidates[0].config == best[0]
+    assert fit.candidates[0].cycles == best[1]
+    assert fit.meshes == len(exhausted)
+    assert fit.left == 0
+    assert fit.bounded + fit.timed == len(exhausted)
+
+
+def test_so_many_images_per_second_take_the_smallest_mesh_that_makes_them(layers: list, exhausted: list) -> None:
+    fps = 1e8 / sorted(cycles for _, cycles, _, _ in exhausted)[len(exhausted) // 2]
+    fit = fitted(estimate, layers, Wanted(TARGET, fps=fps, mhz=100, fixed=SMALL, free=MESH))
+    enough = [entry for entry in exhausted if 1e8 / entry[1] >= fps]
+    assert max(fit.candidates[0].share.values()) == min(share for *_, share in enough)
+    assert all(candidate.images_per_second >= fps for candidate in fit.candidates)
+
+
+def test_buffers_are_enlarged_until_that_gains_nothing(layers: list) -> None:
+    wanted = Wanted(TARGET, mhz=100, fixed=SMALL, free=frozenset(LADDERS) | {"burst_beats"})
+    fit = fitted(estimate, layers, wanted)
+    best = fit.candidates[0]
+    assert (best.config.rows, best.config.cols, best.config.winograd) == (2, 2, 4)
+    for config in steps(best.config, wanted.free):
+        share = predicted_area(config, TARGET.family).share(TARGET)
+        if all(part <= ROOM[name] for name, part in share.items()):
+            cycles = Report(estimate(Setup("timing", config, best.timing))).as_dict()["total"]["cycles"]
+            assert cycles >= best.cycles * 0.999
+
+
+def test_what_is_out_of_reach_is_said_with_what_binds(layers: list) -> None:
+    wanted = Wanted(TARGET, fps=1e6, mhz=100, fixed=SMALL, free=MESH)
+    with pytest.raises(UserError, match=r"--fps 1e\+06 is out of reach on ecp5-45k-6: .* images per second at 100 MHz"):
+        fitted(estimate, layers, wanted)
+
+
+def test_frames_per_second_need_a_clock(layers: list) -> None:
+    wanted = Wanted(find_target("xc7z020"), fps=10, fixed=SMALL, free=MESH)
+    with pytest.raises(UserError, match="--fps needs a clock: Wingrid has no tool that places and routes"):
+        fitted(estimate, layers, wanted)
+
+
+def test_a_chip_without_room_is_refused(layers: list) -> None:
+    tiny = dataclasses.replace(TARGET, name="tiny", logic=4000)
+    with pytest.raises(UserError, match=r"tiny has no room: the smallest accelerator takes .* of its logic"):
+        fitted(estimate, layers, Wanted(tiny, mhz=100, free=EVERYTHING))
