@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog silicon area-points flow lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks silicon area-points flow lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -38,9 +38,9 @@ CASES := 1100
 verify: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
 
-# Judges of the Verilog that share nothing with what they judge; the quick part of each but netlist and slices is in
-# `make test`. Icarus Verilog and Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
-judges: lint-verilog icarus netlist slices formal hostile
+# Judges of the Verilog that share nothing with what they judge; the quick part of each but netlist, slices and soc is
+# in `make test`. Icarus Verilog and Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
+judges: lint-verilog icarus netlist slices formal hostile soc-checks
 
 lint-verilog: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest tests/judges/lint
@@ -63,6 +63,16 @@ formal: $(VENV)/.tests-installed
 
 hostile: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.judges.hostile.hostile_partner --rounds 1000
+
+# Digits on a whole SoC, of LiteX and VexRiscv, in simulation; the firmware's compiler comes from the distribution (Debian:
+# gcc-riscv64-unknown-elf).
+soc: $(VENV)/.soc-installed
+	$(BIN)/wingrid soc build/soc --network digits --images 2 --config configs/tiny-4x4.toml
+	$(BIN)/wingrid soc build/soc --memory litex-wishbone
+
+# The same as a judge of hardware, drivers and timing model, and what it says of a broken image; minutes.
+soc-checks: $(VENV)/.tests-installed
+	CI=true $(BIN)/python -m pytest tests/judges/soc/whole_soc.py
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed
@@ -95,10 +105,14 @@ $(VENV)/.installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e .
 	touch $@
 
+$(VENV)/.soc-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[soc]'
+	touch $@ $(VENV)/.installed
+
 $(VENV)/.tests-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[test]'
-	touch $@ $(VENV)/.installed
+	touch $@ $(VENV)/.installed $(VENV)/.soc-installed
 
 $(VENV)/.lint-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[test,lint]'
-	touch $@ $(VENV)/.installed $(VENV)/.tests-installed
+	touch $@ $(VENV)/.installed $(VENV)/.soc-installed $(VENV)/.tests-installed

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ctypes
 import dataclasses
+import functools
+import tomllib
 from dataclasses import dataclass
+from importlib import resources
+from typing import Any
 
 from wingrid.hw.config import AXI_PAGE_BYTES
 
@@ -50,6 +54,20 @@ class Dram:
 
 
 @dataclass(frozen=True)
+class Bridge:
+    """A bus bridge in front of memory that passes one burst after the other, beat by beat, and keeps nothing."""
+
+    read_beat: int
+    """Cycles from one beat of a read to the next."""
+    write_beat: int
+    """Cycles from one beat of a write to the next."""
+
+    def __post_init__(self) -> None:
+        for name in ("read_beat", "write_beat"):
+            _require_between(f"bridge {name}", getattr(self, name), 1)
+
+
+@dataclass(frozen=True)
 class MemoryTiming:
     """A memory whose reads and writes share one data bus.
 
@@ -86,17 +104,31 @@ class MemoryTiming:
        ``row_miss`` cycles without data.
     8. In the first ``refresh_cycles`` of each interval but the first no burst takes the bus; one under way goes on. A
        refresh closes all rows.
+
+    With ``bridge`` other points take the place of 1 to 4, ``write_latency`` is the number of cycles from a write's
+    address to its first data, and ``bytes_per_cycle`` is only what the bus carries at most. There is no ``dram`` then.
+
+    1. While a burst is under way ARREADY and AWREADY are low. Else the first address that is valid is taken in that
+       same cycle; of a read and a write the one of the kind that was not taken last, the read if none was yet.
+    2. Beat i of a read whose address is taken in cycle a is offered on R in cycle a + latency + i * read_beat, and the
+       next burst can be taken in the cycle after the last one. While RREADY is low it waits.
+    3. WREADY is high in cycle a + write_latency + i * write_beat for beat i of a write, and low in others; a beat that
+       is not valid then is waited for. B is offered in the cycle after the last beat, and the next burst can be
+       taken in the one after the response.
     """
 
     latency: int = 40
     bytes_per_cycle: int = 16
     dram: Dram | None = None
     write_latency: int = 1
+    bridge: Bridge | None = None
 
     def __post_init__(self) -> None:
         for name in ("latency", "bytes_per_cycle", "write_latency"):
             value = getattr(self, name)
             _require_between(f"memory timing {name}", value, 1)
+        if self.bridge and self.dram:
+            raise ValueError("memory timing dram and bridge exclude each other")
 
     @classmethod
     def for_bus(cls, bus_bytes: int, latency: int = 40) -> MemoryTiming:
@@ -116,6 +148,27 @@ class MemoryTiming:
         return -(-beats * bus_bytes // self.bytes_per_cycle)
 
 
+def memory_names() -> list[str]:
+    """The names that ``named_memory`` knows."""
+    return list(_named())
+
+
+def named_memory(name: str, bus_bytes: int) -> MemoryTiming:
+    """One of the memories of ``memories.toml``, on a bus of that width. Raises ``ValueError`` for another name."""
+    known = _named()
+    if name not in known:
+        raise ValueError(f"unknown memory {name!r}; there are {', '.join(known)}")
+    told = {field: value for field, value in known[name].items() if field != "about"}
+    bridge = Bridge(**told.pop("bridge")) if "bridge" in told else None
+    fastest = min(bridge.read_beat, bridge.write_beat) if bridge else 1
+    return MemoryTiming(**{"bytes_per_cycle": max(1, bus_bytes // fastest), **told, "bridge": bridge})
+
+
+@functools.cache
+def _named() -> dict[str, dict[str, Any]]:
+    return tomllib.loads((resources.files("wingrid.sim") / "memories.toml").read_text())
+
+
 class DramTiming(ctypes.Structure):
     """The structure ``DramTiming`` of ``sim/dram.hpp``."""
 
@@ -127,3 +180,22 @@ class DramTiming(ctypes.Structure):
     def of(cls, dram: Dram | None) -> DramTiming:
         """The structure for ``dram``; zeros stand for none."""
         return cls(**dataclasses.asdict(dram)) if dram else cls()
+
+
+class BusTiming(ctypes.Structure):
+    """The structure ``MemoryTiming`` of ``sim/rtl/memory.hpp``."""
+
+    _fields_ = [
+        *(
+            (name, ctypes.c_uint32)
+            for name in ("latency", "write_latency", "bytes_per_cycle", "read_beat", "write_beat")
+        ),
+        ("dram", DramTiming),
+    ]
+
+    @classmethod
+    def of(cls, timing: MemoryTiming) -> BusTiming:
+        """The structure for ``timing``; zeros stand for no bridge and no DRAM."""
+        read_beat, write_beat = (timing.bridge.read_beat, timing.bridge.write_beat) if timing.bridge else (0, 0)
+        dram = DramTiming.of(timing.dram)
+        return cls(timing.latency, timing.write_latency, timing.bytes_per_cycle, read_beat, write_beat, dram)

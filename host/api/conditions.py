@@ -9,10 +9,13 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, configuration, forced_algorithm
 from wingrid.host.silicon.known_clock import with_clock
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.memory import MemoryTiming, named_memory
 
 Config = AcceleratorConfig | Path | str | None
 """An accelerator: a configuration, the name of a TOML file, or ``None`` for the default one."""
+
+Memory = MemoryTiming | str | None
+"""The external memory: its timing, a name of ``wingrid.sim.memory.memory_names()``, or ``None`` for the usual one."""
 
 Setting = int | str
 """A field of the configuration that differs, or ``algorithm``."""
@@ -35,7 +38,7 @@ def shapes_by_name(shapes: Shapes) -> dict[str, tuple[int, ...]]:
 def setup_for(
     backend: str,
     config: Config,
-    memory: MemoryTiming | None,
+    memory: Memory,
     settings: Iterable[str],
     *,
     clock: float | None = None,
@@ -55,13 +58,22 @@ def setup_for(
     setup = Setup(
         backend,
         chosen,
-        memory or MemoryTiming.for_bus(chosen.bus_bytes),
+        _timing(memory, chosen.bus_bytes),
         jobs=jobs,
         waves=Path(waves) if waves is not None else None,
         algorithm=algorithm,
         trace=Path(trace) if trace is not None else None,
     )
     return with_clock(setup, clock, target)
+
+
+def _timing(memory: Memory, bus_bytes: int) -> MemoryTiming:
+    if not isinstance(memory, str):
+        return memory or MemoryTiming.for_bus(bus_bytes)
+    try:
+        return named_memory(memory, bus_bytes)
+    except ValueError as error:
+        raise UserError(str(error)) from None
 
 
 def configured(config: Config, fields: list[str] | None = None) -> AcceleratorConfig:

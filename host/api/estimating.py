@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from wingrid.host.api.conditions import Config, Setting, Shapes, as_texts, setup_for, shapes_by_name
+from wingrid.host.api.conditions import Config, Memory, Setting, Shapes, as_texts, setup_for, shapes_by_name
 from wingrid.host.api.outcomes import Estimate, Sweep
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.sweep import combinations, estimate_variants
 from wingrid.host.execution.setup import Setup
-from wingrid.sim.memory import MemoryTiming
 
 
 def estimate(
     network: str,
     *,
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     batch: int | None = None,
@@ -33,7 +32,8 @@ def estimate(
 
     ``network`` is a built-in one or the path of an .onnx file; ``layers`` leaves others than these out. ``config`` is
     a configuration, a TOML file or ``None`` for the default one; ``settings`` are fields that differ from it, or
-    ``algorithm``. ``memory`` defaults to a latency of 40 cycles and 16 bytes per cycle, or what a narrower bus carries.
+    ``algorithm``. ``memory`` is a timing or a name (``"litex-axi"``, see ``wingrid estimate --help``), by default a
+    latency of 40 cycles and 16 bytes per cycle, or what a narrower bus carries.
     Images per second are told at ``clock``, which is assumed, in MHz, or at the one that ``wingrid synth`` found for
     ``target`` (``"ecp5-85k-6"``); without either, or where nothing of the kind was found, they are ``None``. ``batch``
     counts images, 1 if it is left out. Of an ONNX model, ``shape`` is that of its input, by name if it has several;
@@ -63,7 +63,7 @@ def sweep(
     network: str,
     *,
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     batch: int | None = None,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.api.conditions import Config, Setting, as_texts, setup_for
+from wingrid.host.api.conditions import Config, Memory, Setting, as_texts, setup_for
 from wingrid.host.api.outcomes import Estimate, Run
 from wingrid.host.api.running import checked
 from wingrid.host.compiler.algorithms import algorithm_name
@@ -20,7 +20,6 @@ from wingrid.host.execution.network_run import run_single
 from wingrid.host.execution.setup import require_values
 from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair, Pool
 from wingrid.hw.isa import Instruction
-from wingrid.sim.memory import MemoryTiming
 
 
 @dataclass(frozen=True)
@@ -42,9 +41,7 @@ class LayerProgram:
         """The program, in order."""
         return self.compiled.instructions
 
-    def estimate(
-        self, *, memory: MemoryTiming | None = None, clock: float | None = None, target: str | None = None
-    ) -> Estimate:
+    def estimate(self, *, memory: Memory = None, clock: float | None = None, target: str | None = None) -> Estimate:
         """What the program takes, by the timing model; the arguments are those of ``wingrid.estimate``."""
         setup = setup_for("timing", self.compiled.config, memory, (), clock=clock, target=target)
         shape = self.layer.shape
@@ -56,7 +53,7 @@ class LayerProgram:
         x: npt.NDArray[np.int8],
         *,
         backend: str = "rtl",
-        memory: MemoryTiming | None = None,
+        memory: Memory = None,
         clock: float | None = None,
         target: str | None = None,
         waves: str | Path | None = None,

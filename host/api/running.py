@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.api.conditions import Config, Setting, Shapes, as_texts, setup_for, shapes_by_name
+from wingrid.host.api.conditions import Config, Memory, Setting, Shapes, as_texts, setup_for, shapes_by_name
 from wingrid.host.api.outcomes import Run
 from wingrid.host.errors import UserError
 from wingrid.host.execution.filter_run import run_filter
@@ -22,7 +22,6 @@ from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.filters import find_filter, from_values
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.layer import Operands
-from wingrid.sim.memory import MemoryTiming
 
 CORES = os.cpu_count() or 1
 
@@ -33,7 +32,7 @@ def run(
     *,
     backend: str = "rtl",
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     batch: int | None = None,
@@ -101,7 +100,7 @@ def run_picture(
     tile: int = 64,
     backend: str = "rtl",
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     jobs: int = CORES,
@@ -134,7 +133,7 @@ def filter_picture(
     stride: int = 1,
     backend: str = "rtl",
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     waves: str | Path | None = None,
@@ -162,7 +161,7 @@ def matmul(
     scale: float = 1.0,
     backend: str = "rtl",
     config: Config = None,
-    memory: MemoryTiming | None = None,
+    memory: Memory = None,
     clock: float | None = None,
     target: str | None = None,
     waves: str | Path | None = None,

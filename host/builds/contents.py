@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,18 +10,18 @@ import numpy.typing as npt
 
 from wingrid.host.builds.reference import Reference
 from wingrid.host.drivers.sources import driver_files
-from wingrid.host.errors import UserError
 from wingrid.host.images.building import build_image
 from wingrid.host.images.image import Image
+from wingrid.host.images.samples import as_npz, read_npz
 from wingrid.host.package.package import package_files
+from wingrid.host.soc.layout import HARDWARE, IMAGE, INPUTS, OUTPUTS
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import MemoryTiming
 
-HARDWARE, IMAGE, DRIVERS, EXPECTED, TEST_BENCH = "hardware", "image", "drivers", "expected", "test_bench"
-"""Folders of a build."""
+DRIVERS, TEST_BENCH = "drivers", "test_bench"
+"""Folders of a build, besides those that a SoC is made of."""
 VERILOG = f"{HARDWARE}/{verilog.TOP}.v"
-INPUTS, OUTPUTS = f"{EXPECTED}/inputs.npz", f"{EXPECTED}/outputs.npz"
 MODEL, TARGET = "network.onnx", "target.toml"
 """A user's own model and target."""
 RECEIPT, PAGE = "receipt.json", "report.html"
@@ -47,8 +46,18 @@ def driver_contents() -> dict[str, bytes]:
 
 
 def expected_files(reference: Reference) -> dict[str, bytes]:
-    """An input of the network, and the outputs that are right for it."""
-    return {INPUTS: as_npz(reference.inputs), OUTPUTS: as_npz(reference.outputs)}
+    """An input of the network, and the outputs that are right for it: one sample of each."""
+    return {INPUTS: as_npz(_stacked(reference.inputs)), OUTPUTS: as_npz(_stacked(reference.outputs))}
+
+
+def expected_inputs(folder: Path) -> dict[str, npt.NDArray]:
+    """The input of a build. Raises ``UserError``."""
+    return {name: samples[0] for name, samples in read_npz(folder / INPUTS).items()}
+
+
+def expected_outputs(folder: Path) -> dict[str, npt.NDArray]:
+    """The outputs that are right for it. Raises ``UserError``."""
+    return {name: samples[0] for name, samples in read_npz(folder / OUTPUTS).items()}
 
 
 def under(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
@@ -56,18 +65,5 @@ def under(folder: str, files: Mapping[str, bytes]) -> dict[str, bytes]:
     return {f"{folder}/{name}": content for name, content in files.items()}
 
 
-def as_npz(arrays: Mapping[str, npt.NDArray]) -> bytes:
-    """Arrays as the content of an .npz file, by their place, and their names as one more."""
-    content = io.BytesIO()
-    named = {f"array_{place}": value for place, value in enumerate(arrays.values())}
-    np.savez(content, names=np.array(list(arrays)), **named)  # type: ignore[arg-type]
-    return content.getvalue()
-
-
-def read_npz(path: Path) -> dict[str, npt.NDArray]:
-    """The arrays of ``as_npz`` by name. Raises ``UserError``."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {str(name): arrays[f"array_{place}"] for place, name in enumerate(arrays["names"])}
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"{path} does not hold the arrays of a build: {error}") from None
+def _stacked(arrays: Mapping[str, npt.NDArray]) -> dict[str, npt.NDArray]:
+    return {name: np.asarray(value)[None] for name, value in arrays.items()}

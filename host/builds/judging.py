@@ -51,8 +51,8 @@ def judged_rtl(folder: Path, image: Image, says: Says) -> tuple[Results, Recorde
     With it comes what each entry took and left in memory.
     """
     verilog = (folder / contents.VERILOG).read_text()
-    inputs = contents.read_npz(folder / contents.INPUTS)
-    expected = contents.read_npz(folder / contents.OUTPUTS)
+    inputs = contents.expected_inputs(folder)
+    expected = contents.expected_outputs(folder)
     promised = {entry.name: entry.cycles for entry in image.contents.entries}
     total = sum(promised.values())
 

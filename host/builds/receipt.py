@@ -16,6 +16,7 @@ from typing import Any
 from wingrid.host.builds.contents import RECEIPT
 from wingrid.host.builds.order import Order
 from wingrid.host.errors import UserError
+from wingrid.host.soc.layout import SOCS
 from wingrid.hw.verilog import version
 from wingrid.sim import tools
 
@@ -78,13 +79,13 @@ def is_build(folder: Path) -> bool:
 
 
 def hashes(folder: Path, apart: tuple[str, ...]) -> dict[str, str]:
-    """SHA-256 of all files of a folder by their paths, in order, but of those ``apart``."""
+    """SHA-256 of all files of a folder by their paths, but of those ``apart`` and of what a SoC made there."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = [path.relative_to(folder).as_posix() for path in paths]
     return {
         name: hashlib.sha256(path.read_bytes()).hexdigest()
         for name, path in zip(names, paths, strict=True)
-        if name not in apart
+        if name not in apart and not name.startswith(f"{SOCS}/")
     }
 
 

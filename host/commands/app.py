@@ -20,11 +20,13 @@ from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
 from wingrid.host.commands.run import run
+from wingrid.host.commands.soc import soc
 from wingrid.host.commands.synth import synth
 from wingrid.host.commands.verilog import verilog
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
 from wingrid.host.execution.network_result import ChecksFailed
+from wingrid.host.soc.checks import SocDiffers
 from wingrid.host.standard_output import ReaderGone, abandon_what_cannot_be_written
 from wingrid.hw.config import ConfigError
 from wingrid.sim.rtl.simulator import SimulationError
@@ -43,6 +45,7 @@ app.command()(estimate)
 app.command("filter")(filter_picture)
 app.command()(matmul)
 app.command()(verilog)
+app.command()(soc)
 app.command()(synth)
 app.command()(build)
 app.command()(check)
@@ -61,7 +64,7 @@ def main(arguments: list[str] | None = None) -> None:
         status = app(arguments, standalone_mode=False) or 0
     except (UserError, ConfigError, ToolMissing) as error:
         status = complain(error, 2)
-    except (ChecksFailed, MachineFault, SimulationError, BuildError) as error:
+    except (ChecksFailed, SocDiffers, MachineFault, SimulationError, BuildError) as error:
         status = complain(error, 1)
     except (ReaderGone, BrokenPipeError):
         status = NOBODY_READS

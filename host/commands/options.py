@@ -12,6 +12,7 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import (
     BACKENDS,
 )
+from wingrid.sim.memory import memory_names
 
 ConfigFile = Annotated[Path | None, typer.Option("--config", metavar="FILE.toml", help="Accelerator configuration.")]
 Fields = Annotated[
@@ -29,9 +30,16 @@ OnTarget = Annotated[
     str | None,
     typer.Option("--target", metavar="T", help="Take the clock that wingrid synth found on this chip: ecp5-85k-6 ..."),
 ]
-Latency = Annotated[int, typer.Option("--latency", metavar="CYCLES", help="Memory read latency.")]
+NamedMemory = Annotated[
+    str | None,
+    typer.Option(
+        "--memory", metavar="NAME", help=f"One of {', '.join(memory_names())}, in place of the next four options."
+    ),
+]
+Latency = Annotated[int | None, typer.Option("--latency", metavar="CYCLES", help="Memory read latency; 40.")]
 WriteLatency = Annotated[
-    int, typer.Option("--write-latency", metavar="CYCLES", help="Memory write latency: from last data to bus.")
+    int | None,
+    typer.Option("--write-latency", metavar="CYCLES", help="Memory write latency: from last data to bus; 1."),
 ]
 BytesPerCycle = Annotated[
     int | None, typer.Option("--bytes-per-cycle", metavar="BYTES", help="Memory bandwidth; 16, or the bus if narrower.")

@@ -6,13 +6,14 @@ import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from wingrid.host.compiler.algorithms import require_algorithm
 from wingrid.host.errors import UserError
 from wingrid.host.execution.clock import UNKNOWN, Clock
 from wingrid.host.files import require_writable
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Dram, MemoryTiming, named_memory
 
 BACKENDS = ("rtl", "golden", "timing")
 """What can stand for the accelerator: the Verilated RTL, the golden model, the timing model."""
@@ -61,9 +62,10 @@ class Setup:
         base: AcceleratorConfig | Path | None,
         settings: list[str] | None,
         *,
-        latency: int,
-        write_latency: int,
-        bytes_per_cycle: int | None,
+        memory: str | None = None,
+        latency: int | None = None,
+        write_latency: int | None = None,
+        bytes_per_cycle: int | None = None,
         dram: bool = False,
         jobs: int = 1,
         waves: Path | None = None,
@@ -72,12 +74,17 @@ class Setup:
         """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
         config = configuration(base, settings)
+        given = {"latency": latency, "write_latency": write_latency, "bytes_per_cycle": bytes_per_cycle}
+        told: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+        if memory is not None and (told or dram):
+            option = next(iter(told), "dram").replace("_", "-")
+            raise UserError(f"--memory {memory} says all of the memory: --{option} cannot go with it")
         try:
-            if bytes_per_cycle is None:
-                timing = MemoryTiming.for_bus(config.bus_bytes, latency)
+            if memory is not None:
+                timing = named_memory(memory, config.bus_bytes)
             else:
-                timing = MemoryTiming(latency, bytes_per_cycle)
-            timing = dataclasses.replace(timing, dram=Dram() if dram else None, write_latency=write_latency)
+                usual = MemoryTiming.for_bus(config.bus_bytes)
+                timing = dataclasses.replace(usual, dram=Dram() if dram else None, **told)
         except ValueError as error:
             raise UserError(str(error)) from None
         return cls(backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace)

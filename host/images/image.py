@@ -13,7 +13,7 @@ from typing import Any
 from wingrid.host.errors import UserError
 from wingrid.host.images.binary import Contents, DamagedImage, EntryRecord, TensorRecord, contents, require_sound
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 
 BINARY, MANIFEST = "image.bin", "image.json"
 
@@ -42,7 +42,8 @@ class Image:
         """The memory that the manifest's cycles are for."""
         memory = self.manifest["memory"]
         dram = Dram(**memory["dram"]) if memory["dram"] else None
-        return MemoryTiming(**{**memory, "dram": dram})
+        bridge = Bridge(**memory["bridge"]) if memory["bridge"] else None
+        return MemoryTiming(**{**memory, "dram": dram, "bridge": bridge})
 
     def entry(self, name: str) -> EntryRecord:
         """The entry point of that name."""

@@ -65,7 +65,7 @@ def labelled_digits(images: int | None, backend: str) -> Labelled:
     if images is None:
         images = RTL_IMAGES if backend == "rtl" else len(pixels)
     if not 1 <= images <= len(pixels):
-        raise UserError(f"--batch {images} must lie between 1 and {len(pixels)}, the number of test digits")
+        raise UserError(f"{images} digits must lie between 1 and {len(pixels)}, as many as there are")
     # The model was trained on pixels from 0 to 1.
     scaled = pixels[:images, None].astype(np.float32) / np.float32(255)
     return Labelled(scaled, labels[:images])

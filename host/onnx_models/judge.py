@@ -16,29 +16,31 @@ from wingrid.host.onnx_models.session import Value
 def difference(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], outputs: Values) -> str | None:
     """Where the outputs differ in any bit from what ONNX Runtime computes; ``None`` if they do not."""
     for name, expected in onnxruntime_outputs(graph, inputs).items():
-        if where := _difference(name, outputs[name], expected):
+        if where := output_difference(name, outputs[name], expected):
             return where
     return None
 
 
-def _difference(name: str, got: Value, expected: Value) -> str | None:
+def output_difference(name: str, got: Value, expected: Value, whose: str = "ONNX Runtime's") -> str | None:
+    """Where one output differs in any bit from what is expected, and ``whose`` that is; ``None`` if it does not."""
     if isinstance(expected, list):
         if not isinstance(got, list) or len(got) != len(expected):
-            return f"output {name} is not the sequence of {len(expected)} that ONNX Runtime makes"
-        parts = (_difference(f"{name}[{index}]", *pair) for index, pair in enumerate(zip(got, expected, strict=True)))
+            return f"output {name} is not the sequence of {len(expected)} that is {whose}"
+        parts = (
+            output_difference(f"{name}[{index}]", *pair, whose)
+            for index, pair in enumerate(zip(got, expected, strict=True))
+        )
         return next(filter(None, parts), None)
     if not isinstance(expected, np.ndarray):
-        return None if got == expected else f"output {name} is {got}, ONNX Runtime's is {expected}"
+        return None if got == expected else f"output {name} is {got}, {whose} is {expected}"
     if got.shape != expected.shape or got.dtype != expected.dtype:
-        return (
-            f"output {name} is {got.dtype} {list(got.shape)}, ONNX Runtime's is {expected.dtype} {list(expected.shape)}"
-        )
+        return f"output {name} is {got.dtype} {list(got.shape)}, {whose} is {expected.dtype} {list(expected.shape)}"
     wrong = bits(got) != bits(expected)
     if not wrong.any():
         return None
     first = np.unravel_index(int(np.argmax(wrong)), wrong.shape)
     return (
-        f"output {name}: {int(wrong.sum())} of {wrong.size} elements differ from ONNX Runtime's, the first at "
+        f"output {name}: {int(wrong.sum())} of {wrong.size} elements differ from {whose}, the first at "
         f"{[int(index) for index in first]}: {got[first]} in place of {expected[first]}"
     )
 

@@ -91,8 +91,10 @@ def conditions(report: Report) -> str:
 
 def latencies(timing: MemoryTiming) -> str:
     """A memory's latency in brief, and that of its writes where they have one to speak of."""
+    bridge = timing.bridge
     of_writes = f" (writes {timing.write_latency})" if timing.write_latency > 1 else ""
-    return f"latency {timing.latency}{of_writes}"
+    beats = f", a beat in {bridge.read_beat} cycles (writes {bridge.write_beat})" if bridge else ""
+    return f"latency {timing.latency}{of_writes}{beats}"
 
 
 def compact_table(title: str | None, first: str = "layer") -> Table:

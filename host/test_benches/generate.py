@@ -99,8 +99,10 @@ def bench_files(
     accelerator's Verilog and the image's binary file as seen from the bench's folder, without spaces; both are read
     when the bench is compiled and run, and are not among the files. With ``register_slices`` the Verilog is a
     ``SlicedAccelerator``, and the image's memory is what the machine behind the slices sees. Raises ``UserError`` for
-    an image whose memory is too fast to have slices before it.
+    an image whose memory is behind a bridge, or too fast to have slices before it.
     """
+    if image.timing.bridge:
+        raise UserError("the image is for a memory behind a bridge, and the bench has none")
     timing = _before_slices(image.timing) if register_slices else image.timing
     files = {
         BENCH: (resources.files(__package__) / BENCH).read_bytes(),

@@ -11,7 +11,7 @@ import functools
 import os
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -47,12 +47,20 @@ def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progr
 
 
 def library(
-    text: str, bus_bytes: int, *, waves: bool = False, progress: Progress | None = None, harness: Path = HARNESS
+    text: str,
+    bus_bytes: int,
+    *,
+    waves: bool = False,
+    progress: Progress | None = None,
+    harness: Path = HARNESS,
+    top: str = verilog.TOP,
+    waivers: Collection[str] = (),
 ) -> Path:
-    """The library for a module ``wingrid`` with the accelerator's ports.
+    """The library for a module ``wingrid`` with the accelerator's ports, or for the module ``top`` of another harness.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
     which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
+    ``waivers`` are names of Verilator's warnings that may come besides those of the accelerator.
     Raises ``BuildError`` or ``ToolMissing``.
     """
     folders = sorted({SOURCES, harness.parent, SHARED})
@@ -60,7 +68,10 @@ def library(
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
     sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
     key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
-    return cache.cached(f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness).run(text))
+    waived = (*verilator.WAIVERS, *waivers)
+    return cache.cached(
+        f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness, top, waived).run(text)
+    )
 
 
 def _common_parts() -> list[str | bytes]:
@@ -76,9 +87,20 @@ class _Build:
     shell, make or JSON would trip over, wherever the folder and the Python packages are.
     """
 
-    def __init__(self, folder: Path, bus_bytes: int, waves: bool, progress: Progress | None, harness: Path) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        bus_bytes: int,
+        waves: bool,
+        progress: Progress | None,
+        harness: Path,
+        top: str,
+        waived: Collection[str],
+    ) -> None:
         self.folder = folder
         self.harness = harness
+        self.top = top
+        self.waived = waived
         self.waves = waves
         self.progress = progress
         self.tools = tools.Tools()
@@ -96,14 +118,14 @@ class _Build:
         ]
 
     def run(self, text: str) -> Path:
-        (self.folder / f"{verilog.TOP}.v").write_text(text)
+        (self.folder / f"{self.top}.v").write_text(text)
         _link(self.folder)
         _report(self.progress, "running Verilator")
-        options = [*_verilator_flags(self.waves), *(f"-Wno-{name}" for name in verilator.WAIVERS)]
-        options += ["--top-module", verilog.TOP, "--prefix", "Vwingrid", "--Mdir", "."]
-        command = [str(verilator.binary()), *options, f"{verilog.TOP}.v"]
+        options = [*_verilator_flags(self.waves), *(f"-Wno-{name}" for name in self.waived)]
+        options += ["--top-module", self.top, "--prefix", f"V{self.top}", "--Mdir", "."]
+        command = [str(verilator.binary()), *options, f"{self.top}.v"]
         self.tools.call(command, "Verilator", self.folder, {"VERILATOR_ROOT": "verilator"})
-        made = _sources((self.folder / "Vwingrid_classes.mk").read_text())
+        made = _sources((self.folder / f"V{self.top}_classes.mk").read_text())
         fast, slow = ([self.folder / f"{name}.cpp" for name in made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"]]
                       for speed in ("FAST", "SLOW"))  # fmt: skip
         jobs: list[Callable[[], str]] = []

@@ -32,12 +32,10 @@ int guarded(Simulation* simulation, Action action) {
 using wingrid::Simulation;
 
 // Writes a message of at most `room` bytes into `error` and returns null if it fails.
-WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t base, uint64_t size, uint32_t latency,
-                                       uint32_t write_latency, uint32_t bytes_per_cycle,
-                                       const wingrid::DramTiming* dram, int seed, const char* waves, char* error,
-                                       uint64_t room) {
+WINGRID_API Simulation* wingrid_create(uint8_t* bytes, uint64_t base, uint64_t size, const wingrid::MemoryTiming* timing,
+                                       int seed, const char* waves, char* error, uint64_t room) {
     try {
-        return new Simulation{bytes, base, size, latency, write_latency, bytes_per_cycle, *dram, seed, waves};
+        return new Simulation{bytes, base, size, *timing, seed, waves};
     } catch (const std::exception& problem) {
         std::snprintf(error, room, "%s", problem.what());
         return nullptr;

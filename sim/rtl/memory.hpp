@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <deque>
+#include <memory>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -22,8 +23,17 @@ struct Burst {
     uint64_t eligible;
 };
 
-// The values that memory drives on R and B in one cycle.
+// What the accelerator has valid in one cycle.
+struct Asked {
+    bool read = false;
+    bool write = false;
+};
+
+// The values that memory drives in one cycle: its readiness for addresses and data, R and B.
 struct Offer {
+    bool read_ready = true;
+    bool write_ready = true;
+    bool data_ready = true;
     bool read = false;
     bool last = false;
     uint8_t read_id = 0;
@@ -78,13 +88,13 @@ private:
     std::vector<Trap> m_traps;
 };
 
-// A memory's timing. In every cycle: begin() says what it drives, then the accelerator's answers are
+// A memory's timing. In every cycle: begin() says what it drives, then what it has taken is
 // reported with the take_*() calls, then end().
 class Memory {
 public:
     explicit Memory(Contents& contents, uint32_t bus_bytes) : m_contents{contents}, m_bus_bytes{bus_bytes} {}
     virtual ~Memory() = default;
-    virtual const Offer& begin(uint64_t cycle) = 0;
+    virtual const Offer& begin(uint64_t cycle, const Asked& asked) = 0;
     virtual void take_read(uint64_t cycle, Burst burst) = 0;
     virtual void take_write(uint64_t cycle, Burst burst) = 0;
     virtual void take_data(uint64_t cycle, const uint8_t* data, const uint8_t* strobe, bool last) = 0;
@@ -94,8 +104,27 @@ public:
     virtual void restart(uint64_t cycle) = 0;
 
 protected:
+    // The response to a beat of a read. A burst that leaves memory fails as a whole, a trap only in the beats that touch it.
+    uint8_t read_response(const Burst& burst, uint64_t address) const {
+        const uint64_t length = uint64_t{burst.beats} * m_bus_bytes;
+        return m_contents.inside(burst.address, length) ? m_contents.response(address, m_bus_bytes) : uint8_t{SLVERR};
+    }
+    uint8_t burst_response(const Burst& burst) const {
+        return m_contents.response(burst.address, uint64_t{burst.beats} * m_bus_bytes);
+    }
+    // Drives beat number `beat` of a read whose burst_response is `response`.
+    void offer_beat(const Burst& burst, uint32_t beat, uint8_t response) {
+        const uint64_t address = burst.address + uint64_t{beat} * m_bus_bytes;
+        m_offer.read_response = response == OKAY ? OKAY : read_response(burst, address);
+        m_offer.data = m_offer.read_response == OKAY ? m_contents.beat(address) : m_contents.zeros();
+        m_offer.read_id = burst.id;
+        m_offer.last = beat + 1 == burst.beats;
+    }
+    uint32_t strobe_bytes() const { return (m_bus_bytes + 7) / 8; }
+
     Contents& m_contents;
     const uint32_t m_bus_bytes;
+    Offer m_offer;
 };
 
 // Reads and writes share one data bus.
@@ -106,10 +135,10 @@ public:
         : Memory{contents, bus_bytes}, m_latency{latency}, m_write_latency{write_latency}, m_bytes_per_cycle{bytes_per_cycle},
           m_dram{dram} {}
 
-    const Offer& begin(uint64_t cycle) override {
+    const Offer& begin(uint64_t cycle, const Asked&) override {
         if (m_owner == Owner::NONE) grant(cycle);
         m_offer.read = m_owner == Owner::READ && m_elapsed + 1 == m_opening + bus_cycles(m_beat + 1);
-        if (m_offer.read) offer_beat();
+        if (m_offer.read) offer_beat(m_burst, m_beat, m_burst_response);
         m_offer.answer = !m_answers.empty();
         if (m_offer.answer) {
             m_offer.answer_id = m_answers.front().id;
@@ -173,7 +202,6 @@ private:
     };
 
     uint64_t bus_cycles(uint64_t beats) const { return (beats * m_bus_bytes + m_bytes_per_cycle - 1) / m_bytes_per_cycle; }
-    uint32_t strobe_bytes() const { return (m_bus_bytes + 7) / 8; }
 
     void grant(uint64_t cycle) {  // 2
         if (m_dram.available(cycle - m_restart) != cycle - m_restart) return;  // 8
@@ -189,21 +217,7 @@ private:
         m_elapsed = 0;
         m_opening = m_dram.open(m_contents.place(m_burst.address), cycle - m_restart);  // 7
         m_hold = m_opening + bus_cycles(m_burst.beats);
-        m_burst_response = m_contents.response(m_burst.address, uint64_t{m_burst.beats} * m_bus_bytes);
-    }
-
-    void offer_beat() {
-        const uint64_t address = m_burst.address + uint64_t{m_beat} * m_bus_bytes;
-        // A burst that leaves memory fails as a whole, a trap only in the beats that touch it.
-        m_offer.read_response = m_burst_response == OKAY ? OKAY : read_response(address);
-        m_offer.data = m_offer.read_response == OKAY ? m_contents.beat(address) : m_contents.zeros();
-        m_offer.read_id = m_burst.id;
-        m_offer.last = m_beat + 1 == m_burst.beats;
-    }
-
-    uint8_t read_response(uint64_t address) const {
-        const uint64_t length = uint64_t{m_burst.beats} * m_bus_bytes;
-        return m_contents.inside(m_burst.address, length) ? m_contents.response(address, m_bus_bytes) : uint8_t{SLVERR};
+        m_burst_response = burst_response(m_burst);
     }
 
     void match_write(uint64_t cycle) {
@@ -236,7 +250,6 @@ private:
     Dram m_dram;
     uint64_t m_restart = 0;
     uint64_t m_opening = 0;
-    Offer m_offer;
     Owner m_owner = Owner::NONE;
     Burst m_burst{};
     uint8_t m_burst_response = OKAY;
@@ -252,5 +265,98 @@ private:
     std::vector<uint8_t> m_strobes;
     std::deque<Answer> m_answers;
 };
+
+// A bridge that passes one burst after the other. The numbers are those of the points that hold with a bridge.
+class Bridge final : public Memory {
+public:
+    Bridge(Contents& contents, uint32_t bus_bytes, uint32_t latency, uint32_t write_latency, uint32_t read_beat,
+           uint32_t write_beat)
+        : Memory{contents, bus_bytes}, m_latency{latency}, m_write_latency{write_latency}, m_read_beat{read_beat},
+          m_write_beat{write_beat} {}
+
+    const Offer& begin(uint64_t cycle, const Asked& asked) override {
+        const bool idle = m_state == State::IDLE, read_first = asked.read && !(asked.write && m_last_was_read);
+        m_offer.read_ready = idle && read_first;  // 1
+        m_offer.write_ready = idle && !read_first;
+        m_offer.read = m_state == State::READ && cycle >= m_next;  // 2
+        if (m_offer.read) offer_beat(m_burst, m_beat, m_response);
+        m_offer.data_ready = m_state == State::WRITE && cycle >= m_next;  // 3
+        m_offer.answer = m_state == State::ANSWER;
+        if (m_offer.answer) {
+            m_offer.answer_id = m_burst.id;
+            m_offer.answer_response = m_response;
+        }
+        return m_offer;
+    }
+
+    void take_read(uint64_t cycle, Burst burst) override { open(State::READ, burst, cycle + m_latency); }
+    void take_write(uint64_t cycle, Burst burst) override { open(State::WRITE, burst, cycle + m_write_latency); }
+
+    void take_data(uint64_t cycle, const uint8_t* data, const uint8_t* strobe, bool last) override {
+        const uint64_t address = m_burst.address + uint64_t{m_beat} * m_bus_bytes;
+        if (last != (++m_beat == m_burst.beats))
+            throw std::runtime_error("WLAST of a write burst of " + std::to_string(m_burst.beats) + " beats is wrong at beat "
+                                     + std::to_string(m_beat));
+        if (m_response == OKAY) m_contents.store(address, data, strobe);
+        m_next = cycle + m_write_beat;
+        if (last) m_state = State::ANSWER;
+    }
+
+    void end(uint64_t cycle, bool read_ready, bool answer_ready) override {
+        if (m_offer.answer && answer_ready) m_state = State::IDLE;
+        if (!m_offer.read || !read_ready) return;
+        m_next = cycle + m_read_beat;
+        if (++m_beat == m_burst.beats) m_state = State::IDLE;
+    }
+
+    void reset() override {
+        m_state = State::IDLE;
+        m_offer = Offer{};
+        m_last_was_read = false;
+    }
+
+    void restart(uint64_t) override {}
+
+private:
+    enum class State { IDLE, READ, WRITE, ANSWER };
+
+    void open(State state, const Burst& burst, uint64_t first) {
+        m_state = state;
+        m_burst = burst;
+        m_response = burst_response(burst);
+        m_beat = 0;
+        m_next = first;
+        m_last_was_read = state == State::READ;
+    }
+
+    const uint32_t m_latency;
+    const uint32_t m_write_latency;
+    const uint32_t m_read_beat;
+    const uint32_t m_write_beat;
+    State m_state = State::IDLE;
+    Burst m_burst{};
+    uint8_t m_response = OKAY;
+    uint32_t m_beat = 0;
+    uint64_t m_next = 0;  // the cycle of the next beat
+    bool m_last_was_read = false;
+};
+
+// The fields of sim.memory.MemoryTiming; beats of no cycles stand for no bridge.
+struct MemoryTiming {
+    uint32_t latency;
+    uint32_t write_latency;
+    uint32_t bytes_per_cycle;
+    uint32_t read_beat;
+    uint32_t write_beat;
+    DramTiming dram;
+};
+
+inline std::unique_ptr<Memory> memory_of(const MemoryTiming& timing, Contents& contents, uint32_t bus_bytes) {
+    if (timing.read_beat)
+        return std::make_unique<Bridge>(contents, bus_bytes, timing.latency, timing.write_latency, timing.read_beat,
+                                        timing.write_beat);
+    return std::make_unique<SharedBus>(contents, bus_bytes, timing.latency, timing.write_latency, timing.bytes_per_cycle,
+                                       timing.dram);
+}
 
 }  // namespace wingrid

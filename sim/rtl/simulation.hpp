@@ -63,10 +63,8 @@ uint32_t events_of(const Top& top) {
 // Owns everything that it uses, so that several may live side by side, each in its own thread.
 class Simulation {
 public:
-    Simulation(uint8_t* bytes, uint64_t base, uint64_t size, uint32_t latency, uint32_t write_latency,
-               uint32_t bytes_per_cycle, const DramTiming& dram, int seed, const char* waves)
-        : contents{bytes, base, size, BUS_BYTES}
-        , m_memory{std::make_unique<SharedBus>(contents, BUS_BYTES, latency, write_latency, bytes_per_cycle, dram)} {
+    Simulation(uint8_t* bytes, uint64_t base, uint64_t size, const MemoryTiming& timing, int seed, const char* waves)
+        : contents{bytes, base, size, BUS_BYTES}, m_memory{memory_of(timing, contents, BUS_BYTES)} {
         m_context.randReset(2);  // what has no initial value starts at random
         m_context.randSeed(seed);
 #if VM_TRACE_FST
@@ -205,7 +203,12 @@ private:
     };
 
     void step() {
-        const Offer& offer = m_memory->begin(m_cycle);
+        // The accelerator's outputs come from registers, so they are known at the start of the cycle.
+        const Asked asked{m_top->m_axi_arvalid != 0, m_top->m_axi_awvalid != 0};
+        const Offer& offer = m_memory->begin(m_cycle, asked);
+        m_top->m_axi_arready = offer.read_ready;
+        m_top->m_axi_awready = offer.write_ready;
+        m_top->m_axi_wready = offer.data_ready;
         m_top->m_axi_rvalid = offer.read;
         if (offer.read) {
             m_top->m_axi_rid = offer.read_id;
@@ -243,19 +246,19 @@ private:
 
     void sample_bus(const Offer& offer) {
         const bool read_ready = m_top->m_axi_rready, answer_ready = m_top->m_axi_bready;
-        if (m_top->m_axi_arvalid) {
+        if (m_top->m_axi_arvalid && offer.read_ready) {
             const Burst burst = request("read", m_top->m_axi_araddr, m_top->m_axi_arlen, m_top->m_axi_arsize,
                                         m_top->m_axi_arburst, m_top->m_axi_arid);
             note(Handshake{m_cycle, burst.address, AR, burst.beats, 0});
             m_memory->take_read(m_cycle, burst);
         }
-        if (m_top->m_axi_awvalid) {
+        if (m_top->m_axi_awvalid && offer.write_ready) {
             const Burst burst = request("write", m_top->m_axi_awaddr, m_top->m_axi_awlen, m_top->m_axi_awsize,
                                         m_top->m_axi_awburst, m_top->m_axi_awid);
             note(Handshake{m_cycle, burst.address, AW, burst.beats, 0});
             m_memory->take_write(m_cycle, burst);
         }
-        if (m_top->m_axi_wvalid) {
+        if (m_top->m_axi_wvalid && offer.data_ready) {
             note(Handshake{m_cycle, 0, W, 1, m_top->m_axi_wlast});
             m_memory->take_data(m_cycle, reinterpret_cast<const uint8_t*>(&m_top->m_axi_wdata),
                                 reinterpret_cast<const uint8_t*>(&m_top->m_axi_wstrb), m_top->m_axi_wlast);
@@ -292,9 +295,6 @@ private:
 
     void idle_inputs() {
         m_top->rst = 0;
-        m_top->m_axi_arready = 1;
-        m_top->m_axi_awready = 1;
-        m_top->m_axi_wready = 1;
         m_top->s_axil_awprot = 0;
         m_top->s_axil_arprot = 0;
         idle_registers();

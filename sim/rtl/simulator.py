@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.events import EVENT_LATENCY
-from wingrid.sim.memory import DramTiming, MemoryTiming
+from wingrid.sim.memory import BusTiming, MemoryTiming
 from wingrid.sim.rtl import build
 
 _FIRST_CHUNK = 10_000
@@ -114,9 +114,7 @@ class RtlSimulator:
             waves.write_bytes(b"")  # Verilator does not notice when it cannot write
         error = ctypes.create_string_buffer(1000)
         handle = self._library.wingrid_create(
-            self.memory.ctypes.data, base, memory_bytes,
-            self.timing.latency, self.timing.write_latency, self.timing.bytes_per_cycle,
-            ctypes.byref(DramTiming.of(self.timing.dram)), seed,
+            self.memory.ctypes.data, base, memory_bytes, ctypes.byref(BusTiming.of(self.timing)), seed,
             None if waves is None else os.fsencode(waves), error, len(error),
         )  # fmt: skip
         if not handle:
@@ -273,7 +271,7 @@ def _load(path: Path) -> ctypes.CDLL:
     library = ctypes.CDLL(str(path))
     pointer, u32, u64, text = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64, ctypes.c_char_p
     signatures: dict[str, tuple[Any, list[Any]]] = {
-        "create": (pointer, [pointer, u64, u64, u32, u32, u32, pointer, ctypes.c_int, text, text, u64]),
+        "create": (pointer, [pointer, u64, u64, pointer, ctypes.c_int, text, text, u64]),
         "complete_waves": (ctypes.c_int, [pointer]),
         "destroy": (None, [pointer]),
         "reset": (ctypes.c_int, [pointer, u32]),

@@ -43,9 +43,14 @@ public:
                 m_reader.take(take);
             } else {
                 const Memory::Granted granted = m_memory.grant();
-                // A write's response comes in the cycle after its last one on the bus.
-                if (granted.burst.kind == BurstKind::WRITE) m_writer.answer(granted.last + 1);
-                else m_reader.arrive(granted.burst, granted.last);
+                if (granted.burst.kind == BurstKind::WRITE) {
+                    if (m_memory.bridged()) m_writer.written_until(granted.last);
+                    // A write's response comes in the cycle after its last one on the bus.
+                    m_writer.answer(granted.last + 1);
+                } else {
+                    if (m_memory.bridged()) m_reader.accepted(granted.first);
+                    m_reader.arrive(granted.burst, granted.last);
+                }
             }
         }
         if (!m_fetch.done() || !m_load.done() || !m_weights.done() || !m_vectors.done() || !m_store.done() || !m_output.done())

@@ -46,6 +46,8 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "memory_latency": lambda _, timing: timing.latency,
     "memory_write_latency": lambda _, timing: timing.write_latency,
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
+    "bridge_read_beat": lambda _, timing: timing.bridge.read_beat if timing.bridge else 0,
+    "bridge_write_beat": lambda _, timing: timing.bridge.write_beat if timing.bridge else 0,
     "queue_latency": lambda *_: Queue.latency,
     "semaphore_latency": lambda *_: Semaphores.latency,
     "arming_latency": lambda *_: ARMING_LATENCY,

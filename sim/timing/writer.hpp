@@ -25,20 +25,31 @@ public:
     bool run() {
         bool moved = false;
         for (; !m_queue.empty(); moved = true) {
-            const Request& request = m_queue.front();
+            const Request request = m_queue.front();
             const Cycle answered = wingrid::room(m_answered, m_started.count(), m_parameters.writes_in_flight);
-            if (!known(answered)) break;
             const Cycle start = std::max({request.queued, m_free, answered});
+            if (!known(start)) break;
             const Cycle first = start + m_parameters.write_start_latency;
-            const Cycle last = first + request.beats - 1;
             m_started.add(start);
-            m_free = last + NEXT;
-            m_memory.write(Burst{request.address, request.beats, BurstKind::WRITE, true, 0}, last);
-            beats += request.beats;
-            m_written.push_back(Written{beats, last});
             m_queue.pop_front();
+            beats += request.beats;
+            const Burst burst{request.address, request.beats, BurstKind::WRITE, true, 0};
+            if (m_memory.bridged()) {
+                m_free = UNKNOWN;
+                m_memory.write(burst, first);
+            } else {
+                const Cycle last = first + request.beats - 1;
+                m_memory.write(burst, last);
+                written_until(last);
+            }
         }
         return moved;
+    }
+
+    // The last beat of the burst that has started is taken in `cycle`.
+    void written_until(Cycle cycle) {
+        m_free = cycle + NEXT;
+        m_written.push_back(Written{beats, cycle});
     }
 
     // Memory's response to the next burst is there in `cycle`.

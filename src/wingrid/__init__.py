@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from wingrid.host.execution.network_result import ChecksFailed
     from wingrid.host.networks.pictures import load_picture, save_picture
     from wingrid.hw.config import AcceleratorConfig, ConfigError
-    from wingrid.sim.memory import Dram, MemoryTiming
+    from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 
 _HOMES = {
     "host.api.estimating": ("estimate", "sweep"),
@@ -37,11 +37,12 @@ _HOMES = {
     "host.execution.network_result": ("ChecksFailed",),
     "host.networks.pictures": ("load_picture", "save_picture"),
     "hw.config": ("AcceleratorConfig", "ConfigError"),
-    "sim.memory": ("Dram", "MemoryTiming"),
+    "sim.memory": ("Bridge", "Dram", "MemoryTiming"),
 }
 
 __all__ = [
     "AcceleratorConfig",
+    "Bridge",
     "ChecksFailed",
     "ConfigError",
     "Dram",

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Bridge, Dram, MemoryTiming, memory_names, named_memory
 
 
 @pytest.mark.parametrize(
@@ -61,3 +61,25 @@ def test_bus_cycles_round_up_over_the_whole_burst() -> None:
 def test_a_dram_that_cannot_work_is_refused(fields: dict[str, int], message: str) -> None:
     with pytest.raises(ValueError, match=re.escape(message)):
         Dram(**fields)
+
+
+@pytest.mark.parametrize("field", ["read_beat", "write_beat"])
+def test_a_bridge_that_cannot_work_is_refused(field: str) -> None:
+    message = f"bridge {field} = 0 must be a whole number from 1 to 2147483647"
+    with pytest.raises(ValueError, match=re.escape(message)):
+        Bridge(**{"read_beat": 1, "write_beat": 1, field: 0})
+    with pytest.raises(ValueError, match="memory timing dram and bridge exclude each other"):
+        MemoryTiming(bridge=Bridge(1, 1), dram=Dram())
+
+
+def test_memories_have_names() -> None:
+    assert memory_names() == ["ideal", "litex-axi", "litex-wishbone"]
+    assert named_memory("ideal", 4) == MemoryTiming(1, 4)
+    assert named_memory("ideal", 64) == MemoryTiming(1, 64)
+    assert named_memory("litex-axi", 4) == MemoryTiming(3, 2, bridge=Bridge(3, 2))
+    assert named_memory("litex-wishbone", 4) == MemoryTiming(4, 1, write_latency=3, bridge=Bridge(4, 4))
+    for name in memory_names():
+        for bus_bytes in (4, 8, 16, 32, 64):
+            named_memory(name, bus_bytes).check(bus_bytes)
+    with pytest.raises(ValueError, match=r"^unknown memory 'fast'; there are ideal, litex-axi, litex-wishbone$"):
+        named_memory("fast", 4)

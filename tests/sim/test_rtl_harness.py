@@ -17,7 +17,7 @@ from copy_device import CopyDevice, CopyRegister
 
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 from wingrid.sim.rtl.simulator import Channel, RtlSimulator, SimulationError, SimulationStalled
 
 pytestmark = pytest.mark.rtl
@@ -166,6 +166,89 @@ def test_first_beat_of_a_lone_read_comes_after_the_latency() -> None:
     assert (of(handshakes, Channel.R)["cycle"] - address).tolist() == [11, 13, 15]
     last = int(of(handshakes, Channel.W)["cycle"][-1])
     assert int(of(handshakes, Channel.B)["cycle"][0]) == last + 1 + 6
+
+
+@pytest.mark.parametrize(("latency", "write_latency"), [(1, 1), (7, 9)])
+@pytest.mark.parametrize(("read_beat", "write_beat"), [(1, 1), (3, 2), (2, 5)])
+@pytest.mark.parametrize("bus_bytes", [4, 16])
+def test_a_bridge_passes_one_burst_after_the_other(
+    bus_bytes: int, latency: int, write_latency: int, read_beat: int, write_beat: int
+) -> None:
+    timing = MemoryTiming(latency, 1, write_latency=write_latency, bridge=Bridge(read_beat, write_beat))
+    patterns = [
+        {"BURSTS": 4, "BEATS": 16, "READS_IN_FLIGHT": 4},
+        {"BURSTS": 7, "BEATS": 9, "READS_IN_FLIGHT": 3, "READ_STALL": 5, "WRITE_STALL": 0x18},
+        {"BURSTS": 20, "BEATS": 2, "READS_IN_FLIGHT": 20},
+    ]
+    with simulator(bus_bytes, timing=timing) as device:
+        for pattern in patterns:
+            start(device, **pattern)
+            device.run_until_interrupt()
+            cycles = {channel: deque(of(device.handshakes(), channel)["cycle"].tolist()) for channel in Channel}
+            read_ready, answer_ready = (ready_unless(pattern.get(name, 0)) for name in ("READ_STALL", "WRITE_STALL"))
+            free, beats = 0, pattern["BEATS"]
+            while cycles[Channel.AR] or cycles[Channel.AW]:
+                ahead = [(cycles[kind][0], kind) for kind in (Channel.AR, Channel.AW) if cycles[kind]]
+                address, kind = min(ahead)
+                cycles[kind].popleft()
+                assert address >= free, "not while another one is under way"
+                next_beat = address + (latency if kind == Channel.AR else write_latency)
+                for _ in range(beats):
+                    if kind == Channel.AR:
+                        while not read_ready(next_beat):
+                            next_beat += 1
+                        assert cycles[Channel.R].popleft() == next_beat
+                        free, next_beat = next_beat + 1, next_beat + read_beat
+                    else:
+                        taken = cycles[Channel.W].popleft()
+                        assert taken >= next_beat, "data may come late, but are not taken early"
+                        free, next_beat = taken + 1, taken + write_beat
+                if kind == Channel.AW:
+                    while not answer_ready(free):
+                        free += 1
+                    assert cycles[Channel.B].popleft() == free
+                    free += 1
+            assert not any(cycles.values())
+            size = pattern["BURSTS"] * beats * bus_bytes
+            np.testing.assert_array_equal(
+                device.memory[DESTINATION : DESTINATION + size], device.memory[SOURCE : SOURCE + size]
+            )
+            device.memory[DESTINATION:] = 0
+
+
+def test_behind_a_bridge_reads_and_writes_take_turns() -> None:
+    """The rule in plain numbers: all bursts wait from the first on, and each takes as long as it must."""
+    timing = MemoryTiming(3, 2, bridge=Bridge(3, 2))
+    with simulator(4, timing=timing) as device:
+        start(device, BURSTS=4, BEATS=2, READS_IN_FLIGHT=4)
+        device.run_until_interrupt()
+        handshakes = device.handshakes()
+    shown = [(Channel(handshake["channel"]).name, int(handshake["cycle"])) for handshake in handshakes]
+    begun = [(name, cycle - shown[0][1]) for name, cycle in shown if name in ("AR", "AW")]
+    # A read of two beats keeps the bridge for 7 cycles, a write for 5.
+    names = "".join(name[1] for name, _ in begun)
+    assert names.count("R") == names.count("W") == 4
+    assert "RWRW" in names
+    for (kind, first), (_, second) in itertools.pairwise(begun):
+        assert second - first >= (7 if kind == "AR" else 5)
+
+
+def test_errors_come_through_a_bridge() -> None:
+    with simulator(timing=MemoryTiming(3, 16, bridge=Bridge(1, 1))) as device:
+        before = device.memory.copy()
+        device.inject_error(SOURCE + 31, SOURCE + 32, 3)
+        start(device, BURSTS=1, BEATS=4)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 3
+        device.clear_errors()
+        device.inject_error(DESTINATION + 20, DESTINATION + 20)
+        start(device, BURSTS=2, BEATS=2)
+        device.run_until_interrupt()
+        assert device.read_register(4 * CopyRegister.STATUS) == 2 << 2
+        np.testing.assert_array_equal(device.memory[DESTINATION + 32 : DESTINATION + 64], before[32:64])
+        start(device, FALSE_LENGTH=1)
+        with pytest.raises(SimulationError, match=r"WLAST of a write burst of 17 beats is wrong at beat 16 \(cycle"):
+            device.run_until_interrupt()
 
 
 def test_equal_runs_take_equal_cycles_under_every_seed() -> None:

@@ -97,6 +97,9 @@ def test_the_random_programs_are_of_many_kinds() -> None:
     )
     assert min(case.timing.latency for case in cases) == 1
     assert max(case.timing.latency for case in cases) > 150
+    bridges = [case.timing.bridge for case in cases if case.timing.bridge]
+    assert len(bridges) > len(cases) / 5
+    assert len({(bridge.read_beat, bridge.write_beat) for bridge in bridges}) > 20
     for stall in STALLS:
         assert sum(result[stall] > 0 for result in results) >= 10, stall.name
 

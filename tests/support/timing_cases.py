@@ -19,7 +19,7 @@ from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
 from wingrid.hw.encoding import encode_program
 from wingrid.hw.isa import Fault, Instruction, Load
 from wingrid.hw.registers import Control, Counter, Register, Status, counter_address
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing.equality import difference
 from wingrid.sim.timing.model import simulate
@@ -201,7 +201,7 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
     random = np.random.default_rng([seed, 5])
     name = name or str(random.choice(list(ALL_CONFIGS)))
     config = ALL_CONFIGS[name]
-    timing = _memory(random, config)
+    timing = _maybe_bridged(seed, _memory(random, config))
     layers = 1 if random.random() < 0.8 else int(random.integers(2, 4))
     instructions: list[Instruction] = []
     about = []
@@ -228,7 +228,7 @@ def free_case(seed: int, name: str | None = None) -> TimingCase:
     name = name or str(random.choice(list(ALL_CONFIGS)))
     config = ALL_CONFIGS[name]
     instructions = free_program(random, config, int(random.integers(1, 60)), PROGRAM)
-    timing = _memory(random, config)
+    timing = _maybe_bridged(seed, _memory(random, config))
     return TimingCase(name, config, timing, instructions, "a free program", _base(random, config))
 
 
@@ -242,6 +242,15 @@ def _memory(random: np.random.Generator, config: AcceleratorConfig) -> MemoryTim
     latency, dram = int(np.exp(random.uniform(0, np.log(201)))), _dram(random)
     write_latency = 1 if random.random() < 0.6 else int(np.exp(random.uniform(0, np.log(51))))
     return MemoryTiming(latency, bandwidth, dram, write_latency)
+
+
+def _maybe_bridged(seed: int, timing: MemoryTiming) -> MemoryTiming:
+    """The memory, or one of the same latencies behind a bridge."""
+    random = np.random.default_rng([seed, 7])
+    if timing.dram or random.random() < 0.5:
+        return timing
+    read_beat, write_beat = (int(beat) for beat in random.integers(1, 8, 2))
+    return dataclasses.replace(timing, bridge=Bridge(read_beat, write_beat))
 
 
 def _dram(random: np.random.Generator) -> Dram | None:

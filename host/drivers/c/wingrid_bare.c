@@ -20,18 +20,24 @@ static void barrier(void *context)
     if (bare->synchronise) bare->synchronise();
 }
 
+static void pause(const struct wingrid_bare *bare)
+{
+    if (bare->pause) bare->pause();
+    else (void)bare->registers[WINGRID_REG_STATUS / 4];
+}
+
 static int wait(void *context, uint32_t microseconds)
 {
     const struct wingrid_bare *bare = context;
     uint32_t i;
     if (bare->interrupt && bare->unmask) bare->unmask();
     do {
-        for (i = 0; i < bare->reads_per_microsecond; ++i) {
+        for (i = 0; i < bare->pauses_per_microsecond; ++i) {
             if (bare->interrupt && *bare->interrupt) {
                 *bare->interrupt = 0;
                 return 1;
             }
-            (void)bare->registers[WINGRID_REG_STATUS / 4];
+            pause(bare);
         }
     } while (microseconds-- > 1);
     return 0;

@@ -6,10 +6,11 @@
 
 struct wingrid_bare {
     volatile uint32_t *registers;
-    uint32_t reads_per_microsecond; /* about how many reads of a register take a microsecond; at least 1 */
-    volatile int *interrupt;        /* set by the interrupt's handler, which also masks it; 0: device.polling is set */
-    void (*unmask)(void);           /* lets the interrupt through once more; 0 if nothing has to be done */
-    void (*synchronise)(void);      /* writes back and drops what data caches hold; 0 where memory is coherent */
+    uint32_t pauses_per_microsecond; /* about how many pauses take a microsecond; at least 1 */
+    volatile int *interrupt;         /* set by the interrupt's handler, which also masks it; 0: device.polling is set */
+    void (*unmask)(void);            /* lets the interrupt through once more; 0 if nothing has to be done */
+    void (*synchronise)(void);       /* writes back and drops what data caches hold; 0 where memory is coherent */
+    void (*pause)(void);             /* lets a little time pass, without the bus; 0 for a read of a register */
 };
 
 /* For wingrid_open, with a struct wingrid_bare as context. */

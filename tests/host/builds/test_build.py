@@ -13,6 +13,7 @@ from small_builds import copied, small_build
 from wingrid.host.builds import contents, judging
 from wingrid.host.builds.receipt import Receipt, hashes
 from wingrid.host.images.image import Image
+from wingrid.host.images.samples import as_npz, read_npz
 
 pytestmark = [pytest.mark.rtl, pytest.mark.slow]
 
@@ -42,7 +43,7 @@ def test_expected_outputs_are_those_of_onnxruntime() -> None:
     options = onnxruntime.SessionOptions()
     options.add_session_config_entry("session.x64quantprecision", "1")
     session = onnxruntime.InferenceSession(folder / contents.MODEL, options)
-    inputs, outputs = (contents.read_npz(folder / name) for name in (contents.INPUTS, contents.OUTPUTS))
+    inputs, outputs = contents.expected_inputs(folder), contents.expected_outputs(folder)
     for name, value in zip(outputs, session.run(list(outputs), inputs), strict=True):
         np.testing.assert_array_equal(outputs[name], value)
 
@@ -69,11 +70,11 @@ def test_outputs_that_are_wrong_are_noticed_by_what_runs_too(
 ) -> None:
     """Whoever changes a file, and its hash with it, is found out by golden and RTL."""
     folder = copied(tmp_path)
-    outputs = contents.read_npz(folder / contents.OUTPUTS)
+    outputs = read_npz(folder / contents.OUTPUTS)
     name, values = next(iter(outputs.items()))
     changed = values.copy()
     changed.view(np.uint8).reshape(-1)[-1] ^= 1
-    (folder / contents.OUTPUTS).write_bytes(contents.as_npz({**outputs, name: changed}))
+    (folder / contents.OUTPUTS).write_bytes(as_npz({**outputs, name: changed}))
     _sign(folder, contents.OUTPUTS)
     assert call("check", folder, "--json", tmp_path / "found.json") == 1
     checks = json.loads((tmp_path / "found.json").read_text())["checks"]

@@ -55,6 +55,13 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run vgg16 --latency 99999999999", "memory timing latency = 99999999999 must be a whole number from 1 to "),
         ("run vgg16 --write-latency 0", "memory timing write_latency = 0 must be a whole number from 1 to "),
         ("run vgg16 --bytes-per-cycle 99", "memory timing bytes_per_cycle = 99 must lie between 1 and the bus width"),
+        ("run vgg16 --memory fast", "unknown memory 'fast'; there are ideal, litex-axi, litex-wishbone"),
+        ("run vgg16 --memory ideal --latency 3", "--memory ideal says all of the memory: --latency cannot go with it"),
+        ("matmul 2 2 2 --memory ideal --dram", "--memory ideal says all of the memory: --dram cannot go with it"),
+        (
+            "filter small.png -k box -o out.png --memory ideal --bytes-per-cycle 4",
+            "--memory ideal says all of the memory: --bytes-per-cycle cannot go with it",
+        ),
         ("run vgg16 --waves a.fst", "--waves takes a single layer; choose one with --layers"),
         ("run vgg16 --trace a.json", "--trace takes a single layer; choose one with --layers"),
         ("run vgg16 --layers fc8 --trace none/a.json", "cannot write none/a.json: none is no folder"),
@@ -143,6 +150,29 @@ def test_with_json_on_standard_output_nothing_else_goes_there(files: Path, capsy
     assert found["layers"][0]["exact"] is True
     assert found["layers"][0]["cycles"] > 20 * 30 * 40 / 16
     assert np.load("product.npy").shape == (20, 40)
+
+
+def test_a_memory_has_a_name(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cycles = {}
+    for name in ("ideal", "litex-axi", "litex-wishbone"):
+        assert call("estimate", "digits", *SMALL, "--memory", name, "--json", "-") == 0
+        found = json.loads(capsys.readouterr().out)
+        cycles[name] = found["total"]["cycles"]
+        if name == "litex-axi":
+            assert found["memory"]["latency"] == 3
+            assert found["memory"]["bridge"] == {"read_beat": 3, "write_beat": 2}
+    assert cycles["ideal"] < cycles["litex-axi"] < cycles["litex-wishbone"]
+    assert call("estimate", "digits", *SMALL, "--memory", "litex-axi") == 0
+    assert "latency 3, a beat in 3 cycles (writes 2)" in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.rtl
+def test_the_rtl_runs_behind_a_bridge_as_long_as_the_model_says(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("matmul", 20, 30, 40, "--memory", "litex-axi", "--json", "-", *SMALL) == 0
+    [layer] = json.loads(capsys.readouterr().out)["layers"]
+    assert (layer["exact"], layer["timing_equal"]) == (True, True)
 
 
 @pytest.mark.rtl

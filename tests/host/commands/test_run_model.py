@@ -99,7 +99,7 @@ def test_a_single_layer_leaves_its_own_output(files: Path, capsys: pytest.Captur
         ("run int8.onnx --input x.npy --batch 2", "x.npy holds 3 images, not a batch of 2"),
         ("run int8.onnx --layers nothing", "network int8.onnx has no layer 'nothing'; it has conv"),
         ("run int8.onnx --output none/y.npy", "cannot write none/y.npy: none is no folder"),
-        ("run digits --batch 501", "--batch 501 must lie between 1 and 500, the number of test digits"),
+        ("run digits --batch 501", "501 digits must lie between 1 and 500, as many as there are"),
         ("run digits --batch 0", "--batch 0 must be at least 1"),
         ("quantize float.onnx --calibration absent.npz -o o.onnx", "cannot read absent.npz: No such file or directory"),
         ("quantize float.onnx --calibration text.onnx -o o.onnx", "text.onnx is no .npz or .npy file, no "),

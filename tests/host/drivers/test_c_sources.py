@@ -50,7 +50,7 @@ def test_bare_metal_links_without_any_library(level: str) -> None:
         "int start(volatile void *memory);\n"
         "int start(volatile void *memory)\n"
         "{\n"
-        "    struct wingrid_bare bare = {(volatile uint32_t *)0x90000000u, 10, 0, 0, 0};\n"
+        "    struct wingrid_bare bare = {(volatile uint32_t *)0x90000000u, 10, 0, 0, 0, 0};\n"
         "    struct wingrid device;\n"
         "    int wrong = wingrid_open(&device, &wingrid_bare_access, &bare, memory, 65536, 0);\n"
         "    if (!wrong) wrong = wingrid_attach(&device);\n"

@@ -151,10 +151,11 @@ class Bare(ctypes.Structure):
 
     _fields_ = [
         ("registers", ctypes.c_void_p),
-        ("reads_per_microsecond", ctypes.c_uint32),
+        ("pauses_per_microsecond", ctypes.c_uint32),
         ("interrupt", ctypes.c_void_p),
         ("unmask", ctypes.c_void_p),
         ("synchronise", ctypes.c_void_p),
+        ("pause", ctypes.c_void_p),
     ]
 
 
@@ -194,6 +195,13 @@ def test_access_on_bare_metal() -> None:
     assert interrupt.value == 0
     # Before each wait the interrupt is let through; behind a program that has ended, memory is synchronised.
     assert calls == ["synchronise", "unmask", "unmask", "synchronise", "unmask", "synchronise"]
+    # With a pause of the platform's own, registers are let alone between two looks at the interrupt.
+    pause = ctypes.CFUNCTYPE(None)(lambda: calls.append("pause"))
+    bare.pause = ctypes.cast(pause, ctypes.c_void_p)
+    calls.clear()
+    words[Register.STATUS // 4] = Status.RUNNING
+    assert driver.wingrid_wait(ctypes.byref(state), 20) == error("WINGRID_TIMEOUT")
+    assert calls == ["unmask", *["pause"] * 60]
 
 
 def test_access_by_userspace_io_over_files(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from wingrid.host.test_benches.running import BenchRun, Simulator, run_test_benc
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.registers import IDENTITY
-from wingrid.sim.memory import Dram, MemoryTiming
+from wingrid.sim.memory import Dram, MemoryTiming, named_memory
 from wingrid.sim.tools import BuildError, ToolMissing
 from wingrid.sim.verilog_text import verilog_text
 
@@ -189,4 +189,7 @@ def test_refuses_before_anything_is_written(tmp_path: Path) -> None:
     # The memory of the defaults answers writes after a cycle.
     with pytest.raises(UserError, match="latencies of 40 and 1 cycles; with register slices they are at least 3"):
         write_test_bench(tmp_path / "bench", case.image(), case.inputs, "", register_slices=True)
+    bridged = build_image(case.work, SQUARE, named_memory("litex-axi", SQUARE.bus_bytes))
+    with pytest.raises(UserError, match=r"^the image is for a memory behind a bridge, and the bench has none$"):
+        write_test_bench(tmp_path / "bench", bridged, case.inputs, "")
     assert not list(tmp_path.iterdir())
