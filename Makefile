@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks silicon area-points flow lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks silicon area-points flow bitstream lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -73,6 +73,10 @@ soc: $(VENV)/.soc-installed
 # The same as a judge of hardware, drivers and timing model, and what it says of a broken image; minutes.
 soc-checks: $(VENV)/.tests-installed
 	CI=true $(BIN)/python -m pytest tests/judges/soc/whole_soc.py
+
+# A bitstream with digits for a ULX3S, and its netlist simulated until the UART has told the class.
+bitstream: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.bitstream build/bitstream
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed

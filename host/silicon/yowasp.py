@@ -28,12 +28,13 @@ def run(
     folder: Path,
     tools: Tools,
     hears: Callable[[str], None] = lambda _: None,
+    package: str | None = None,
 ) -> None:
-    """Run a program of these packages, whose lines are heard.
+    """Run a program of these packages, whose lines are heard; ``package`` brings it if it has another name.
 
     Raises ``ToolMissing``, and ``BuildError`` naming ``what`` if it fails.
     """
-    identity(program)
+    identity(package or program)
     found = shutil.which(program, path=str(Path(sys.executable).parent)) or shutil.which(program)
     if found is None:
         raise ToolMissing(f"{program} is missing; install it with: {INSTALL}")

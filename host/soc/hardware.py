@@ -65,6 +65,15 @@ def soc_hardware(package: Mapping[str, bytes], config: AcceleratorConfig, memory
     ``ToolMissing`` without LiteX.
     """
     require_soc(config, memory)
+    text, told = by_litex("wingrid.host.soc.litex_soc", TOP, package, memory, ram_bytes)
+    return SocHardware(memory, text, told)
+
+
+def by_litex(program: str, top: str, package: Mapping[str, bytes], memory: str, ram_bytes: int) -> tuple[str, str]:
+    """The Verilog of a module ``top``, and its addresses, as a Python module that speaks with LiteX writes them.
+
+    Raises ``ToolMissing`` without LiteX, and ``BuildError``.
+    """
     for module, name in NEEDED.items():
         if importlib.util.find_spec(module) is None:
             raise ToolMissing(
@@ -74,13 +83,11 @@ def soc_hardware(package: Mapping[str, bytes], config: AcceleratorConfig, memory
         folder = Path(name)
         for file, content in package.items():
             (folder / file).write_bytes(content)
-        arguments = [str(folder), str(folder), BUSES[memory], str(ram_bytes)]
-        command = [sys.executable, "-m", "wingrid.host.soc.litex_soc", *arguments]
+        command = [sys.executable, "-m", program, str(folder), str(folder), BUSES[memory], str(ram_bytes)]
         # The tool works in another folder, where relative paths to modules lead nowhere.
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         Tools().call(command, "LiteX", folder, {"PYTHONPATH": paths})
-        text, told = ((folder / file).read_text() for file in ("soc.v", "soc.json"))
-    return SocHardware(memory, text, told)
+        return (folder / f"{top}.v").read_text(), (folder / "soc.json").read_text()
 
 
 def require_soc(config: AcceleratorConfig, memory: str) -> None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -50,6 +51,9 @@ LOADED = re.compile(r"^initial begin\n\t\$readmemh\(.*\);\nend\n", flags=re.M)
 
 RESET_CYCLES = 16
 
+SIMULATED_HERTZ = 100_000_000
+"""A clock that nothing depends on where the UART hands over whole bytes."""
+
 DATED = re.compile(r"\A(?://[^\n]*\n|\s*\n)*|^//.* LiteX on .*\n", flags=re.M)
 """What LiteX writes at the start and the end of a file: a picture, its version, the date."""
 
@@ -70,14 +74,24 @@ class _Clock(LiteXModule):
 
 
 class Soc(SoCCore):
-    """On a bus of LiteX's ``standard``, with ``ram_bytes`` that processor and accelerator share."""
+    """On a bus of LiteX's ``standard``, with ``ram_bytes`` that both processors share.
 
-    def __init__(self, module: ModuleType, standard: str, ram_bytes: int) -> None:
-        platform = GenericPlatform("simulation", PINS)
+    The platform has a ``clk`` of ``hertz`` and what its UART is connected to, of which ``uart`` tells.
+    """
+
+    def __init__(
+        self,
+        platform: GenericPlatform,
+        module: ModuleType,
+        standard: str,
+        ram_bytes: int,
+        hertz: int,
+        **uart: str | int,
+    ) -> None:
         self.crg = _Clock(platform.request("clk"))
         super().__init__(
             platform,
-            clk_freq=100_000_000,
+            clk_freq=hertz,
             bus_standard=standard,
             bus_data_width=8 * BUS_BYTES,
             bus_address_width=ADDRESS_BITS,
@@ -86,9 +100,9 @@ class Soc(SoCCore):
             integrated_rom_size=FIRMWARE_BYTES,
             integrated_sram_size=OWN_BYTES,
             integrated_main_ram_size=ram_bytes,
-            uart_name="sim",
             with_timer=False,
             ident="",
+            **uart,
         )
         self.wingrid = module.Wingrid(platform, ADDRESS_BITS)
         self.bus.add_master("wingrid", master=self.wingrid.memory)
@@ -99,16 +113,25 @@ class Soc(SoCCore):
 
 def write(hardware: Path, out: Path, standard: str, ram_bytes: int) -> None:
     """Write ``soc.v``, all sources in one file without a date in it, and ``soc.json``."""
-    soc = Soc(_module(hardware / "wingrid_litex.py"), standard, ram_bytes)
+    platform = GenericPlatform("simulation", PINS)
+    module = accelerator_module(hardware)
+    soc = Soc(platform, module, standard, ram_bytes, SIMULATED_HERTZ, uart_name="sim")
+    leave(soc, out, TOP, lambda text: MEMORY.sub(r"\1 /* verilator public_flat_rw */;", text))
+
+
+def leave(soc: Soc, out: Path, top: str, memories: Callable[[str], str]) -> None:
+    """Write the files of a SoC, whose module is called ``top``; ``memories`` changes how its text declares them."""
     soc.finalize()
-    text = DATED.sub("", soc.platform.get_verilog(soc, name=TOP).main_source)
-    text = LOADED.sub("", MEMORY.sub(r"\1 /* verilator public_flat_rw */;", text))
+    text = DATED.sub("", soc.platform.get_verilog(soc, name=top).main_source)
+    text = memories(LOADED.sub("", text))
     parts = [text, *(Path(source[0]).read_text() for source in soc.platform.sources)]
-    (out / "soc.v").write_text("\n".join(parts))
+    (out / f"{top}.v").write_text("\n".join(parts))
     (out / "soc.json").write_text(get_csr_json(soc.csr_regions, soc.constants, soc.mem_regions))
 
 
-def _module(path: Path) -> ModuleType:
+def accelerator_module(hardware: Path) -> ModuleType:
+    """The package's module for LiteX."""
+    path = hardware / "wingrid_litex.py"
     spec = importlib.util.spec_from_file_location("wingrid_litex", path)
     assert spec is not None
     assert spec.loader is not None

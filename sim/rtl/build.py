@@ -55,22 +55,24 @@ def library(
     harness: Path = HARNESS,
     top: str = verilog.TOP,
     waivers: Collection[str] = (),
+    fast: tuple[str, ...] = FAST_FLAGS,
 ) -> Path:
     """The library for a module ``wingrid`` with the accelerator's ports, or for the module ``top`` of another harness.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
     which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
-    ``waivers`` are names of Verilator's warnings that may come besides those of the accelerator.
+    ``waivers`` are names of Verilator's warnings that may come besides those of the accelerator. ``fast`` is how the
+    compiler optimises what runs every cycle.
     Raises ``BuildError`` or ``ToolMissing``.
     """
     folders = sorted({SOURCES, harness.parent, SHARED})
     contents = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.?pp"))]
-    flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *FAST_FLAGS, *SLOW_FLAGS, *RUNTIME_FLAGS)
+    flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *fast, *SLOW_FLAGS, *RUNTIME_FLAGS)
     sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
     key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
     waived = (*verilator.WAIVERS, *waivers)
     return cache.cached(
-        f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness, top, waived).run(text)
+        f"rtl/{key}.so", lambda folder: _Build(folder, bus_bytes, waves, progress, harness, top, waived, fast).run(text)
     )
 
 
@@ -96,11 +98,13 @@ class _Build:
         harness: Path,
         top: str,
         waived: Collection[str],
+        fast: tuple[str, ...],
     ) -> None:
         self.folder = folder
         self.harness = harness
         self.top = top
         self.waived = waived
+        self.fast = fast
         self.waves = waves
         self.progress = progress
         self.tools = tools.Tools()
@@ -129,9 +133,7 @@ class _Build:
         fast, slow = ([self.folder / f"{name}.cpp" for name in made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"]]
                       for speed in ("FAST", "SLOW"))  # fmt: skip
         jobs: list[Callable[[], str]] = []
-        jobs += [
-            functools.partial(self._object, source, FAST_FLAGS) for source in _largest_first([*fast, self.harness])
-        ]
+        jobs += [functools.partial(self._object, source, self.fast) for source in _largest_first([*fast, self.harness])]
         jobs += [functools.partial(self._runtime_object, name) for name in made["GLOBAL_FAST"] + made["GLOBAL_SLOW"]]
         jobs += [functools.partial(self._object, source, SLOW_FLAGS) for source in _largest_first(slow)]
         objects = self._run_all(jobs)

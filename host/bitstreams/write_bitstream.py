@@ -1,0 +1,149 @@
+"""A bitstream for a network and its accelerator, and the netlist simulated until its UART has told the outputs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from wingrid.host.bitstreams import ulx3s
+from wingrid.host.bitstreams.layout import LOADED, TOP
+from wingrid.host.bitstreams.netlist import synthesised
+from wingrid.host.bitstreams.routing import Routed, routed
+from wingrid.host.bitstreams.simulator import said
+from wingrid.host.errors import UserError
+from wingrid.host.execution.driver import MachineFault
+from wingrid.host.files import write_folder
+from wingrid.host.onnx_models.judge import output_difference
+from wingrid.host.soc.build_inputs import BuildInputs
+from wingrid.host.soc.checks import SocDiffers
+from wingrid.host.soc.firmware import compiled, firmware_files
+from wingrid.host.soc.hardware import SocHardware, by_litex, require_soc
+from wingrid.host.soc.job import job_for
+from wingrid.host.soc.transcript import Sample, read_transcript
+from wingrid.hw import verilog
+from wingrid.hw.config import AcceleratorConfig
+
+MEMORY = "litex-axi"
+"""The accelerator's memory in the SoC."""
+
+LITEX = "wingrid.host.bitstreams.litex_board"
+"""The program that makes the SoC's Verilog."""
+
+BLOCK_BYTES = 2048
+"""What a block RAM of the chip holds in words of 8 bits."""
+
+LEFT_BLOCKS = 45
+"""Block RAMs that are not for network and values: the firmware's, the processor's caches, the accelerator's buffers."""
+
+NOT_RUN = "not run on hardware: placed and routed, and simulated after synthesis"
+
+
+@dataclass(frozen=True)
+class BitstreamResult:
+    """A bitstream and what is known of it."""
+
+    network: str
+    config: AcceleratorConfig
+    routed: Routed = field(repr=False)
+    sample: Sample
+    """What the simulated netlist has said."""
+    cycles: int
+    """Simulated, from reset to the firmware's end."""
+
+    def as_json(self) -> str:
+        """Everything, for programs."""
+        told = {
+            "wingrid": verilog.version(),
+            "board": ulx3s.NAME,
+            "hardware": NOT_RUN,
+            "network": self.network,
+            "config": self.config.as_dict(),
+            "clock_mhz": ulx3s.HERTZ / 1e6,
+            "reached_mhz": self.routed.mhz,
+            "used": {name: {"used": used, "available": of} for name, (used, of) in self.routed.used.items()},
+            "bitstream_bytes": len(self.routed.bitstream),
+            "simulated": {"class": self.sample.found, "accelerator_cycles": self.sample.cycles, "cycles": self.cycles},
+        }
+        return json.dumps(told, indent=2) + "\n"
+
+    def lines(self) -> list[str]:
+        """The same in a few words."""
+        blocks, there = self.routed.used["DP16KD"]
+        return [
+            f"{self.network} for {ulx3s.NAME}: {self.routed.mhz} MHz reached, {ulx3s.HERTZ / 1e6:g} needed, "
+            f"{blocks} of {there} block RAMs",
+            f"the netlist said class {self.sample.found} after {self.cycles:,} cycles, {self.sample.cycles:,} of them "
+            "the accelerator's; every bit as it must be",
+            NOT_RUN,
+        ]
+
+
+def write_bitstream(
+    directory: Path, *, seed: int = 1, progress: Callable[[str], None] | None = None
+) -> BitstreamResult:
+    """Make the bitstream for what ``write_build_inputs`` left in the folder, with the first sample in it.
+
+    ``board.bit``, ``board.lpf``, ``report.json`` and what they are made of are put into ``bitstream`` in there, after
+    the netlist has told the outputs that it must. ``seed`` is the router's, and draws what has no first value in the
+    simulation. Raises ``UserError`` for what cannot be, ``ToolMissing``, ``BuildError``, ``SimulationError``,
+    ``MachineFault`` with what the firmware complains of, and ``SocDiffers``.
+    """
+    tell = progress or (lambda _: None)
+    inputs = BuildInputs.load(directory)
+    image = inputs.image
+    require_soc(image.config, MEMORY)
+    job = job_for(image, {name: value[:1] for name, value in inputs.inputs.items()})
+    ram_bytes = require_room(len(job.memory))
+    tell("LiteX makes the SoC")
+    hardware = SocHardware(MEMORY, *by_litex(LITEX, TOP, inputs.hardware, MEMORY, ram_bytes))
+    made = compiled(firmware_files(hardware.addresses, job.header))
+    contents = dict(zip(LOADED, (made["firmware.bin"], job.memory.tobytes()), strict=True))
+    sources = {f"{TOP}.v": hardware.text.encode()}
+    sources |= {f"{name}.hex": words(content, image.config.bus_bytes) for name, content in contents.items()}
+    netlist = synthesised(sources, tell)
+    chip = routed(netlist.json, seed, tell)
+    if chip.mhz * 1e6 < ulx3s.HERTZ:
+        raise UserError(f"{directory}: the chip reaches {chip.mhz} MHz, and the board's clock is {ulx3s.HERTZ / 1e6:g}")
+    promised = sum(entry.cycles for entry in image.contents.entries)
+    # Far more than the firmware can need for anything without a word.
+    lines, cycles = said(netlist.verilog, 10_000_000 + 50 * promised, seed, tell)
+    ran = read_transcript(image, lines)
+    if len(ran) != 1:
+        raise MachineFault(f"the firmware ran {len(ran)} samples in place of 1")
+    outputs = job.outputs(0, ran[0].outputs)
+    for name, value in inputs.outputs.items():
+        if wrong := output_difference(name, outputs[name], np.asarray(value[0]), "what it must be"):
+            raise SocDiffers(wrong)
+    result = BitstreamResult(image.manifest["network"], image.config, chip, ran[0], cycles)
+    files = {
+        **sources,
+        "firmware.elf": made["firmware.elf"],
+        f"{TOP}.lpf": ulx3s.constraints().encode(),
+        f"{TOP}.bit": chip.bitstream,
+        "uart.txt": "".join(f"{line}\n" for line in lines).encode(),
+        "report.json": result.as_json().encode(),
+    }
+    write_folder(directory / "bitstream", files)
+    return result
+
+
+def require_room(memory_bytes: int) -> int:
+    """Bytes of the memory that takes so many, in whole block RAMs. Raises ``UserError`` if there are not as many."""
+    blocks, room = -(-memory_bytes // BLOCK_BYTES), ulx3s.BLOCKS - LEFT_BLOCKS
+    if blocks > room:
+        raise UserError(
+            f"the network and its values take {memory_bytes} bytes, and {ulx3s.NAME} has block RAM for "
+            f"{room * BLOCK_BYTES}: take larger buffers, which make programs shorter, or a smaller network"
+        )
+    return blocks * BLOCK_BYTES
+
+
+def words(content: bytes, width: int) -> bytes:
+    """Words of ``width`` bytes, the lowest byte first, as $readmemh reads them."""
+    padded = content + bytes(-len(content) % width)
+    return b"".join(f"{int.from_bytes(padded[at : at + width], 'little'):0{2 * width}x}\n".encode()
+                    for at in range(0, len(padded), width))  # fmt: skip
