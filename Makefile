@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks silicon area-points flow bitstream lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks cells silicon area-points flow bitstream lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -40,7 +40,7 @@ verify: $(VENV)/.tests-installed
 
 # Judges of the Verilog that share nothing with what they judge; the quick part of each but netlist, slices and soc is
 # in `make test`. Icarus Verilog and Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).
-judges: lint-verilog icarus netlist slices formal hostile soc-checks
+judges: lint-verilog icarus netlist slices formal hostile soc-checks cells
 
 lint-verilog: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest tests/judges/lint
@@ -73,6 +73,9 @@ soc: $(VENV)/.soc-installed
 # The same as a judge of hardware, drivers and timing model, and what it says of a broken image; minutes.
 soc-checks: $(VENV)/.tests-installed
 	CI=true $(BIN)/python -m pytest tests/judges/soc/whole_soc.py
+
+cells: $(VENV)/.tests-installed
+	CI=true $(BIN)/python -m pytest tests/judges/cells/cell_models.py
 
 # A bitstream with digits for a ULX3S, and its netlist simulated until the UART has told the class.
 bitstream: $(VENV)/.tests-installed
