@@ -6,7 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks cells silicon area-points flow bitstream lint clean
+.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
+	cells silicon area-points flow bitstream lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
