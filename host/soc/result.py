@@ -15,6 +15,7 @@ from wingrid.host.images.image import Image
 from wingrid.host.onnx_models.session import Value
 from wingrid.host.reports.report_table import compact_table
 from wingrid.host.soc.checks import SocDiffers
+from wingrid.host.soc.hardware import litex_version
 from wingrid.host.soc.layout import BUSES
 from wingrid.host.soc.transcript import Sample
 from wingrid.hw import verilog
@@ -90,6 +91,7 @@ class SocResult:
                     "soc": {
                         "bus": BUSES[self.memory],
                         "memory": self.memory,
+                        "litex": litex_version(),
                         "firmware_bytes": self.firmware_bytes,
                         "cycles": self.cycles,
                     },

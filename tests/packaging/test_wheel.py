@@ -91,7 +91,7 @@ def test_the_wheel_holds_one_package_with_all_of_its_files(wheel: Path) -> None:
         metadata = archive.read(f"{NAME}.dist-info/METADATA").decode()
     assert {name.split("/")[0] for name in names} == {"wingrid", f"{NAME}.dist-info"}
     for folder in ("hw", "sim", "host"):
-        kinds = [".py", ".hpp", ".cpp", ".h", ".v", ".onnx", ".npz", ".txt"]
+        kinds = [".py", ".hpp", ".cpp", ".h", ".c", ".S", ".ld", ".v", ".toml", ".onnx", ".npz", ".txt"]
         files = {path for path in (ROOT / folder).rglob("*") if path.suffix in kinds and path.is_file()}
         assert files
         assert {f"wingrid/{path.relative_to(ROOT)}" for path in files} <= names

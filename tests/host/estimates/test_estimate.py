@@ -42,7 +42,7 @@ def test_an_estimate_for_register_slices_has_both_latencies(capsys: pytest.Captu
     further = ["--latency", "42", "--write-latency", "3"]
     assert call("estimate", "small-alexnet", "--json", "-", *further) == 0
     found = json.loads(capsys.readouterr().out)
-    assert found["memory"] == {"latency": 42, "bytes_per_cycle": 16, "dram": None, "write_latency": 3}
+    assert found["memory"] == {"latency": 42, "bytes_per_cycle": 16, "dram": None, "write_latency": 3, "bridge": None}
     cycles = [
         estimate("small-alexnet", memory=memory).as_dict()["total"]["cycles"]
         for memory in (MemoryTiming(40), MemoryTiming(42), MemoryTiming(42, write_latency=3))
@@ -59,7 +59,7 @@ def test_an_estimate_has_the_form_of_every_report(capsys: pytest.CaptureFixture[
     assert error == ""
     found = json.loads(output)
     assert (found["network"], found["backend"], found["images"]) == ("small-vgg16", "timing", 2)
-    assert found["memory"] == {"latency": 30, "bytes_per_cycle": 8, "dram": None, "write_latency": 1}
+    assert found["memory"] == {"latency": 30, "bytes_per_cycle": 8, "dram": None, "write_latency": 1, "bridge": None}
     layers, total = found["layers"], found["total"]
     assert [layer["name"] for layer in layers] == [layer.name for layer in SMALL_VGG16.layers()]
     unknown = [name for name, value in layers[5].items() if value is None]
@@ -105,7 +105,7 @@ def test_a_memory_with_rows_and_refresh_takes_longer(capsys: pytest.CaptureFixtu
         assert call("estimate", "small-alexnet", "--json", "-", *options) == 0
         found.append(json.loads(capsys.readouterr().out))
     ideal, real = found
-    assert ideal["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None, "write_latency": 1}
+    assert ideal["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None, "write_latency": 1, "bridge": None}
     assert real["memory"] == {**ideal["memory"], "dram": dataclasses.asdict(Dram())}
     assert ideal["total"]["bytes"] == real["total"]["bytes"]
     assert ideal["total"]["cycles"] < real["total"]["cycles"] < 2 * ideal["total"]["cycles"]

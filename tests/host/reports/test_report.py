@@ -84,7 +84,7 @@ def test_json_has_the_documented_form() -> None:
     assert found["config"]["rows"] == 16
     assert {"multipliers", "on_chip_bytes"} <= set(found["config"])
     assert [layer["algorithm"] for layer in found["layers"]] == ["winograd2", "winograd4"]
-    assert found["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None, "write_latency": 1}
+    assert found["memory"] == {"latency": 40, "bytes_per_cycle": 16, "dram": None, "write_latency": 1, "bridge": None}
     assert [list(layer) for layer in found["layers"]] == [LAYER_KEYS, LAYER_KEYS]
     assert list(found["layers"][0]["bytes"]) == BYTE_CLASSES
     assert list(found["total"]) == TOTAL_KEYS
