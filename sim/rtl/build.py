@@ -55,20 +55,21 @@ def library(
     harness: Path = HARNESS,
     top: str = verilog.TOP,
     waivers: Collection[str] = (),
-    fast: tuple[str, ...] = FAST_FLAGS,
+    fast: tuple[str, ...] | None = None,
 ) -> Path:
     """The library for a module ``wingrid`` with the accelerator's ports, or for the module ``top`` of another harness.
 
     ``bus_bytes`` is the width of its AXI4 data bus. With ``waves`` the library can write FST files,
     which makes it slower even while it does not. ``harness`` is what surrounds the module and has the C interface.
     ``waivers`` are names of Verilator's warnings that may come besides those of the accelerator. ``fast`` is how the
-    compiler optimises what runs every cycle.
+    compiler optimises what runs every cycle, by default ``FAST_FLAGS``.
     Raises ``BuildError`` or ``ToolMissing``.
     """
+    fast = FAST_FLAGS if fast is None else fast
     folders = sorted({SOURCES, harness.parent, SHARED})
     contents = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.?pp"))]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *fast, *SLOW_FLAGS, *RUNTIME_FLAGS)
-    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name)
+    sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name, top)
     key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
     waived = (*verilator.WAIVERS, *waivers)
     return cache.cached(

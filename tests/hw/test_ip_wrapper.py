@@ -157,14 +157,16 @@ def test_wrapped_and_sliced_it_takes_the_time_of_memory_two_cycles_further_away(
     ran = 0
     for case in [*(timing_case(seed, "2x3") for seed in range(60)), *(free_case(seed, "2x3") for seed in range(60))]:
         code = encode_program(case.instructions)
+        # A bridge takes the next burst when the one before has ended, which slices delay: no latency says the same.
+        memory = dataclasses.replace(case.timing, bridge=None)
         try:
-            counters, events = measure(CONFIG, code, case.timing, verilog=simulated())
+            counters, events = measure(CONFIG, code, memory, verilog=simulated())
         except BankConflict:
             continue
         # What the host writes reaches the accelerator by a slice, while events have none.
         events["cycle"] -= RegisterSlice.latency
-        model = simulate(CONFIG, code, further(case.timing), program_address=PROGRAM, events=True)
+        model = simulate(CONFIG, code, further(memory), program_address=PROGRAM, events=True)
         text = difference(code, model, counters, events)
-        assert text is None, f"{case.timing}, {case.about}: {text}"
+        assert text is None, f"{memory}, {case.about}: {text}"
         ran += 1
     assert ran >= 100
