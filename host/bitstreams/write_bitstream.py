@@ -6,12 +6,14 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from wingrid.host.bitstreams import ulx3s
-from wingrid.host.bitstreams.layout import LOADED, TOP
+from wingrid.host.bitstreams.layout import BITSTREAM, LOADED, TOP
 from wingrid.host.bitstreams.netlist import synthesised
+from wingrid.host.bitstreams.room import BLOCK_BYTES, blocks_for, require_room
 from wingrid.host.bitstreams.routing import Routed, routed
 from wingrid.host.bitstreams.simulator import said
 from wingrid.host.errors import UserError
@@ -33,12 +35,6 @@ MEMORY = "litex-axi"
 LITEX = "wingrid.host.bitstreams.litex_board"
 """The program that makes the SoC's Verilog."""
 
-BLOCK_BYTES = 2048
-"""What a block RAM of the chip holds in words of 8 bits."""
-
-LEFT_BLOCKS = 45
-"""Block RAMs that are not for network and values: the firmware's, the processor's caches, the accelerator's buffers."""
-
 NOT_RUN = "not run on hardware: placed and routed, and simulated after synthesis"
 
 
@@ -54,6 +50,16 @@ class BitstreamResult:
     cycles: int
     """Simulated, from reset to the firmware's end."""
 
+    def figures(self) -> dict[str, Any]:
+        """What was found, ready for JSON."""
+        return {
+            "clock_mhz": ulx3s.HERTZ / 1e6,
+            "reached_mhz": self.routed.mhz,
+            "used": {name: {"used": used, "available": of} for name, (used, of) in self.routed.used.items()},
+            "bitstream_bytes": len(self.routed.bitstream),
+            "simulated": {"class": self.sample.found, "accelerator_cycles": self.sample.cycles, "cycles": self.cycles},
+        }
+
     def as_json(self) -> str:
         """Everything, for programs."""
         told = {
@@ -62,11 +68,7 @@ class BitstreamResult:
             "hardware": NOT_RUN,
             "network": self.network,
             "config": self.config.as_dict(),
-            "clock_mhz": ulx3s.HERTZ / 1e6,
-            "reached_mhz": self.routed.mhz,
-            "used": {name: {"used": used, "available": of} for name, (used, of) in self.routed.used.items()},
-            "bitstream_bytes": len(self.routed.bitstream),
-            "simulated": {"class": self.sample.found, "accelerator_cycles": self.sample.cycles, "cycles": self.cycles},
+            **self.figures(),
         }
         return json.dumps(told, indent=2) + "\n"
 
@@ -85,21 +87,33 @@ class BitstreamResult:
 def write_bitstream(
     directory: Path, *, seed: int = 1, progress: Callable[[str], None] | None = None
 ) -> BitstreamResult:
-    """Make the bitstream for what ``write_build_inputs`` left in the folder, with the first sample in it.
+    """Put the bitstream of ``made_bitstream``, and what it is made of, into ``BITSTREAM`` within the same folder.
 
-    ``board.bit``, ``board.lpf``, ``report.json`` and what they are made of are put into ``bitstream`` in there, after
-    the netlist has told the outputs that it must. ``seed`` is the router's, and draws what has no first value in the
-    simulation. Raises ``UserError`` for what cannot be, ``ToolMissing``, ``BuildError``, ``SimulationError``,
-    ``MachineFault`` with what the firmware complains of, and ``SocDiffers``.
+    Nothing is written before the netlist has told the outputs that it must.
+    """
+    result, files = made_bitstream(directory, seed=seed, progress=progress)
+    write_folder(directory / BITSTREAM, files)
+    return result
+
+
+def made_bitstream(
+    directory: Path, *, seed: int = 1, progress: Callable[[str], None] | None = None
+) -> tuple[BitstreamResult, dict[str, bytes]]:
+    """The bitstream for what ``write_build_inputs`` left in the folder, with the first sample in it.
+
+    The files are ``board.bit``, ``board.lpf``, ``report.json`` and what they are made of. ``seed`` is the router's, and
+    draws what has no first value in the simulation. Raises ``UserError`` for what cannot be, ``ToolMissing``,
+    ``BuildError``, ``SimulationError``, ``MachineFault`` with what the firmware complains of, and ``SocDiffers``.
     """
     tell = progress or (lambda _: None)
     inputs = BuildInputs.load(directory)
     image = inputs.image
     require_soc(image.config, MEMORY)
     job = job_for(image, {name: value[:1] for name, value in inputs.inputs.items()})
-    ram_bytes = require_room(len(job.memory))
+    blocks = blocks_for(job)
+    require_room(blocks, image.config)
     tell("LiteX makes the SoC")
-    hardware = SocHardware(MEMORY, *by_litex(LITEX, TOP, inputs.hardware, MEMORY, ram_bytes))
+    hardware = SocHardware(MEMORY, *by_litex(LITEX, TOP, inputs.hardware, MEMORY, blocks * BLOCK_BYTES))
     made = compiled(firmware_files(hardware.addresses, job.header))
     contents = dict(zip(LOADED, (made["firmware.bin"], job.memory.tobytes()), strict=True))
     sources = {f"{TOP}.v": hardware.text.encode()}
@@ -107,7 +121,7 @@ def write_bitstream(
     netlist = synthesised(sources, tell)
     chip = routed(netlist.json, seed, tell)
     if chip.mhz * 1e6 < ulx3s.HERTZ:
-        raise UserError(f"{directory}: the chip reaches {chip.mhz} MHz, and the board's clock is {ulx3s.HERTZ / 1e6:g}")
+        raise UserError(f"{ulx3s.NAME}'s clock is {ulx3s.HERTZ / 1e6:g} MHz, and the design reaches {chip.mhz}")
     promised = sum(entry.cycles for entry in image.contents.entries)
     # Far more than the firmware can need for anything without a word.
     lines, cycles = said(netlist.verilog, 10_000_000 + 50 * promised, seed, tell)
@@ -127,19 +141,7 @@ def write_bitstream(
         "uart.txt": "".join(f"{line}\n" for line in lines).encode(),
         "report.json": result.as_json().encode(),
     }
-    write_folder(directory / "bitstream", files)
-    return result
-
-
-def require_room(memory_bytes: int) -> int:
-    """Bytes of the memory that takes so many, in whole block RAMs. Raises ``UserError`` if there are not as many."""
-    blocks, room = -(-memory_bytes // BLOCK_BYTES), ulx3s.BLOCKS - LEFT_BLOCKS
-    if blocks > room:
-        raise UserError(
-            f"the network and its values take {memory_bytes} bytes, and {ulx3s.NAME} has block RAM for "
-            f"{room * BLOCK_BYTES}: take larger buffers, which make programs shorter, or a smaller network"
-        )
-    return blocks * BLOCK_BYTES
+    return result, files
 
 
 def words(content: bytes, width: int) -> bytes:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from wingrid.host.bitstreams.room import blocks_for, require_room
+from wingrid.host.bitstreams.write_bitstream import write_bitstream
 from wingrid.host.builds import contents, judging
 from wingrid.host.builds.order import Order
 from wingrid.host.builds.page import page
@@ -27,6 +29,7 @@ from wingrid.host.networks.layer import Layer
 from wingrid.host.silicon.synth import synthesised
 from wingrid.host.silicon.synth_result import SynthResult
 from wingrid.host.silicon.target import Target, larger_target
+from wingrid.host.soc.job import job_for
 from wingrid.host.test_benches.generate import bench_files
 from wingrid.host.test_benches.running import Simulator
 from wingrid.hw.config import AcceleratorConfig
@@ -154,11 +157,13 @@ class _Making:
         with ThreadPoolExecutor(1) as pool:
             # Beside what runs on the other core.
             silicon = pool.submit(self._synthesised)
-            self._fill()
+            no_room = self._fill()
             try:
                 result = silicon.result()
             except BuildError as error:
                 return None, str(error).splitlines()[-1]
+        if no_room:
+            return result, no_room
         found = judging.judged_silicon(result, self._candidate.mhz if result.routes else None)
         self.results["silicon"] = found
         if not result.fits:
@@ -167,19 +172,34 @@ class _Making:
         clock = found["clock"]
         if clock is not None and not clock["reached"]:
             return result, f"is routed at {clock['mhz']:g} MHz, and {clock['planned_mhz']:g} were planned"
+        if self._order.bitstream:
+            try:
+                board = write_bitstream(self._staging, progress=self._says)
+            except UserError as error:
+                return result, str(error)
+            self.results["bitstream"] = judging.judged_bitstream(board)
         return result, None
 
     def _synthesised(self) -> SynthResult:
-        seeds = SEEDS if self._order.route and self._wanted.target.routes else ()
+        # A bitstream's design is routed as a whole.
+        routed = self._order.route and not self._order.bitstream
+        seeds = SEEDS if routed and self._wanted.target.routes else ()
         return synthesised(self._candidate.config, self._wanted.target, seeds=seeds)
 
-    def _fill(self) -> None:
+    def _fill(self) -> str | None:
+        """Write and run all but synthesis; why not, if memory on the chip has no room for the network."""
         order, folder, config = self._order, self._staging, self._candidate.config
         _write(folder, self._files)
         self._says(f"compiling for {describe(config)}")
         wanted = judging.reference_of(folder, order, config)
         image, files = contents.image_files(wanted, config, self._candidate.timing)
         _write(folder, files)
+        if order.bitstream:
+            job = job_for(image, {name: value[None] for name, value in wanted.inputs.items()})
+            try:
+                require_room(blocks_for(job), config)
+            except UserError as error:
+                return str(error)
         _write(folder, contents.hardware_files(config))
         _write(folder, contents.driver_contents())
         _write(folder, contents.expected_files(wanted))
@@ -189,6 +209,7 @@ class _Making:
         bench = bench_files(image, recorder, source=source, binary=binary)
         _write(folder, contents.under(contents.TEST_BENCH, bench))
         self.results["test_bench"] = dict(self._benches(image))
+        return None
 
     def _benches(self, image: Image) -> Iterator[tuple[str, Any]]:
         cycles = sum(entry.cycles for entry in image.contents.entries)

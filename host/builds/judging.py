@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from wingrid.host.bitstreams.write_bitstream import BitstreamResult
 from wingrid.host.builds import contents
 from wingrid.host.builds.order import Order
 from wingrid.host.builds.reference import Reference, differing, reference
@@ -98,6 +99,11 @@ def judged_silicon(result: SynthResult, planned: float | None) -> Results:
     }
 
 
+def judged_bitstream(result: BitstreamResult) -> Results:
+    """What a bitstream's routing, and the simulation of its netlist, found. There is none if outputs differ."""
+    return {"outputs_equal": True, **result.figures()}
+
+
 def require(results: Mapping[str, Any]) -> None:
     """Raise ``BuildError`` if a check did not hold."""
     if failed := list(failures(results)):
@@ -114,5 +120,10 @@ def failures(results: Mapping[str, Any], path: str = "") -> Iterator[str]:
             yield place.replace("_", " ")
 
 
+def others(folder: Path, files: Mapping[str, bytes]) -> list[str]:
+    """Names of the files that hold something else in the folder."""
+    return [name for name, content in files.items() if (folder / name).read_bytes() != content]
+
+
 def _same(folder: Path, files: Mapping[str, bytes]) -> bool:
-    return all((folder / name).read_bytes() == content for name, content in files.items())
+    return not others(folder, files)

@@ -25,6 +25,7 @@ class Order:
     latency: int | None = None
     bytes_per_cycle: int | None = None
     route: bool = True
+    bitstream: bool = False
     int8_kernels: bool = True
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 

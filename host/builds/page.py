@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from wingrid.host.bitstreams.write_bitstream import NOT_RUN
 from wingrid.host.builds.receipt import Receipt
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.reports.report import Report
@@ -62,6 +63,8 @@ def _summary(receipt: Receipt, config: AcceleratorConfig, larger: str | None) ->
     yield "Cycles", f"{cycles:,} for {planned['images']} image{'s' * (planned['images'] > 1)}, on the RTL"
     yield "Images per second", rate(planned, results)
     yield "Energy", f"{planned['microjoules_per_image']:,.4g} microjoules an image, by the model below"
+    if "bitstream" in results:
+        yield "Bitstream", bitstream(results["bitstream"])
     yield "What binds", planned["binding"]
     if larger is not None:
         yield "A larger target", larger
@@ -84,6 +87,15 @@ def rate(planned: Mapping[str, Any], results: Mapping[str, Any]) -> str:
     else:
         return "not told: no clock is known for this target, and none was assumed"
     return f"{planned['images'] * mhz * 1e6 / cycles:,.4g} at {mhz:g} MHz, {how}"
+
+
+def bitstream(found: Mapping[str, Any]) -> str:
+    """What is known of a bitstream, in a sentence."""
+    ran = found["simulated"]
+    return (
+        f"{found['reached_mhz']:g} MHz reached, {found['clock_mhz']:g} needed; its netlist said class {ran['class']} "
+        f"after {ran['cycles']:,} cycles, {ran['accelerator_cycles']:,} of them the accelerator's; {NOT_RUN}"
+    )
 
 
 def _checks(results: Mapping[str, Any], path: str = "") -> Iterable[tuple[str, Any]]:

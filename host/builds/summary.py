@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
-from wingrid.host.builds.page import rate
+from wingrid.host.builds.page import bitstream, rate
 from wingrid.host.builds.receipt import Receipt
 from wingrid.host.builds.replay import Replay
 from wingrid.host.fitting.fit import describe
@@ -36,6 +36,8 @@ def build_table(receipt: Receipt, larger: str | None) -> Table:
     shown.add_row("what binds", planned["binding"])
     if larger is not None:
         shown.add_row("larger target", larger)
+    if "bitstream" in results:
+        shown.add_row("bitstream", bitstream(results["bitstream"]))
     for name, text in _verdicts(results):
         shown.add_row(name, text)
     return shown

@@ -38,6 +38,9 @@ def build(
         typer.Option("--fps", metavar="N", help="The smallest accelerator that makes N images per second."),
     ] = None,
     route: Annotated[bool, typer.Option("--route/--no-route", help="Place and route, which takes long.")] = True,
+    bitstream: Annotated[
+        bool, typer.Option("--bitstream", help="For ulx3s: with a processor, packed, its netlist simulated; an hour.")
+    ] = False,
     clock: Annotated[
         float | None, typer.Option("--clock", metavar="MHZ", help="Assume this clock, where none is known.")
     ] = None,
@@ -58,6 +61,8 @@ def build(
     Verilog, the network as one image, C driver, test bench, report.html. What is not set is chosen.
     """
     # Imported here: what other commands do without.
+    from wingrid.host.bitstreams.requirements import MHZ, require_board, require_bus, with_fields
+    from wingrid.host.bitstreams.room import reserved
     from wingrid.host.builds.build import built, free_fields
     from wingrid.host.builds.contents import PAGE, RECEIPT
     from wingrid.host.builds.estimating import image_estimator
@@ -65,6 +70,8 @@ def build(
     from wingrid.host.builds.summary import build_table
     from wingrid.host.builds.users_files import network_of, target_of, users_files
     from wingrid.host.fitting.fit import Objective, Wanted
+    from wingrid.host.images.named_work import named_work
+    from wingrid.host.onnx_models.sizes import Sizes
     from wingrid.host.silicon.board import find_place
 
     if objective not in (known := [kind.value for kind in Objective]):
@@ -73,7 +80,13 @@ def build(
         raise UserError(f"--fps {fps:g} must be above 0")
     chip, board = find_place(target)
     mhz = assumed(clock).mhz if clock is not None else None
-    fixed = configuration(config, set_)
+    settings = set_ or []
+    if bitstream:
+        require_board(board, target)
+        if clock is not None:
+            raise UserError(f"--clock does not go with --bitstream, whose board has {MHZ:g} MHz")
+        mhz, settings = MHZ, settings if config is not None else with_fields(settings)
+    fixed = configuration(config, settings)
     shapes = named_shapes(shape)
     timing = None
     if latency is not None or bytes_per_cycle is not None:
@@ -81,12 +94,17 @@ def build(
         timing = MemoryTiming(latency or usual.latency, bytes_per_cycle or usual.bytes_per_cycle)
     # What a configuration file says is set, whether or not it is the default.
     free = frozenset() if config is not None else free_fields(set_ or ())
+    kept = {}
+    if bitstream:
+        require_bus(fixed)
+        free -= {"bus_bytes"}
+        kept = reserved(*named_work(network, fixed, sizes=Sizes(shapes, None), int8_kernels=int8_kernels), fixed)
     deliverables = Deliverables(json, None)
     order = Order(
         network_of(network), target_of(target), objective, fps, tuple(set_ or ()), clock, latency, bytes_per_cycle,
-        route, int8_kernels, shapes,
+        route, bitstream, int8_kernels, shapes,
     )  # fmt: skip
-    wanted = Wanted(chip, Objective(objective), fps, board, mhz, timing, fixed, free)
+    wanted = Wanted(chip, Objective(objective), fps, board, mhz, timing, fixed, free, kept)
     with Bar(network) as bar:
         estimate = image_estimator(network, shapes, int8_kernels=int8_kernels, listener=bar)
         found = built(order, users_files(network, target), wanted, estimate, output, bar.says)

@@ -8,6 +8,7 @@ predicted without it.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,10 @@ class PredictedArea:
     """Look-up tables, with those that carry chains and small memories are made of."""
     multipliers: int
     memories: float
+
+    def plus(self, others: Mapping[str, int]) -> PredictedArea:
+        """This, and so much logic, so many multipliers and memories of others."""
+        return PredictedArea(**{name: count + others.get(name, 0) for name, count in dataclasses.asdict(self).items()})
 
     def share(self, target: Target) -> dict[str, float]:
         """What fraction of the target's logic, multipliers and memories that is."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import enum
 import heapq
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from wingrid.host.errors import UserError
@@ -62,10 +62,16 @@ class Wanted:
     fixed: AcceleratorConfig = field(default_factory=AcceleratorConfig)
     free: frozenset[str] = frozenset()
     """Fields that may be chosen; the others are those of ``fixed``."""
+    reserved: Mapping[str, int] = field(default_factory=dict)
+    """What of the chip is for others: logic, multipliers, memories."""
 
     def clock(self, config: AcceleratorConfig) -> float | None:
         """The clock in MHz that a configuration is planned for; ``None`` where none is known or assumed."""
         return self.mhz if self.mhz is not None else planned_mhz(config, self.target)
+
+    def share(self, area: PredictedArea) -> dict[str, float]:
+        """What fraction of the chip's resources is taken, with what is reserved."""
+        return area.plus(self.reserved).share(self.target)
 
     def memory(self, config: AcceleratorConfig) -> MemoryTiming:
         """The memory that a configuration will have."""
@@ -170,7 +176,8 @@ class _Search:
             least = min(allowed, key=lambda mesh: largest_share(self._share(mesh))[1])
             name, share = largest_share(self._share(least))
             raise UserError(
-                f"{wanted.target.name} has no room: the smallest accelerator takes {share:.0%} of its {name}, "
+                f"{wanted.target.name} has no room: the smallest accelerator{self._beside} takes {share:.0%} of its "
+                f"{name}, "
                 f"and {ROOM[name]:.0%} may be taken"
             )
         order = sorted(roomy, key=self._promise)
@@ -252,7 +259,7 @@ class _Search:
             config,
             timing,
             area,
-            area.share(wanted.target),
+            wanted.share(area),
             mhz,
             total["cycles"],
             images,
@@ -261,7 +268,7 @@ class _Search:
         )
 
     def _share(self, config: AcceleratorConfig) -> dict[str, float]:
-        return predicted_area(config, self._wanted.target.family).share(self._wanted.target)
+        return self._wanted.share(predicted_area(config, self._wanted.target.family))
 
     def _fits(self, config: AcceleratorConfig) -> bool:
         return all(share <= ROOM[name] for name, share in self._share(config).items())
@@ -298,6 +305,10 @@ class _Search:
         return time, size
 
     @property
+    def _beside(self) -> str:
+        return " with what is beside it" if self._wanted.reserved else ""
+
+    @property
     def _images(self) -> int:
         return max(layer.shape.images for layer in self._layers)
 
@@ -317,7 +328,7 @@ class _Search:
             return f"a larger mesh, {describe(nearest)}, would fit and is no better: {why}"
         over, name = max(lacking)
         return (
-            f"the chip's {name} bind: {describe(nearest)} would take {over * ROOM[name]:.0%} of them, "
+            f"the chip's {name} bind: {describe(nearest)}{self._beside} would take {over * ROOM[name]:.0%} of them, "
             f"and {ROOM[name]:.0%} may be taken"
         )
 

@@ -37,11 +37,17 @@ def firmware_files(addresses: Mapping[str, int], job: str) -> dict[str, bytes]:
     return {**driver, **own, **generated}
 
 
-def compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
-    """``firmware.elf``, and ``firmware.bin`` as it lies in the ROM. Raises ``ToolMissing`` or ``BuildError``."""
+def require_compiler() -> str:
+    """The path of the firmware's compiler. Raises ``ToolMissing``."""
     gcc = shutil.which(COMPILER)
     if gcc is None:
         raise ToolMissing(f"{COMPILER} is missing; Debian has it in the package {PACKAGE}")
+    return gcc
+
+
+def compiled(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """``firmware.elf``, and ``firmware.bin`` as it lies in the ROM. Raises ``ToolMissing`` or ``BuildError``."""
+    gcc = require_compiler()
     with tempfile.TemporaryDirectory(prefix="wingrid-") as name:
         folder = Path(name)
         for file, content in files.items():

@@ -74,11 +74,7 @@ def by_litex(program: str, top: str, package: Mapping[str, bytes], memory: str, 
 
     Raises ``ToolMissing`` without LiteX, and ``BuildError``.
     """
-    for module, name in NEEDED.items():
-        if importlib.util.find_spec(module) is None:
-            raise ToolMissing(
-                f"the Python package {name} is missing; install what a SoC needs with: pip install 'wingrid[soc]'"
-            )
+    require_litex()
     with tempfile.TemporaryDirectory(prefix="wingrid-") as name:
         folder = Path(name)
         for file, content in package.items():
@@ -88,6 +84,15 @@ def by_litex(program: str, top: str, package: Mapping[str, bytes], memory: str, 
         paths = os.pathsep.join(os.path.abspath(path) for path in sys.path)
         Tools().call(command, "LiteX", folder, {"PYTHONPATH": paths})
         return (folder / f"{top}.v").read_text(), (folder / "soc.json").read_text()
+
+
+def require_litex() -> None:
+    """Raise ``ToolMissing`` without LiteX and VexRiscv."""
+    for module, name in NEEDED.items():
+        if importlib.util.find_spec(module) is None:
+            raise ToolMissing(
+                f"the Python package {name} is missing; install what a SoC needs with: pip install 'wingrid[soc]'"
+            )
 
 
 def require_soc(config: AcceleratorConfig, memory: str) -> None:

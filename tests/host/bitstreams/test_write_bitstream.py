@@ -10,10 +10,14 @@ import pytest
 from wingrid.host.bitstreams import ulx3s
 from wingrid.host.bitstreams.layout import LOADED, TOP
 from wingrid.host.bitstreams.models import with_models
-from wingrid.host.bitstreams.write_bitstream import BLOCK_BYTES, LITEX, MEMORY, require_room, words, write_bitstream
+from wingrid.host.bitstreams.room import BLOCK_BYTES, SYSTEM, blocks_for, require_room, reserved
+from wingrid.host.bitstreams.write_bitstream import LITEX, MEMORY, words, write_bitstream
 from wingrid.host.errors import UserError
+from wingrid.host.images.building import build_image
+from wingrid.host.images.named_work import named_work
 from wingrid.host.package.package import package_files
 from wingrid.host.soc.hardware import by_litex
+from wingrid.host.soc.job import job_for
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig.load(Path(__file__).parents[3] / "configs" / "ulx3s-4x4.toml")
@@ -43,13 +47,17 @@ def test_words_begin_with_the_lowest_byte() -> None:
     assert words(bytes([1, 2, 3, 4, 5]), 4) == b"04030201\n00000005\n"
 
 
-def test_a_memory_takes_whole_blocks() -> None:
-    assert require_room(1) == require_room(BLOCK_BYTES) == BLOCK_BYTES
+def test_the_network_has_what_accelerator_and_processor_leave() -> None:
+    require_room(162, CONFIG)
+    with pytest.raises(UserError, match="take 163 block RAMs, and ulx3s has room for 162 of them"):
+        require_room(163, CONFIG)
 
 
-def test_what_has_no_room_is_refused() -> None:
-    with pytest.raises(UserError, match="take 400000 bytes, and ulx3s has block RAM for 333824"):
-        require_room(400_000)
+def test_the_networks_memory_is_reserved() -> None:
+    work, inputs = named_work("digits", CONFIG)
+    job = job_for(build_image(work, CONFIG), {name: value[None] for name, value in inputs.items()})
+    assert (blocks_for(job) - 1) * BLOCK_BYTES < len(job.memory) <= blocks_for(job) * BLOCK_BYTES
+    assert reserved(work, inputs, CONFIG) == {**SYSTEM, "memories": SYSTEM["memories"] + blocks_for(job)}
 
 
 def test_a_folder_without_a_network_is_refused(tmp_path: Path) -> None:

@@ -120,3 +120,14 @@ def test_a_chip_without_room_is_refused(layers: list) -> None:
     tiny = dataclasses.replace(TARGET, name="tiny", logic=4000)
     with pytest.raises(UserError, match=r"tiny has no room: the smallest accelerator takes .* of its logic"):
         fitted(estimate, layers, Wanted(tiny, mhz=100, free=EVERYTHING))
+
+
+def test_what_is_reserved_is_left(layers: list) -> None:
+    alone = fitted(estimate, layers, Wanted(TARGET, mhz=100, fixed=SMALL, free=MESH)).candidates[0]
+    others = {"logic": 10_000, "multipliers": 20, "memories": 60}
+    beside = fitted(estimate, layers, Wanted(TARGET, mhz=100, fixed=SMALL, free=MESH, reserved=others)).candidates[0]
+    assert beside.area.multipliers < alone.area.multipliers
+    for name, count in others.items():
+        available = getattr(TARGET, name)
+        assert beside.share[name] == pytest.approx((getattr(beside.area, name) + count) / available)
+        assert beside.share[name] <= ROOM[name]
