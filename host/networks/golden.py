@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from wingrid.host.networks.layer import Layer, Operands
 from wingrid.sim.golden.convolution import convolve
+from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.pooling import max_pool
 from wingrid.sim.golden.requantise import requantise
 
@@ -32,6 +33,9 @@ def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDA
             minimum=layer.minimum,
             maximum=layer.maximum,
         )
+        if layer.lookup:
+            assert operands.table is not None, "a layer with a lookup has a table"
+            y = looked_up(y, operands.table)
         if pool := layer.pool:
             y = max_pool(y, window=(pool.side, pool.side), stride=(pool.stride, pool.stride))
         results.append(y)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import enum
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -120,11 +121,20 @@ def output_size(shape: Convolution, pool: Pool | None) -> Pair:
     return pool.outputs(shape.out_height), pool.outputs(shape.out_width)
 
 
+class Lookup(enum.Enum):
+    """What, besides a result, the table of a layer depends on that maps each of its results to another byte."""
+
+    LAYER = "layer"
+    """Nothing: all channels have the same table."""
+    CHANNEL = "channel"
+
+
 @dataclass(frozen=True)
 class Layer:
     """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
 
-    Where there is a ``pool``, max pooling follows the requantisation.
+    Where there is a ``lookup``, each requantised and clamped result is replaced by what a table has for it. Where there
+    is a ``pool``, max pooling follows.
     """
 
     name: str
@@ -135,6 +145,7 @@ class Layer:
     y_zero_point: int = 0
     minimum: int = -128
     maximum: int = 127
+    lookup: Lookup | None = None
     pool: Pool | None = None
     normalisation: ResponseNormalisation | None = None
     """What the host does with the output before the next layer takes it."""
@@ -160,11 +171,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class Operands:
-    """What a layer computes with: weights [kernels, channels // groups, kh, kw], bias and scale per kernel."""
+    """What a layer computes with: weights [kernels, channels // groups, kh, kw], bias and scale per kernel.
+
+    ``table`` holds, of a layer with a ``lookup``, what each result is replaced by: [256], or [kernels, 256] where it is
+    by channel. Entry i is that for the result whose bits, as an unsigned number, are i.
+    """
 
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     scales: npt.NDArray[np.float32]
+    table: npt.NDArray[np.int8] | None = None
 
 
 OperandSource = Callable[[], Operands]
