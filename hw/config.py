@@ -20,6 +20,12 @@ OFFSET_BITS = 32
 LARGEST_QUEUE = 64
 """Most instructions that an engine's queue can hold."""
 
+LARGEST_TABLES = 1 << 12
+"""Most tables that an accelerator can hold."""
+
+TABLE_ENTRIES = 256
+"""Entries of a table: one for each value of a byte."""
+
 AXI_PAGE_BYTES = 4096
 """No AXI burst crosses a boundary of this many bytes (AMBA AXI4, A3.4.1)."""
 
@@ -35,7 +41,7 @@ class AcceleratorConfig:
     An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the
     weight buffer a row of a weight tile (``cols`` int8), one of an accumulator bank ``cols``
     accumulators, one of the output buffer a bus beat. ``parameter_blocks`` counts output channel
-    blocks. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits``
+    blocks, ``tables`` tables of a byte for each column, behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits``
     is the width of an AXI byte address.
     """
 
@@ -47,6 +53,7 @@ class AcceleratorConfig:
     weight_buffer: int = 4704
     accumulators: int = 900
     parameter_blocks: int = 32
+    tables: int = 0
     output_buffer: int = 256
     queue_depth: int = 8
     fetch_ahead: int = 16
@@ -74,6 +81,8 @@ class AcceleratorConfig:
         self._between("weight_buffer", 16, 1 << 20)
         self._between("accumulators", 4, 1 << 15)
         self._power_of_two("parameter_blocks", 2, 1 << 12)
+        if self.tables:
+            self._power_of_two("tables", 2, LARGEST_TABLES)
         self._power_of_two("output_buffer", 16, 1 << 14)
         self._power_of_two("queue_depth", 2, LARGEST_QUEUE)
         self._power_of_two("fetch_ahead", 2, 64)
@@ -137,6 +146,11 @@ class AcceleratorConfig:
         return self.parameter_blocks * 8
 
     @property
+    def table_entries(self) -> int:
+        """Bytes that all tables of a column hold."""
+        return self.tables * TABLE_ENTRIES
+
+    @property
     def multipliers(self) -> int:
         return self.rows * self.cols
 
@@ -151,6 +165,9 @@ class AcceleratorConfig:
             "accumulators 1": (self.accumulators, self.cols * self.accumulator_bits),
             "outputs": (self.output_buffer, 8 * self.bus_bytes),
         }
+        if self.tables:
+            # Each column looks up another entry.
+            memories |= {f"table {column}": (self.table_entries, 8) for column in range(self.cols)}
         if self.winograd:
             memories["transformed"] = (2 * self.accumulators, self.rows * self.activation_bits)
         return memories

@@ -19,4 +19,6 @@ def test_channels_have_their_own() -> None:
     table = random.integers(-128, 128, (3, 256)).astype(np.int8)
     y = random.integers(-128, 128, (3, 5, 7)).astype(np.int8)
     for channel in range(3):
-        np.testing.assert_array_equal(looked_up(y, table)[channel], looked_up(y[channel : channel + 1], table[channel])[0])
+        np.testing.assert_array_equal(
+            looked_up(y, table)[channel], looked_up(y[channel : channel + 1], table[channel])[0]
+        )
