@@ -19,11 +19,11 @@ from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import extended
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
-from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, NotAccelerable, read_layer
+from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
 from wingrid.host.onnx_models.nodes import Consumers
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
@@ -81,12 +81,13 @@ def _steps(
     consumers = Consumers(optimised.graph)
     steps: list[Step] = []
     covered: set[str] = set()
+    makers: dict[str, AcceleratedStep] = {}
     for node in optimised.graph.node:
         if node.name in covered:
             continue
         try:
             require_static(node, types)
-            step = read_layer(node, constants, types)
+            step = read_layer(node, constants, types, optimised, makers)
             require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
@@ -96,6 +97,7 @@ def _steps(
         step = extended(step, consumers, constants, types, optimised, config)
         covered.update(step.nodes)
         steps.append(step)
+        makers[step.target] = step
     return steps
 
 
