@@ -6,11 +6,12 @@ import heapq
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import numpy.typing as npt
 import onnx
 
 from wingrid.host.onnx_models.affine_maps import ChannelAxis
-from wingrid.host.onnx_models.elementwise import is_elementwise, is_per_channel
+from wingrid.host.onnx_models.elementwise import DIVIDING, is_elementwise, is_per_channel
 from wingrid.host.onnx_models.layer_reading import ACTIVATIONS
 from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.shapes import TensorType
@@ -56,6 +57,8 @@ def byte_part(
         (left,) = node.output if len(node.output) == 1 else ("",)
         kind = types.get(left)
         if kind is None or kind.shape != shape or not is_elementwise(node, made, constants, channels):
+            break
+        if node.op_type in DIVIDING and np.issubdtype(kind.dtype, np.integer):
             break
         nodes.append(node)
         made.add(left)

@@ -11,12 +11,15 @@ from wingrid.host.onnx_models.affine_maps import ChannelAxis
 from wingrid.host.onnx_models.nodes import attributes_of
 
 _BROADCAST = """
-    Abs Acos Acosh Add And Asin Asinh Atan Atanh BitShift BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil Celu
+    Abs Acos Acosh Add And Asin Asinh Atan Atanh BitwiseAnd BitwiseNot BitwiseOr BitwiseXor Cast Ceil Celu
     Cos Cosh Div Elu Equal Erf Exp Floor Gelu Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN
     LeakyRelu Less LessOrEqual Log Max Mean Min Mish Mod Mul Neg Not Or PRelu Pow Reciprocal Relu Round Selu Shrink
     Sigmoid Sign Sin Sinh Softplus Softsign Sqrt Sub Sum Swish Tan Tanh ThresholdedRelu Where Xor
 """
 """Of the ONNX standard: all that they take broadcasts, as numpy does it (ONNX operator specification)."""
+
+DIVIDING = ("Div", "Mod")
+"""Of these, the operators that stop the process where an integer is divided by zero."""
 
 _BROADCAST_BY_ONNXRUNTIME = ("BiasGelu", "FastGelu", "Gelu", "QuickGelu")
 """The same of ONNX Runtime's own operators (its docs/ContribOperators.md)."""
@@ -41,6 +44,15 @@ _TENSORS: dict[tuple[str, str], Sequence[int]] = {
 """Which of an operator's inputs are tensors that broadcast; the others are numbers, or one for each channel."""
 
 
+def is_known(node: onnx.NodeProto) -> bool:
+    """Whether the node's operator is one of them."""
+    return _key(node) in _TENSORS
+
+
+def _key(node: onnx.NodeProto) -> tuple[str, str]:
+    return _STANDARD if node.domain == "ai.onnx" else node.domain, node.op_type
+
+
 def is_elementwise(
     node: onnx.NodeProto, made: Collection[str], constants: Mapping[str, npt.NDArray], channels: ChannelAxis
 ) -> bool:
@@ -48,7 +60,7 @@ def is_elementwise(
 
     They all have these channels; the constants are one number, or one for each channel.
     """
-    tensors = _TENSORS.get((_STANDARD if node.domain == "ai.onnx" else node.domain, node.op_type))
+    tensors = _TENSORS.get(_key(node))
     if tensors is None or len([name for name in node.output if name]) != 1:
         return False
     for position, name in enumerate(node.input):

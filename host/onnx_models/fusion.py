@@ -14,10 +14,12 @@ from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError, Lookup, Pool
 from wingrid.host.onnx_models.affine_maps import ChannelAxis
 from wingrid.host.onnx_models.byte_functions import byte_part
+from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
+from wingrid.host.onnx_models.refusal import ModelRefused
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.sim.golden.lookup import looked_up
@@ -51,7 +53,9 @@ class Fusion:
     ) -> None:
         self._model = model
         self._consumers = Consumers(model.graph)
-        self._constants = constants
+        self.computed = computed_constants(model, self._consumers, constants)
+        """Constants that nodes compute from others."""
+        self._constants = {**constants, **self.computed}
         self._types = types
         self._config = config
         self.left: dict[str, Left] = {}
@@ -99,14 +103,17 @@ class Fusion:
             return None
         before = _function_of(step)
         reachable = np.unique(before)
-        asked = Exhaustion(part, reachable, self._constants, self._types, self._model)
-        if not self._config.tables and not any(
-            table is not None and _with_function(step, _composed(before, table)).layer.lookup is None
-            for table in asked.at_first_sight()
-        ):
-            self._leave(part.nodes, NO_TABLES)
+        try:
+            asked = Exhaustion(part, reachable, self._constants, self._types, self._model)
+            if not self._config.tables and not any(
+                table is not None and _with_function(step, _composed(before, table)).layer.lookup is None
+                for table in asked.at_first_sight()
+            ):
+                self._leave(part.nodes, NO_TABLES)
+                return None
+            tables = asked.proven()
+        except ModelRefused:  # so will the host be, if it gets there
             return None
-        tables = asked.proven()
         for (end, count), table in reversed(list(zip(part.ends, tables, strict=True))):
             nodes = part.nodes[:count]
             found = self._with_table(step, nodes, end, before, reachable, table)

@@ -9,7 +9,7 @@ does, in QDQ and in QOperator form alike.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy.typing as npt
 import onnx
@@ -17,7 +17,7 @@ import onnx
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import Fusion
-from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
+from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
 from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, NotAccelerable, read_layer
 from wingrid.host.onnx_models.model_file import Model, name_nodes
@@ -97,7 +97,19 @@ def _steps(
         step = fusion.extended(step)
         covered.update(step.nodes)
         steps.append(step)
-    return steps
+    return _without_idle(steps, fusion.computed, optimised.graph)
+
+
+def _without_idle(steps: Sequence[Step], computed: Collection[str], graph: onnx.GraphProto) -> list[Step]:
+    """The steps without those that compute constants which only layers took."""
+    outputs = {value.name for value in graph.output}
+    kept: list[Step] = []
+    for step in reversed(steps):
+        made = outputs_of(step)
+        idle = all(name in computed and name not in outputs for name in made)
+        if not (idle and made) or any(name in inputs_of(taker) for taker in kept for name in made):
+            kept.append(step)
+    return kept[::-1]
 
 
 def require_static(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> None:
