@@ -1,4 +1,4 @@
-"""Constants that a model computes from others, as ONNX Runtime leaves it: scales of weights, numbers brought to a type."""
+"""Constants that nodes compute from constants, and that ONNX Runtime has not folded: slopes in bytes, casts."""
 
 from __future__ import annotations
 

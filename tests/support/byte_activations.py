@@ -20,7 +20,7 @@ CHANNELS, KERNELS, SIDE = 3, 6, 24
 class ByteWriter:
     """A quantised model as it is written: ``tensor`` is the float tensor that the next node takes.
 
-    Layers leave bytes with and without a sign in all combinations, as ``dtypes`` come in turn.
+    Quantisers leave the types in ``dtypes`` in turn.
     """
 
     random: np.random.Generator
@@ -58,8 +58,8 @@ class ByteWriter:
         dtype = self.dtypes[self.quantisers % len(self.dtypes)]
         self.quantisers += 1
         limits = np.iinfo(dtype)
-        zero = int(self.random.integers(limits.min, limits.max + 1)) if zero_point is None else zero_point
-        step = float(np.exp(self.random.uniform(np.log(0.004), np.log(0.06)))) if scale is None else scale
+        zero = int(self.random.integers(limits.min + 48, limits.max - 47)) if zero_point is None else zero_point
+        step = float(np.exp(self.random.uniform(np.log(0.01), np.log(0.06)))) if scale is None else scale
         pair = self.constant(step), self.constant(zero, dtype)
         return self.add("DequantizeLinear", self.add("QuantizeLinear", self.tensor, *pair), *pair)
 
@@ -69,8 +69,8 @@ class ByteWriter:
         weights = random.integers(-127, 128, (KERNELS, CHANNELS, 1, 1), np.int8)
         if operator != "Conv":
             weights = weights.reshape(KERNELS, CHANNELS).T
-        scale = self.constant(0.01)
-        inputs = [self.tensor, self.add("DequantizeLinear", self.constant(weights, np.int8), scale, self.constant(0, np.int8))]
+        pair = self.constant(0.01), self.constant(0, np.int8)
+        inputs = [self.tensor, self.add("DequantizeLinear", self.constant(weights, np.int8), *pair)]
         if operator == "Gemm":
             bias = self.constant(random.integers(-9000, 9000, KERNELS), np.int32)
             inputs.append(self.add("DequantizeLinear", bias, self.constant(np.float32(0.02) * np.float32(0.01))))
@@ -145,6 +145,51 @@ def chain(writer: ByteWriter) -> None:
     writer.quantised()
 
 
+def swish(writer: ByteWriter) -> None:
+    """The operator of opset 24, in which ONNX Runtime leaves a constant that has to be brought to a type first."""
+    writer.opset = 24
+    writer.add("Swish", alpha=1.3)
+    writer.quantised()
+
+
+def where(writer: ByteWriter) -> None:
+    """Another number in place of all above a threshold."""
+    x = writer.tensor
+    above = writer.add("Greater", x, writer.constant(0.4))
+    writer.add("Where", above, writer.constant(-0.2), x)
+    writer.quantised()
+
+
+def batch_normalisation(writer: ByteWriter) -> None:
+    """An affine map that no layer has taken over."""
+    channels = writer.shape[writer.channel_axis]
+    vectors = [writer.constant(writer.random.uniform(0.2, 1.5, channels)) for _ in range(4)]
+    writer.add("BatchNormalization", writer.tensor, *vectors)
+    writer.quantised()
+
+
+def quantised_by_channel(writer: ByteWriter) -> None:
+    """Bytes with a scale and a zero point for each channel in between."""
+    channels, axis = writer.shape[writer.channel_axis], writer.channel_axis
+    pair = (
+        writer.constant(writer.random.uniform(0.02, 0.06, channels)),
+        writer.constant(writer.random.integers(90, 160, channels), np.uint8),
+    )
+    writer.add("QuantizeLinear", writer.tensor, *pair, axis=axis)
+    writer.add("DequantizeLinear", writer.tensor, *pair, axis=axis)
+    writer.add("Atan")
+    writer.quantised()
+
+
+def with_quantised_slope(writer: ByteWriter) -> None:
+    """PRelu whose slopes are bytes too."""
+    slopes = writer.constant(writer.random.integers(0, 255, (writer.shape[1], 1, 1)), np.uint8)
+    x = writer.tensor
+    slope = writer.add("DequantizeLinear", slopes, writer.constant(0.004), writer.constant(100, np.uint8))
+    writer.add("PRelu", x, slope)
+    writer.quantised()
+
+
 def one(operator: str, *others: object, domain: str = "", **attributes: object) -> Callable[[ByteWriter], None]:
     """A function of one node, whose further inputs are these numbers."""
 
@@ -168,14 +213,13 @@ def with_constant(operator: str, low: float, high: float, *, first: bool, channe
     return function
 
 
+_PLAIN = """
+    Abs Atan Asinh Ceil Celu Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Mish Neg Relu Round Selu
+    Sigmoid Sign Sin Sinh Softplus Softsign Tanh ThresholdedRelu
+"""
+
 UNARY: Mapping[str, Callable[[ByteWriter], None]] = {
-    **{
-        name: one(name)
-        for name in (
-            "Abs Atan Asinh Ceil Celu Cos Elu Erf Exp Floor Gelu HardSigmoid HardSwish LeakyRelu Mish Neg Relu Round "
-            "Selu Sigmoid Sign Sin Sinh Softplus Softsign Tanh ThresholdedRelu"
-        ).split()
-    },
+    **{name: one(name) for name in _PLAIN.split()},
     "Clip": one("Clip", -0.7, 1.3),
     "FastGelu": one("FastGelu", domain="com.microsoft"),
     "Gelu by tanh": one("Gelu", approximate="tanh"),

@@ -22,6 +22,9 @@ FORMS = {
 }
 """Format, types of activations and weights, whether scales are per channel, whether activations have no zero point."""
 
+FUNCTIONS = ("SiLU", "HardSwish", "HardSigmoid", "Tanh", "Softsign", "Elu", "LeakyRelu", "PRelu", "affine", "scaled")
+"""What may follow a layer and is a function of each byte, but no clamp."""
+
 
 @dataclass
 class GraphWriter:
@@ -93,8 +96,7 @@ class GraphWriter:
     def function(self) -> None:
         """A function of each byte that is no clamp, as networks of today have them."""
         random, x = self.random, self.tensor
-        kinds = ("SiLU", "HardSwish", "HardSigmoid", "Tanh", "Softsign", "Elu", "LeakyRelu", "PRelu", "affine", "scaled")
-        kind = str(random.choice(kinds))
+        kind = str(random.choice(FUNCTIONS))
         if kind == "SiLU":
             self.add("Mul", x, self.add("Sigmoid", x))
         elif kind == "HardSwish":
