@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import heapq
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,12 @@ class BytePart:
     ends: tuple[tuple[str, int], ...]
     per_channel: bool
     """Whether a constant differs between channels."""
+
+    def of_operators(self, operators: Container[str]) -> BytePart | None:
+        """As much of it as consists of these operators, ``None`` if that leads nowhere."""
+        count = next((at for at, node in enumerate(self.nodes) if node.op_type not in operators), len(self.nodes))
+        ends = tuple(end for end in self.ends if end[1] <= count)
+        return dataclasses.replace(self, nodes=self.nodes[: ends[-1][1]], ends=ends) if ends else None
 
 
 def byte_part(

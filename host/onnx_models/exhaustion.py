@@ -21,9 +21,17 @@ from wingrid.host.onnx_models.nodes import alone_or_together, taken_by
 from wingrid.host.onnx_models.session import Value, compute, model_of, open_session
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.tensors import is_floating
+from wingrid.hw.config import TABLE_ENTRIES
+from wingrid.sim.golden.lookup import looked_up
 
-LENGTHS = (256, 64, 32, 16, 8, 4, 3)
-"""Elements in a row: as many as any processor's vectors hold, several times over and once, and fewer than any's."""
+Segments = Sequence[int]
+"""Neighbours in a tensor, each of which goes through all bytes that can occur."""
+
+ROW: Segments = (TABLE_ENTRIES,)
+"""Each value once, if all can occur."""
+
+REMAINDERS: Segments = (64, 32, 16, 8, 4, 3)
+"""In one row as many elements as any processor's instructions take at a time, and fewer than any's at the end."""
 
 LARGEST_PROBE = 1 << 18
 """Elements of the longest arrangement; ONNX Runtime shares out far fewer among its threads."""
@@ -32,7 +40,7 @@ SEED = 20240229
 
 
 class Exhaustion:
-    """A part's functions, asked for one arrangement after the other."""
+    """A part's functions, which ONNX Runtime is asked for in one arrangement after the other."""
 
     def __init__(
         self,
@@ -53,12 +61,6 @@ class Exhaustion:
         self._random = np.random.default_rng(SEED)
         self._channels = part.channels.count if part.per_channel else 1
         self._tables = [_Table(self._channels) for _ in part.ends]
-        self._shapes = _shapes(part, self._source.shape)
-
-    def at_first_sight(self) -> list[npt.NDArray[np.int8] | None]:
-        """As ``proven``, but after one arrangement."""
-        self._ask(next(self._shapes))
-        return self._found
 
     def proven(self) -> list[npt.NDArray[np.int8] | None]:
         """For each end of the part the table from the source to there, ``None`` where results depend on arrangement.
@@ -66,18 +68,29 @@ class Exhaustion:
         Tables are int8 [256], or [channels, 256] where they differ between channels, as ``Operands`` has them. Entries
         for values that cannot be reached are 0.
         """
-        for shape in self._shapes:
-            self._ask(shape)
-        return self._found
-
-    @property
-    def _found(self) -> list[npt.NDArray[np.int8] | None]:
+        for shape, segments in self._arrangements():
+            self._ask(shape, segments)
         return [table.entries if table.agrees else None for table in self._tables]
 
-    def _ask(self, shape: Sequence[int]) -> None:
-        """For every reachable value in a tensor of that shape."""
+    def _arrangements(self) -> Iterator[tuple[Sequence[int], Segments]]:
+        """Shapes of the source, and their segments: rows, and the real one, cut if it is long."""
+        axis, rank = self._part.channels.axis, self._part.channels.rank
+        along = rank - 1 if axis != rank - 1 else 0
+        for segments in (ROW, REMAINDERS):
+            shape = [1] * rank
+            shape[along] = sum(segments)
+            shape[axis] *= self._channels
+            yield shape, segments
+        shape = list(self._source.shape)
+        for position in range(rank):
+            if position != axis:
+                shape[position] = max(1, min(shape[position], LARGEST_PROBE * shape[position] // math.prod(shape)))
+        yield shape, (math.prod(shape) // self._channels,)
+
+    def _ask(self, shape: Sequence[int], segments: Segments) -> None:
+        """For every reachable value in every segment of a tensor of that shape."""
         channels = self._part.channels
-        pieces = _dealt(self._reachable, self._channels, math.prod(shape) // self._channels, self._random)
+        pieces = _dealt(self._reachable, self._channels, segments, self._random)
         answers = [self._chain.run(as_type(_laid_out(codes, shape, channels), self._source.dtype)) for codes in pieces]
         codes = np.concatenate(pieces, axis=1)
         for table, results in zip(self._tables, zip(*answers, strict=True), strict=True):
@@ -86,24 +99,24 @@ class Exhaustion:
 
 
 class _Table:
-    """What is known of a table."""
+    """What is known of a table: nothing, until one result is known for each value."""
 
     def __init__(self, channels: int) -> None:
-        self._known = np.full((channels, 256), -1, np.int16)
+        self._known = np.zeros((channels, TABLE_ENTRIES), np.int8)
+        self._empty = True
         self.agrees = True
 
     def note(self, codes: npt.NDArray[np.int8], results: npt.NDArray[np.int8]) -> None:
-        """These results for these values, both [channels, n]."""
-        rows, places, found = np.arange(len(codes))[:, None], codes.view(np.uint8), results.view(np.uint8)
-        before = self._known[rows, places]
-        self._known[rows, places] = np.where(before < 0, found, before)
-        self.agrees &= bool((self._known[rows, places] == found).all())
+        """These results for these values, both [channels, n]; at first each value once."""
+        if self._empty:
+            np.put_along_axis(self._known, codes.view(np.uint8).astype(np.intp), results, axis=1)
+            self._empty = False
+        self.agrees &= np.array_equal(looked_up(codes, self._known), results)
 
     @property
     def entries(self) -> npt.NDArray[np.int8]:
         """[256] if all channels have the same."""
-        known = np.maximum(self._known, 0).astype(np.uint8).view(np.int8)
-        return known[0] if (known == known[0]).all() else known
+        return self._known[0] if (self._known == self._known[0]).all() else self._known
 
 
 class _Chain:
@@ -140,30 +153,21 @@ class _Chain:
         return [known[end] for end in self._ends]
 
 
-def _shapes(part: BytePart, real: Sequence[int]) -> Iterator[Sequence[int]]:
-    """Shapes that the source takes in turn: rows of each length, and the real one, cut if it is long."""
-    axis, rank = part.channels.axis, part.channels.rank
-    along = rank - 1 if axis != rank - 1 else 0
-    for length in LENGTHS:
-        shape = [1] * rank
-        shape[along] = length
-        shape[axis] *= part.channels.count if part.per_channel else 1
-        yield shape
-    shape = list(real)
-    for position in range(rank):
-        if position != axis:
-            shape[position] = max(1, min(shape[position], LARGEST_PROBE * shape[position] // math.prod(shape)))
-    yield shape
-
-
 def _dealt(
-    reachable: npt.NDArray[np.int8], channels: int, length: int, random: np.random.Generator
+    reachable: npt.NDArray[np.int8], channels: int, segments: Segments, random: np.random.Generator
 ) -> list[npt.NDArray[np.int8]]:
-    """All reachable values of each channel in random order, in pieces [channels, length]; the last one is filled up."""
-    pieces = -(-len(reachable) // length)
-    more = random.choice(reachable, (channels, pieces * length - len(reachable)))
-    values = np.concatenate([random.permuted(np.tile(reachable, (channels, 1)), axis=1), more], axis=1)
-    return [np.ascontiguousarray(piece) for piece in np.split(values, pieces, axis=1)]
+    """As many tensors [channels, n] as it takes for each segment to hold every reachable value, for each channel.
+
+    All channels have the same order, but each begins elsewhere in the circle of values.
+    """
+    count = -(-len(reachable) // min(segments))
+    places = []
+    for length in segments:
+        more = random.integers(0, len(reachable), max(0, count * length - len(reachable)))
+        shuffled = np.concatenate([random.permutation(len(reachable)), more])
+        places.append(shuffled[: count * length].reshape(count, length))
+    values = np.stack([np.roll(reachable, turn) for turn in random.integers(0, len(reachable), channels)])
+    return [np.take(values, row, axis=1) for row in np.concatenate(places, axis=1)]
 
 
 def _laid_out(codes: npt.NDArray[np.int8], shape: Sequence[int], channels: ChannelAxis) -> npt.NDArray[np.int8]:

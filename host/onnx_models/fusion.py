@@ -27,6 +27,9 @@ from wingrid.sim.golden.lookup import looked_up
 BYTES = np.arange(TABLE_ENTRIES, dtype=np.uint8).view(np.int8)
 """Every int8 at its place in a table."""
 
+CLAMPING = ("Clip", "DequantizeLinear", "Identity", "Max", "Min", "QuantizeLinear", "Relu")
+"""Operators that may amount to a clamp; to ask for others is worth the time only where there are tables."""
+
 
 @dataclass(frozen=True)
 class Left:
@@ -99,19 +102,15 @@ class Fusion:
             return None
         channels = ChannelAxis(rank, step.channel_axis, step.layer.shape.kernels)
         part = byte_part(step.target, channels, self._consumers, self._constants, self._types)
+        if part is not None and not self._config.tables:
+            self._leave(part.nodes, NO_TABLES)
+            part = part.of_operators(CLAMPING)
         if part is None:
             return None
         before = _function_of(step)
         reachable = np.unique(before)
         try:
-            asked = Exhaustion(part, reachable, self._constants, self._types, self._model)
-            if not self._config.tables and not any(
-                table is not None and _with_function(step, _composed(before, table)).layer.lookup is None
-                for table in asked.at_first_sight()
-            ):
-                self._leave(part.nodes, NO_TABLES)
-                return None
-            tables = asked.proven()
+            tables = Exhaustion(part, reachable, self._constants, self._types, self._model).proven()
         except ModelRefused:  # so will the host be, if it gets there
             return None
         for (end, count), table in reversed(list(zip(part.ends, tables, strict=True))):
