@@ -22,7 +22,7 @@ DIVIDING = ("Div", "Mod")
 """Of these, the operators that stop the process where an integer is divided by zero."""
 
 _BROADCAST_BY_ONNXRUNTIME = ("BiasGelu", "FastGelu", "Gelu", "QuickGelu")
-"""The same of ONNX Runtime's own operators (its docs/ContribOperators.md)."""
+"""The same of ONNX Runtime's own operators (its documentation of contributed operators)."""
 
 _STANDARD, _OWN = "", "com.microsoft"
 

@@ -28,7 +28,7 @@ Segments = Sequence[int]
 """Neighbours in a tensor, each of which goes through all bytes that can occur."""
 
 ROW: Segments = (TABLE_ENTRIES,)
-"""Each value once, if all can occur."""
+"""Room for each value."""
 
 REMAINDERS: Segments = (64, 32, 16, 8, 4, 3)
 """In one row as many elements as any processor's instructions take at a time, and fewer than any's at the end."""
@@ -107,7 +107,7 @@ class _Table:
         self.agrees = True
 
     def note(self, codes: npt.NDArray[np.int8], results: npt.NDArray[np.int8]) -> None:
-        """These results for these values, both [channels, n]; at first each value once."""
+        """These results for these values, both [channels, n];, at first of every value."""
         if self._empty:
             np.put_along_axis(self._known, codes.view(np.uint8).astype(np.intp), results, axis=1)
             self._empty = False
@@ -166,7 +166,8 @@ def _dealt(
         more = random.integers(0, len(reachable), max(0, count * length - len(reachable)))
         shuffled = np.concatenate([random.permutation(len(reachable)), more])
         places.append(shuffled[: count * length].reshape(count, length))
-    values = np.stack([np.roll(reachable, turn) for turn in random.integers(0, len(reachable), channels)])
+    starts = random.integers(0, len(reachable), (channels, 1))
+    values = reachable[(starts + np.arange(len(reachable))) % len(reachable)]
     return [np.take(values, row, axis=1) for row in np.concatenate(places, axis=1)]
 
 
