@@ -49,6 +49,8 @@ class AcceleratedStep:
     """The real number that a step of the input stands for; 0 where nobody said."""
     target_scale: float = 0.0
     """The same of the output."""
+    looked_up_zero_point: int | None = None
+    """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
 
     @property
     def name(self) -> str:
@@ -59,6 +61,16 @@ class AcceleratedStep:
         """Multiply-adds of the model's layer: channels that the host repeats count once."""
         shape = self.layer.shape
         return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
+
+    @property
+    def target_zero_point(self) -> int:
+        """The int8 that stands for zero in the output, as ``target_scale`` does for one."""
+        return self.layer.y_zero_point if self.looked_up_zero_point is None else self.looked_up_zero_point
+
+    @property
+    def channel_axis(self) -> int:
+        """Where in the model's tensors channels are."""
+        return 1 if self.arrangement == IMAGES else len(self.target_type.shape) - 1
 
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""

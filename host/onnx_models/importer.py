@@ -9,20 +9,19 @@ does, in QDQ and in QOperator form alike.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy.typing as npt
 import onnx
 
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
-from wingrid.host.onnx_models.fusion import extended
-from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
+from wingrid.host.onnx_models.fusion import Fusion
+from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
 from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
-from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
@@ -78,7 +77,7 @@ def _steps(
     config: AcceleratorConfig,
 ) -> list[Step]:
     """Layers with what follows them and becomes part of them, and the nodes that are left to the host."""
-    consumers = Consumers(optimised.graph)
+    fusion = Fusion(optimised, constants, types, config)
     steps: list[Step] = []
     covered: set[str] = set()
     makers: dict[str, AcceleratedStep] = {}
@@ -91,14 +90,28 @@ def _steps(
             require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
-            remedy = remedy_for(node, constants, optimised.graph)
-            steps.append(HostStep(node, reason_for(node, str(refusal), macs), macs, remedy))
+            reason, remedy = reason_for(node, str(refusal), macs), remedy_for(node, constants, optimised.graph)
+            if left := fusion.left.get(node.name):
+                reason, remedy = left.reason, left.remedy
+            steps.append(HostStep(node, reason, macs, remedy))
             continue
-        step = extended(step, consumers, constants, types, optimised, config)
+        step = fusion.extended(step)
         covered.update(step.nodes)
         steps.append(step)
         makers[step.target] = step
-    return steps
+    return _without_idle(steps, fusion.computed, optimised.graph)
+
+
+def _without_idle(steps: Sequence[Step], computed: Collection[str], graph: onnx.GraphProto) -> list[Step]:
+    """The steps without those that compute constants which only layers took."""
+    outputs = {value.name for value in graph.output}
+    kept: list[Step] = []
+    for step in reversed(steps):
+        made = outputs_of(step)
+        idle = all(name in computed and name not in outputs for name in made)
+        if not (idle and made) or any(name in inputs_of(taker) for taker in kept for name in made):
+            kept.append(step)
+    return kept[::-1]
 
 
 def require_static(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> None:
