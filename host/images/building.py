@@ -178,7 +178,7 @@ class _Places:
             self.parameters[layer],
             self.tables[layer],
             self.tensors[segmentation.taken[layer]],
-            self.tensors[segmentation.left[layer]],
+            self.tensors[segmentation.left[layer]] + segmentation.offsets[layer],
         )
 
 

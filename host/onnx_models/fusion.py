@@ -14,18 +14,16 @@ from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError, Lookup, Pool
 from wingrid.host.onnx_models.affine_maps import ChannelAxis
 from wingrid.host.onnx_models.byte_functions import byte_part
+from wingrid.host.onnx_models.concatenation import BYTES, Concatenation
 from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.sim.golden.lookup import looked_up
-
-BYTES = np.arange(TABLE_ENTRIES, dtype=np.uint8).view(np.int8)
-"""Every int8 at its place in a table."""
 
 CLAMPING = ("Clip", "DequantizeLinear", "Identity", "Max", "Min", "QuantizeLinear", "Relu")
 """Operators that may amount to a clamp; to ask for others is worth the time only where there are tables."""
@@ -69,6 +67,44 @@ class Fusion:
         while longer := self._pooled(step) or self._looked_up(step):
             step = longer
         return step
+
+    def concatenated(
+        self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]
+    ) -> Mapping[str, AcceleratedStep] | None:
+        """The layers, by what each has left so far, that leave their results where the node would put them.
+
+        ``None`` if one of them cannot.
+        """
+        parts: dict[str, AcceleratedStep] = {}
+        try:
+            found = Concatenation.of(node, makers, self._consumers, self._types, self._config)
+            whole = self._types[found.output]
+            functions = found.functions(whole.dtype, self._constants, self._model)
+            for name, first, function in zip(found.inputs, found.firsts, functions, strict=True):
+                step = self._with_bytes(makers[name], function)
+                parts[name] = dataclasses.replace(
+                    step, target=found.output, target_type=whole, first_channel=first, nodes=(*step.nodes, node.name)
+                )
+        except NotAccelerable as refusal:
+            self._leave([node], Left(str(refusal)))
+            return None
+        scale, zero_point = self._quantisation(node) if node.op_type == "QLinearConcat" else (0.0, 0)
+        if node.op_type == "Concat":
+            # All of them are of one scale, or it would be another operator.
+            scale, zero_point = parts[found.inputs[0]].target_scale, parts[found.inputs[0]].target_zero_point
+        return {
+            name: dataclasses.replace(part, target_scale=scale, target_zero=zero_point) for name, part in parts.items()
+        }
+
+    def _with_bytes(self, step: AcceleratedStep, table: npt.NDArray[np.int8]) -> AcceleratedStep:
+        """The layer with each of its bytes replaced by what the table has. Raises ``NotAccelerable``."""
+        before = _function_of(step)
+        if step.layer.pool and (np.diff(table[np.unique(before).view(np.uint8)].astype(np.int16)) < 0).any():
+            raise NotAccelerable(FALLS.reason)
+        longer = _with_function(step, _composed(before, table))
+        if longer.layer.lookup and not self._config.tables:
+            raise NotAccelerable("tensors of several scales need tables: --set tables=8")
+        return longer
 
     def _pooled(self, step: AcceleratedStep) -> AcceleratedStep | None:
         """With the max pooling behind it, if there is one that the accelerator does on its way out."""
@@ -152,7 +188,7 @@ class Fusion:
             target=end,
             target_type=self._types[end],
             target_scale=scale,
-            looked_up_zero_point=zero_point,
+            target_zero=zero_point,
             nodes=(*step.nodes, *(node.name for node in nodes)),
         )
 

@@ -49,8 +49,10 @@ class AcceleratedStep:
     """The real number that a step of the input stands for; 0 where nobody said."""
     target_scale: float = 0.0
     """The same of the output."""
-    looked_up_zero_point: int | None = None
+    target_zero: int | None = None
     """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
+    first_channel: int | None = None
+    """Of a layer that leaves a part of ``target``'s channels, the first one of them; ``None`` if it leaves all."""
 
     @property
     def name(self) -> str:
@@ -65,7 +67,7 @@ class AcceleratedStep:
     @property
     def target_zero_point(self) -> int:
         """The int8 that stands for zero in the output, as ``target_scale`` does for one."""
-        return self.layer.y_zero_point if self.looked_up_zero_point is None else self.looked_up_zero_point
+        return self.layer.y_zero_point if self.target_zero is None else self.target_zero
 
     @property
     def channel_axis(self) -> int:
@@ -84,9 +86,23 @@ class AcceleratedStep:
             x = pixels.T.reshape(1, -1, shape.height, shape.width)
         return np.ascontiguousarray(x if self.repeats is None else x[:, self.repeats])
 
+    @property
+    def left_type(self) -> TensorType:
+        """Of what the layer leaves, ``target`` or its part of that."""
+        whole = self.target_type
+        if self.first_channel is None:
+            return whole
+        return TensorType(whole.dtype, (whole.shape[0], self.layer.shape.kernels, *whole.shape[2:]))
+
+    def left_in(self, whole: npt.NDArray) -> npt.NDArray:
+        """The layer's part of the model's tensor, as a view."""
+        if self.first_channel is None:
+            return whole
+        return whole[:, self.first_channel : self.first_channel + self.layer.shape.kernels]
+
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
-        """What the layer leaves as the model's tensor."""
-        wanted = self.target_type
+        """What the layer leaves, as the model has it."""
+        wanted = self.left_type
         if self.arrangement == ROWS:
             vectors = int(np.prod(wanted.shape[:-1], dtype=np.int64))
             y = y.reshape(self.layer.shape.kernels, -1)[:, :vectors].T

@@ -39,7 +39,12 @@ def walk(
                 segments.append(first)
             source = values[first.source] if first.source in values else graph.constants[first.source]
             output = yield first, first.layer_input(source)
-            values[first.target] = first.model_output(output)
+            if first.first_channel is None:
+                values[first.target] = first.model_output(output)
+            else:
+                kind = first.target_type
+                whole = values.setdefault(first.target, np.zeros(kind.shape, kind.dtype))
+                first.left_in(whole)[:] = first.model_output(output)
         else:
             nodes = [step.node for step in group if isinstance(step, HostStep)]
             needed = {name: values[name] for step in group for name in inputs_of(step) if name in values}

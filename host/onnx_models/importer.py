@@ -16,6 +16,7 @@ import onnx
 
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
+from wingrid.host.onnx_models.concatenation import OPERATORS
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
@@ -83,6 +84,11 @@ def _steps(
     makers: dict[str, AcceleratedStep] = {}
     for node in optimised.graph.node:
         if node.name in covered:
+            continue
+        if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
+            at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
+            for source, part in parts.items():
+                steps[at[source]] = makers[part.target] = part
             continue
         try:
             require_static(node, types)

@@ -10,6 +10,7 @@ rounding could decide.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -80,12 +81,14 @@ def max_pooling(
         channels, height, width, channels, stride=(1, 1) if pool else (strides[0], strides[1]),
         padding=(top, first, bottom, last), groups=channels, images=images,
     )  # fmt: skip
-    zero_point = maker.layer.y_zero_point if maker and not any(shape.padding) else LOWEST
+    known = maker.target_zero_point if maker else LOWEST
+    zero_point = LOWEST if any(shape.padding) else known
     layer = Layer(node.name, "maxpool", shape, zero_point, zero_point, pool=pool)
     if layer.output_shape != left.shape:
         raise NotAccelerable(f"max pooling from {list(taken.shape)} to {list(left.shape)} is not the accelerator's")
-    scale = maker.target_scale if maker and maker.layer.y_zero_point == zero_point else 0.0
-    return _step(node, layer, _ones(shape, np.float32(1)), (taken, left), (scale, scale))
+    scale = maker.target_scale if maker else 0.0
+    step = _step(node, layer, _ones(shape, np.float32(1)), (taken, left), (scale, scale))
+    return dataclasses.replace(step, target_zero=known)
 
 
 def average_pooling(

@@ -74,7 +74,7 @@ def differences(graph: ImportedGraph, x: np.ndarray | Inputs) -> list[str]:
         step, taken = next(steps)
         while True:
             y = results[step.name] = golden(step.layer, step.operands, taken)
-            wrong = step.model_output(y) != expected[step.target]
+            wrong = step.model_output(y) != step.left_in(expected[step.target])
             if wrong.any():
                 found.append(f"layer {step.name}: {int(wrong.sum())} of {wrong.size} elements")
             step, taken = steps.send(y)
