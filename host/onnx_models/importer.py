@@ -19,10 +19,10 @@ from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
-from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, NotAccelerable, read_layer
+from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
@@ -80,12 +80,13 @@ def _steps(
     fusion = Fusion(optimised, constants, types, config)
     steps: list[Step] = []
     covered: set[str] = set()
+    makers: dict[str, AcceleratedStep] = {}
     for node in optimised.graph.node:
         if node.name in covered:
             continue
         try:
             require_static(node, types)
-            step = read_layer(node, constants, types)
+            step = read_layer(node, constants, types, optimised, makers)
             require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
@@ -97,6 +98,7 @@ def _steps(
         step = fusion.extended(step)
         covered.update(step.nodes)
         steps.append(step)
+        makers[step.target] = step
     return _without_idle(steps, fusion.computed, optimised.graph)
 
 
