@@ -138,7 +138,7 @@ class _Places:
         for entry in segmentation.entries:
             programs.append(end)
             end += sum(len(compiled[layer].program) for layer in entry.layers)
-        starts: list[tuple[int, ...]] = []
+        starts: list[tuple[int, int, int]] = []
         sizes = [
             (
                 weight_bytes(layer.plan.blocking, config),
@@ -147,19 +147,21 @@ class _Places:
             )
             for layer in planned
         ]
-        for parts in sizes:
-            here = []
-            for size in parts:
-                here.append(room_for(end, size, config.bus_bytes))
-                end = here[-1] + size
-            starts.append(tuple(here))
+        for weights, parameters, tables in sizes:
+            first = room_for(end, weights, config.bus_bytes)
+            second = room_for(first + weights, parameters, config.bus_bytes)
+            third = room_for(second + parameters, tables, config.bus_bytes)
+            starts.append((first, second, third))
+            end = third + tables
         needs = [Need(tensor.layout.bytes, tensor.first, tensor.last) for tensor in segmentation.tensors]
         offsets, activations = placed(needs)
         beyond = page_after(end)
         require_addresses(beyond + activations, name)
         return cls(
             programs,
-            *([there[part] for there in starts] for part in range(3)),
+            [first for first, _, _ in starts],
+            [second for _, second, _ in starts],
+            [third for _, _, third in starts],
             {tensor: beyond + offset for tensor, offset in zip(segmentation.tensors, offsets, strict=True)},
             header_bytes,
             sum(weights for weights, *_ in sizes),

@@ -23,7 +23,7 @@ from wingrid.host.networks.layer import Convolution, Layer, Operands, Pool
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import NotAccelerable
-from wingrid.host.onnx_models.session import run_nodes
+from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.hw.isa import LARGEST_KERNEL
 from wingrid.sim.cache import cached, key
@@ -200,11 +200,15 @@ def _averages(
     """ONNX Runtime's average for every sum of a window; ``None`` if it depends on more than that."""
     pixels = math.prod(kernel)
     answers = np.zeros(255 * pixels + 1, np.int8)
+    source, target = node.input[0], node.output[0]
+    # Of any number of channels.
+    kind = type_of(source, np.zeros((1, 1, *kernel), dtype))
+    kind.tensor_type.shape.dim[1].dim_param = "windows"
+    session = open_session(model_of([_alone(node, kernel)], {source: kind}, constants, [target], model))
     for order in range(ARRANGEMENTS):
         for sums, planes in _windows(pixels, dtype, order):
             x = planes.reshape(1, len(sums), *kernel)
-            told = run_nodes([_alone(node, kernel)], {node.input[0]: x}, constants, [node.output[0]], model)
-            found = signed(told[node.output[0]]).reshape(-1)
+            found = signed(compute(session, {source: x})[target]).reshape(-1)
             if order and not np.array_equal(answers[sums], found):
                 return None
             answers[sums] = found
