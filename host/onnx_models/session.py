@@ -22,21 +22,6 @@ Value = Any
 """What ONNX Runtime takes and leaves: an array, or for its sequences a list of arrays."""
 
 
-def run_nodes(
-    nodes: Sequence[onnx.NodeProto],
-    values: Mapping[str, Value],
-    constants: Mapping[str, npt.NDArray],
-    outputs: Sequence[str],
-    like: onnx.ModelProto,
-) -> dict[str, Value]:
-    """The outputs named, computed from ``values`` and ``constants`` under the operator versions of ``like``.
-
-    Raises ``ModelRefused`` with ONNX Runtime's reason if it fails.
-    """
-    kinds = {name: type_of(name, value) for name, value in values.items()}
-    return compute(open_session(model_of(nodes, kinds, constants, outputs, like)), dict(values))
-
-
 def model_of(
     nodes: Sequence[onnx.NodeProto],
     inputs: Mapping[str, onnx.TypeProto],
