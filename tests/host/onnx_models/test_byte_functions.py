@@ -155,12 +155,14 @@ def test_scale_and_zero_point_of_the_output_are_the_functions() -> None:
     assert step.layer.y_zero_point != step.target_zero_point
 
 
-def test_a_clamp_needs_no_tables_and_anything_else_says_that_it_does() -> None:
-    def clamped(writer: ByteWriter) -> None:
-        scale, zero_point = (writer.constants[name] for name in writer.nodes[-1].input[1:])
-        writer.add("Clip", writer.tensor, writer.constant(-1), writer.constant(1.5))
-        writer.quantised(float(scale), int(zero_point))
+def clamped(writer: ByteWriter) -> None:
+    """Between equal scales and zero points."""
+    scale, zero_point = (writer.constants[name] for name in writer.nodes[-1].input[1:])
+    writer.add("Clip", writer.tensor, writer.constant(-1), writer.constant(1.5))
+    writer.quantised(float(scale), int(zero_point))
 
+
+def test_a_clamp_needs_no_tables_and_anything_else_says_that_it_does() -> None:
     layer = only_layer(case(41, clamped, config=CONFIG)).layer
     assert layer.lookup is None
     assert -128 < layer.minimum < layer.maximum < 127
@@ -208,6 +210,17 @@ def test_only_a_rising_function_behind_max_pooling_goes_before_it() -> None:
     assert found["Abs"] == ("it follows max pooling and is not monotonic, so it cannot go before it", "")
 
 
+@pytest.mark.parametrize("first", [clamped, hard_swish], ids=lambda function: function.__name__)
+def test_functions_on_both_sides_of_max_pooling_are_one_table(first: Function) -> None:
+    def function(writer: ByteWriter) -> None:
+        pooled(first)(writer)
+        writer.add("Tanh")
+        writer.quantised()
+
+    step = only_layer(case(53, function))
+    assert (step.layer.lookup, step.layer.pool) == (Lookup.LAYER, Pool(2, 2))
+
+
 def softmax(writer: ByteWriter) -> None:
     writer.add("Softmax", axis=1)
     writer.quantised()
@@ -242,6 +255,18 @@ def read_by_others(writer: ByteWriter) -> None:
     writer.quantised()
 
 
+def read_by_others_later(writer: ByteWriter) -> None:
+    x = writer.tensor
+    writer.add("Tanh")
+    tanh = writer.quantised()
+    writer.add("GlobalAveragePool", tanh)
+    pooled = writer.quantised()
+    writer.add("Concat", tanh, x, axis=1)
+    writer.quantised()
+    writer.add("Mul", writer.tensor, writer.add("Concat", pooled, pooled, axis=1))
+    writer.quantised()
+
+
 def two_tensors(writer: ByteWriter) -> None:
     tanh = writer.add("Tanh")
     writer.add("Mul", tanh, writer.add("GlobalAveragePool", tanh))
@@ -250,29 +275,30 @@ def two_tensors(writer: ByteWriter) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [softmax, along_width, by_pixel, by_image, broadcast, read_by_others, two_tensors],
+    [softmax, along_width, by_pixel, by_image, broadcast, read_by_others, read_by_others_later, two_tensors],
     ids=lambda function: function.__name__,
 )
 def test_what_is_no_function_of_one_byte_is_the_hosts(function: Function) -> None:
-    assert [layer.lookup for layer in case(61, function).layers] == [None]
+    assert {layer.lookup for layer in case(61, function).layers} == {None}
 
 
-def test_a_tensor_that_is_an_output_of_the_model_ends_a_function() -> None:
-    kept: list[str] = []
+@pytest.mark.parametrize("inner", ["floats", "bytes"])
+def test_a_tensor_that_is_an_output_of_the_model_ends_a_function(inner: str) -> None:
+    kept = {}
 
     def function(writer: ByteWriter) -> None:
-        writer.add("Tanh")
-        kept.append(writer.quantised())
+        kept["floats"] = writer.add("Tanh")
+        writer.quantised()
+        kept["bytes"] = writer.nodes[-1].input[0]
         writer.add("Abs")
         writer.quantised()
 
     model, x = behind_a_layer(62, function)
-    whole = imported(model, x, config=WITH_TABLES)
-    assert "tanh" not in " ".join(step.name for step in whole.host_steps)
-    model.graph.output.append(onnx.ValueInfoProto(name=kept[0]))
+    assert only_layer(imported(model, x, config=WITH_TABLES)).layer.lookup is Lookup.LAYER
+    model.graph.output.append(onnx.ValueInfoProto(name=kept[inner]))
     graph = imported(model, x, config=WITH_TABLES)
     assert differences(graph, x) == []
-    assert [layer.lookup for layer in graph.layers] == [Lookup.LAYER]
+    assert [layer.lookup for layer in graph.layers] == [Lookup.LAYER if inner == "bytes" else None]
     assert "Abs" in [step.operator for step in graph.host_steps]
 
 
