@@ -39,8 +39,12 @@ LOWEST = -128
 PIECE = 1 << 24
 """Bytes of input that ONNX Runtime is asked about at once."""
 
-MOST = 1 << 30
-"""Bytes of input that it is asked about for one node; larger windows stay on the host."""
+EVERY = 1 << 15
+"""Sums of a window of which ONNX Runtime is asked for each. Of more, it is asked for those about which arithmetic has
+one result on one side and another one on the other: results never fall as sums grow."""
+
+MARGIN = 4
+"""Sums to either side of such a place: more than ``ULPS`` of a scale can move it by."""
 
 ARRANGEMENTS = 3
 """In which each sum is asked about."""
@@ -174,15 +178,14 @@ def _scale(
     Raises ``NotAccelerable``.
     """
     pixels = math.prod(kernel)
-    if 255 * pixels * pixels > MOST:
-        raise NotAccelerable(f"windows of {pixels} pixels have more sums than can be compared")
     if node.op_type == "QLinearAveragePool" and _near_a_tie(pixels, scales, zero_points):
         raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
     question = (onnxruntime.__version__, node.op_type, pixels, *map(float.hex, scales), *zero_points, dtype.name)
 
     def ask(folder: Path) -> Path:
-        answers = _averages(node, constants, model, kernel, dtype)
-        found = None if answers is None else _fitting(answers, pixels, scales, zero_points)
+        sums = _asked(pixels, scales, zero_points)
+        answers = _averages(node, constants, model, kernel, dtype, sums)
+        found = None if answers is None else _fitting(sums, answers, pixels, scales, zero_points)
         answer = folder / "scale"
         answer.write_text(float.hex(float(found)) if found is not None else "")
         return answer
@@ -193,42 +196,69 @@ def _scale(
     return np.float32(float.fromhex(answer))
 
 
+def _asked(pixels: int, scales: tuple[float, float], zero_points: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """The sums, counted from the lowest bytes, about which ONNX Runtime is asked."""
+    every = np.arange(255 * pixels + 1)
+    if len(every) <= EVERY:
+        return every
+    results = _requantised(every, _middle(pixels, scales), pixels, zero_points).astype(np.int16)
+    changes = np.flatnonzero(np.diff(results))
+    near = changes[:, None] + np.arange(1 - MARGIN, 1 + MARGIN)
+    return np.unique(np.clip(np.append(near, [0, every[-1]]), 0, every[-1]))
+
+
 def _averages(
     node: onnx.NodeProto,
     constants: Mapping[str, npt.NDArray],
     model: onnx.ModelProto,
     kernel: Sequence[int],
     dtype: np.dtype,
+    sums: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int8] | None:
-    """ONNX Runtime's average for every sum of a window; ``None`` if it depends on more than that."""
-    pixels = math.prod(kernel)
-    answers = np.zeros(255 * pixels + 1, np.int8)
+    """ONNX Runtime's average for these sums of a window; ``None`` if it depends on more than that."""
+    answers = np.zeros(len(sums), np.int8)
     source, target = node.input[0], node.output[0]
     # Of any number of channels.
     kind = type_of(source, np.zeros((1, 1, *kernel), dtype))
     kind.tensor_type.shape.dim[1].dim_param = "windows"
     session = open_session(model_of([_alone(node, kernel)], {source: kind}, constants, [target], model))
+    step = max(1, PIECE // math.prod(kernel))
     for order in range(ARRANGEMENTS):
-        for sums, planes in _windows(pixels, dtype, order):
-            x = planes.reshape(1, len(sums), *kernel)
+        for start in range(0, len(sums), step):
+            piece = slice(start, start + step)
+            x = _windows(sums[piece], math.prod(kernel), dtype, order).reshape(1, -1, *kernel)
             found = signed(compute(session, {source: x})[target]).reshape(-1)
-            if order and not np.array_equal(answers[sums], found):
+            if order and not np.array_equal(answers[piece], found):
                 return None
-            answers[sums] = found
+            answers[piece] = found
     return answers
 
 
 def _fitting(
-    answers: npt.NDArray[np.int8], pixels: int, scales: tuple[float, float], zero_points: tuple[int, int]
+    sums: npt.NDArray[np.int64],
+    answers: npt.NDArray[np.int8],
+    pixels: int,
+    scales: tuple[float, float],
+    zero_points: tuple[int, int],
 ) -> np.float32 | None:
-    """A scale with which requantisation has these answers for all sums, if there is one."""
-    # Of what the zero point has been taken from.
-    sums = np.arange(len(answers)) + pixels * (-128 - zero_points[0])
-    middle = np.float32(scales[0]) / (np.float32(scales[1]) * np.float32(pixels))
-    for candidate in _neighbours(np.float32(middle)):
-        if np.array_equal(requantise(sums[None], candidate.reshape(1), zero_point=zero_points[1])[0], answers):
+    """A scale with which requantisation has these answers for these sums, if there is one."""
+    for candidate in _neighbours(_middle(pixels, scales)):
+        if np.array_equal(_requantised(sums, candidate, pixels, zero_points), answers):
             return candidate
     return None
+
+
+def _middle(pixels: int, scales: tuple[float, float]) -> np.float32:
+    """The scale that arithmetic suggests."""
+    return np.float32(np.float32(scales[0]) / (np.float32(scales[1]) * np.float32(pixels)))
+
+
+def _requantised(
+    sums: npt.NDArray[np.int64], scale: np.float32, pixels: int, zero_points: tuple[int, int]
+) -> npt.NDArray[np.int8]:
+    """What the accelerator makes of sums, from which it takes the zero point as often as a window has pixels."""
+    centred = sums + pixels * (-128 - zero_points[0])
+    return requantise(centred[None], np.full(1, scale, np.float32), zero_point=zero_points[1])[0]
 
 
 def _alone(node: onnx.NodeProto, kernel: Sequence[int]) -> onnx.NodeProto:
@@ -243,23 +273,19 @@ def _alone(node: onnx.NodeProto, kernel: Sequence[int]) -> onnx.NodeProto:
     return alone
 
 
-def _windows(pixels: int, dtype: np.dtype, order: int) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray]]:
-    """Every sum of so many bytes, counted from the lowest ones, and a window that has it; some at a time.
+def _windows(sums: npt.NDArray[np.int64], pixels: int, dtype: np.dtype, order: int) -> npt.NDArray:
+    """A window of so many bytes for each sum, which is counted from the lowest ones.
 
     In orders 0 and 1 its values are as equal as can be, the larger ones first or last; in order 2 as different.
     """
-    lowest = np.iinfo(dtype).min
     places = np.arange(pixels)
-    step = max(1, PIECE // pixels)
-    for start in range(0, 255 * pixels + 1, step):
-        sums = np.arange(start, min(start + step, 255 * pixels + 1))
-        if order < 2:
-            base, more = np.divmod(sums[:, None], pixels)
-            values = base + (places < more)
-            values = values if order == 0 else values[:, ::-1]
-        else:
-            values = np.clip(sums[:, None] - 255 * places, 0, 255)
-        yield sums, (values + lowest).astype(dtype)
+    if order < 2:
+        base, more = np.divmod(sums[:, None], pixels)
+        values = base + (places < more)
+        values = values if order == 0 else values[:, ::-1]
+    else:
+        values = np.clip(sums[:, None] - 255 * places, 0, 255)
+    return (values + np.iinfo(dtype).min).astype(dtype)
 
 
 def _near_a_tie(pixels: int, scales: tuple[float, float], zero_points: tuple[int, int]) -> bool:
