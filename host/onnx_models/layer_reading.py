@@ -18,7 +18,7 @@ from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
-from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, max_pooling
+from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, is_pooling, max_pooling
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.sim.golden.requantise import requantise_scale
@@ -51,10 +51,13 @@ def read_layer(
             return _matrix_product(node, constants, types)
         if node.op_type == "QGemm":
             return _fully_connected(node, constants, types)
-        if node.op_type == "MaxPool" and node.domain in ("", "ai.onnx"):
-            return max_pooling(node, types, makers.get(node.input[0]))
-        if node.op_type in AVERAGES:
-            return average_pooling(node, constants, types, model)
+        if is_pooling(node):
+            if node.input[0] not in makers:
+                # It would cross to the array for less work than that is.
+                raise NotAccelerable("pooling of what the host has is the host's")
+            if node.op_type in AVERAGES:
+                return average_pooling(node, constants, types, model)
+            return max_pooling(node, types, makers[node.input[0]])
     except (LayerError, ValueError) as error:
         raise NotAccelerable(str(error)) from None
     if node.op_type in FLOATING:

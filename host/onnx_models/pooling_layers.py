@@ -56,12 +56,15 @@ ULPS = 4
 """Neighbours, to either side, of the scale that arithmetic suggests."""
 
 
-def max_pooling(
-    node: onnx.NodeProto, types: Mapping[str, TensorType], maker: AcceleratedStep | None
-) -> AcceleratedStep:
+def is_pooling(node: onnx.NodeProto) -> bool:
+    """Whether the node pools, and might be a layer of its own."""
+    return node.op_type in AVERAGES or (node.op_type == "MaxPool" and node.domain in ("", "ai.onnx"))
+
+
+def max_pooling(node: onnx.NodeProto, types: Mapping[str, TensorType], maker: AcceleratedStep) -> AcceleratedStep:
     """A MaxPool by itself: a convolution that changes nothing, with the pooling behind it.
 
-    ``maker`` is the layer that leaves its input, if one does, and knows what the bytes stand for. Raises
+    ``maker`` is the layer that leaves its input, and knows what the bytes stand for. Raises
     ``NotAccelerable`` for what the machine's pooling cannot do.
     """
     taken, left = _tensors(node, types)
@@ -85,14 +88,13 @@ def max_pooling(
         channels, height, width, channels, stride=(1, 1) if pool else (strides[0], strides[1]),
         padding=(top, first, bottom, last), groups=channels, images=images,
     )  # fmt: skip
-    known = maker.target_zero_point if maker else LOWEST
-    zero_point = LOWEST if any(shape.padding) else known
+    zero_point = LOWEST if any(shape.padding) else maker.target_zero_point
     layer = Layer(node.name, "maxpool", shape, zero_point, zero_point, pool=pool)
     if layer.output_shape != left.shape:
         raise NotAccelerable(f"max pooling from {list(taken.shape)} to {list(left.shape)} is not the accelerator's")
-    scale = maker.target_scale if maker else 0.0
-    step = _step(node, layer, _ones(shape, np.float32(1)), (taken, left), (scale, scale))
-    return dataclasses.replace(step, target_zero=known)
+    scales = (maker.target_scale, maker.target_scale)
+    step = _step(node, layer, _ones(shape, np.float32(1)), (taken, left), scales)
+    return dataclasses.replace(step, target_zero=maker.target_zero_point)
 
 
 def average_pooling(

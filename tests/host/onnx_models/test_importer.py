@@ -1,5 +1,6 @@
 """Imported models give ONNX Runtime's bits, tensor by tensor, with the golden model in the accelerator's place."""
 
+import dataclasses
 from collections import Counter
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_published_topologies_run_all_convolutions_and_poolings_on_the_accelerat
     model = light_network(name)
     convolutions = sum(node.op_type in ("Conv", "Gemm") for node in model.graph.node)
     x = np.random.default_rng(1).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
-    graph = imported(quantised_on(model, x), x)
+    graph = imported(quantised_on(model, x), x, config=dataclasses.replace(CONFIG, tables=8))
     assert sum(layer.operator in ("conv", "fc") for layer in graph.layers) == convolutions
     assert [step.operator for step in graph.host_steps if "MaxPool" in step.operator] == []
     assert differences(graph, x) == []
