@@ -38,11 +38,11 @@ class ConfigError(ValueError):
 class AcceleratorConfig:
     """Everything that shapes an accelerator. Buffer sizes are in entries, not bytes.
 
-    An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the
-    weight buffer a row of a weight tile (``cols`` int8), one of an accumulator bank ``cols``
-    accumulators, one of the output buffer a bus beat. ``parameter_blocks`` counts output channel
-    blocks, ``tables`` tables of a byte for each column, behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits``
-    is the width of an AXI byte address.
+    An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the weight buffer a
+    row of a weight tile (``cols`` int8), one of an accumulator bank ``cols`` accumulators, one of the output buffer
+    a bus beat. ``parameter_blocks`` counts output channel blocks, ``tables`` tables of a byte for each column,
+    behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a
+    channel block per beat. ``address_bits`` is the width of an AXI byte address.
     """
 
     rows: int = 16

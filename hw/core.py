@@ -16,7 +16,7 @@ from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.execute.execute_engine import ExecuteEngine
-from wingrid.hw.isa import PC_BITS, Fault, Load, Semaphore, Store
+from wingrid.hw.isa import PC_BITS, Buffer, Fault, Load, Semaphore, Store
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
@@ -104,7 +104,7 @@ class Core(wiring.Component):
         vectors that enter and leave the arithmetic. Between those lie pipelines in which nothing waits, each of them at
         most this long, and a few cycles for what they deliver to be taken.
         """
-        latencies = [Core.settling_latency_for(config), OutputPath.latency_for(0)]
+        latencies = [Core.settling_latency_for(config), OutputPath.latency_for(config, 0)]
         latencies += [StoreEngine.parameter_cycles + StoreEngine.measure_cycles]
         if config.tiles:
             latencies += [WeightTransform.latency]
@@ -112,7 +112,7 @@ class Core(wiring.Component):
             patch = winograd(tile).patch
             # A transform delivers a result a cycle once it has begun.
             latencies += [InputTransform.latency_for(tile) + patch**2]
-            latencies += [OutputPath.latency_for(tile) + OutputPath.span_for(tile)]
+            latencies += [OutputPath.latency_for(config, tile) + OutputPath.span_for(tile)]
         return max(latencies) + Semaphores.latency + ARMING_LATENCY + 1
 
     @staticmethod
@@ -206,6 +206,13 @@ class Core(wiring.Component):
             output_buffer.results.eq(output_path.results),
             store.placed.eq(output_buffer.placed),
         ]
+        if config.tables:
+            m.d.comb += [
+                output_path.table.eq(store.table),
+                output_path.table_write.eq(load.write_enable[Buffer.TABLES.value]),
+                output_path.table_address.eq(load.write_address),
+                output_path.table_data.eq(load.write_data),
+            ]
         drained = Signal(Accumulators.read_latency)
         m.d.sync += drained.eq(Cat(store.drain_enable, drained))
         m.d.comb += output_path.sums.valid.eq(drained[-1])

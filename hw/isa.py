@@ -46,6 +46,7 @@ class Buffer(enum.IntEnum):
     INPUTS = 0
     WEIGHTS = 1
     PARAMETERS = 2
+    TABLES = 3
 
 
 class Semaphore(enum.IntEnum):
@@ -203,7 +204,9 @@ class Store(Instruction):
     apart; ``destination`` is the byte address of row 0, column 0. Parameters come from block
     ``parameter_block`` of the parameter buffer.
 
-    Max pooling, after requantisation, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
+    With ``table`` t > 0, each requantised and clamped result is replaced by what table t - 1 has for it.
+
+    Max pooling, after that, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
     are then pooled ones throughout: ``first``, ``width`` and ``lines`` count them. With ``tile`` 0, ``count``
     windows at stride ``pool_stride`` are walked over, and ``first`` is 0; the window in row j, column i of the
     walk is the maximum over accumulators ``accumulator_base`` + j*``sum_row_pitch`` + i*``pool_stride`` +
@@ -232,6 +235,7 @@ class Store(Instruction):
     pool_stride: int = _bits(8)
     sum_pitch: int = _bits(16)
     sum_row_pitch: int = _bits(16)
+    table: int = _bits(16)
 
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)

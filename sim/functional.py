@@ -13,7 +13,7 @@ from collections import deque
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
+from wingrid.hw.config import INSTRUCTION_BYTES, TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.encoding import ProgramError, decode
 from wingrid.hw.isa import (
     INSTRUCTIONS,
@@ -28,11 +28,20 @@ from wingrid.hw.isa import (
     Store,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
+from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
 CLASSES = ("instructions", "weights", "activations", "parameters", "results")
 """Classes of memory traffic, as the hardware's counters name them."""
+
+CLASS_OF_BUFFER = {
+    Buffer.INPUTS: "activations",
+    Buffer.WEIGHTS: "weights",
+    Buffer.PARAMETERS: "parameters",
+    Buffer.TABLES: "parameters",
+}
+"""The class that a LOAD into each buffer counts as."""
 
 PATIENCE = 1 / 16
 """Chance with each move that the engines' order of precedence is drawn anew."""
@@ -54,6 +63,7 @@ class FunctionalMachine:
             Buffer.INPUTS: self._noise(config.input_buffer),
             Buffer.WEIGHTS: self._noise(config.weight_buffer),
             Buffer.PARAMETERS: self._noise(config.parameter_entries),
+            Buffer.TABLES: self._noise(config.table_entries),
         }
         self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
         self._accumulators = [range(0), range(0)]  # of the last EXECUTE in each bank
@@ -146,8 +156,7 @@ class FunctionalMachine:
             raise ProgramError(f"LOAD from {load.source:#x} leaves memory or is not aligned")
         buffer = Buffer(load.buffer)
         self._buffers[buffer][self._destinations(load)] = self.memory.reshape(-1, bus)[beats // bus].view(np.int8)
-        name = "activations" if buffer is Buffer.INPUTS else buffer.name.lower()
-        self.traffic[name] += len(beats) * bus
+        self.traffic[CLASS_OF_BUFFER[buffer]] += len(beats) * bus
 
     def _destinations(self, load: Load) -> npt.NDArray[np.int64]:
         depth = len(self._buffers[Buffer(load.buffer)])
@@ -240,6 +249,11 @@ class FunctionalMachine:
             minimum=store.minimum,
             maximum=store.maximum,
         )
+        if store.table:
+            if store.table > config.tables:
+                raise ProgramError(f"STORE looks up table {store.table - 1} of {config.tables}")
+            tables = self._buffers[Buffer.TABLES].reshape(config.tables, TABLE_ENTRIES, bus)
+            pixels = looked_up(pixels, tables[store.table - 1, :, : config.cols].T)
         results = _pooled(store, pixels)
         size = (store.tile // 2 if store.pool else store.tile) or 1
         tile_row, tile_column = np.divmod(store.first // size + np.arange(store.count), -(-store.width // size))

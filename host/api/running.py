@@ -68,6 +68,7 @@ def run(
         raise UserError(f"batch {batch} must be at least 1")
     if is_onnx(network):
         # Imported here: what other networks do without.
+        from wingrid.host.images.chained_run import runner_for
         from wingrid.host.onnx_models.model_run import run_model
         from wingrid.host.onnx_models.sizes import ONLY, Sizes
 
@@ -82,6 +83,7 @@ def run(
                 layers=layers,
                 int8_kernels=int8_kernels,
                 listener=listener,
+                runner=runner_for(setup),
             )
         )
     if isinstance(input, Mapping):

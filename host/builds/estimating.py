@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import time
 from collections.abc import Mapping
@@ -19,7 +20,11 @@ from wingrid.host.onnx_models.graph import AcceleratedStep
 from wingrid.host.onnx_models.model_estimate import imported_for_estimate
 from wingrid.host.onnx_models.model_run import images_in, placement_of, weights_of
 from wingrid.host.onnx_models.sizes import Sizes
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.timing import build
+
+TABLES = 8
+"""As many as a block RAM of 2 KiB holds, of the most usual kind."""
 
 
 def image_estimator(
@@ -46,6 +51,20 @@ def image_estimator(
         return NetworkResult(network, setup, layers, images_in(graph), seconds, weights=weights, placement=placement)
 
     return estimate
+
+
+def with_tables(
+    network: str, config: AcceleratorConfig, shapes: Mapping[str, tuple[int, ...]], *, int8_kernels: bool = True
+) -> AcceleratorConfig:
+    """The configuration, with tables if the network's layers have something to look up in them.
+
+    Raises ``UserError`` for a network or model that cannot be.
+    """
+    tabled = dataclasses.replace(config, tables=TABLES)
+    if not is_onnx(network):
+        return config
+    graph = imported_for_estimate(network, tabled, Sizes(shapes), int8_kernels=int8_kernels)
+    return tabled if any(layer.lookup for layer in graph.layers) else config
 
 
 def _operands(step: AcceleratedStep) -> Operands:

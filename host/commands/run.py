@@ -80,7 +80,7 @@ def run(
     """Run a network's layers; on the RTL, compare their outputs with golden and their cycles with the timing model.
 
     Several run side by side, each from its golden input; with --jobs 1 a whole network runs in one memory, each layer
-    from the results of the one before. The timing backend computes no values, only how long they take.
+    from the results of those before. The timing backend computes no values, only how long they take.
     """
     options = Setup.from_options(
         backend,

@@ -9,6 +9,7 @@ from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, require_values
 from wingrid.host.files import is_folder, write_arrays
+from wingrid.host.images.chained_run import runner_for
 from wingrid.host.networks.pictures import require_picture_path, save_picture
 from wingrid.host.onnx_models.model_estimate import estimate_model
 from wingrid.host.onnx_models.model_run import run_model
@@ -47,7 +48,14 @@ def run_command(
     if output is None or output.suffix in ARRAYS or is_folder(output):
         with bar:
             result = run_model(
-                network, setup, sources=files, sizes=sizes, layers=layers, int8_kernels=int8_kernels, listener=bar
+                network,
+                setup,
+                sources=files,
+                sizes=sizes,
+                layers=layers,
+                int8_kernels=int8_kernels,
+                listener=bar,
+                runner=runner_for(setup),
             )
         if output is not None:
             write_arrays(output, result.arrays())

@@ -67,6 +67,7 @@ def _expressible(layer: Layer, config: AcceleratorConfig) -> bool:
 
 def require_way(layer: Layer, config: AcceleratorConfig) -> None:
     """Raise ``LayerError`` unless instructions express the layer: as it is, unfolded or cut into sections."""
+    require_tables(layer, config)
     refused: LayerError | None = None
     for shape in (layer.shape, *(unfolding.unfolded for unfolding in possible_unfoldings(layer, config))):
         try:
@@ -78,6 +79,12 @@ def require_way(layer: Layer, config: AcceleratorConfig) -> None:
             return
     assert refused is not None, "the layer as it is was tried"
     raise refused
+
+
+def require_tables(layer: Layer, config: AcceleratorConfig) -> None:
+    """Raise ``LayerError`` for a layer with a lookup on an accelerator without tables."""
+    if layer.lookup and not config.tables:
+        raise LayerError(f"layer {layer.name} looks its results up, and the accelerator has no tables: set tables=8")
 
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from wingrid.host.compiler.algorithms import possible_unfoldings, usable_tiles
+from wingrid.host.compiler.algorithms import possible_unfoldings, require_tables, usable_tiles
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
@@ -73,7 +73,7 @@ class PlannedLayer:
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
-        return dataclasses.replace(self, memory=MemoryMap.of(self.plan.blocking, self.config, place))
+        return dataclasses.replace(self, memory=MemoryMap.of(self.layer, self.plan.blocking, self.config, place))
 
     def compiled(self) -> CompiledLayer:
         """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
@@ -109,11 +109,12 @@ def plan_layer(
     unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
 ) -> PlannedLayer:
     """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
+    require_tables(layer, config)
     way = _Way(None, None, layer.shape, tiles)
     with _uncollected():
         if plan is None:
             plan, way = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
-        memory = MemoryMap.of(plan.blocking, config)
+        memory = MemoryMap.of(layer, plan.blocking, config)
         require_short(layer, least_instructions(plan))
     return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
 

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.blocking import Blocking
-from wingrid.host.networks.layer import Layer, LayerError, Operands
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.host.networks.layer import Layer, LayerError, Lookup, Operands
+from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.sim.golden.requantise import encode_parameters
 
 
@@ -75,6 +75,25 @@ def pack_parameters(layer: Layer, operands: Operands, config: AcceleratorConfig)
     beats = np.zeros((*planes.shape[:2], config.bus_bytes), np.uint8)
     beats[..., : config.cols] = planes
     return beats.reshape(-1)
+
+
+def pack_tables(layer: Layer, operands: Operands, config: AcceleratorConfig) -> npt.NDArray[np.uint8]:
+    """The tables of a layer, one for all output channel blocks or one for each: 256 beats of a byte for each column.
+
+    Nothing for a layer that looks nothing up. Columns beyond the last channel hold zeros.
+    """
+    if layer.lookup is None:
+        return np.zeros(0, np.uint8)
+    assert operands.table is not None, "a layer with a lookup has a table"
+    if layer.lookup is Lookup.LAYER:
+        tables = np.broadcast_to(operands.table[None, :, None], (1, TABLE_ENTRIES, config.cols))
+    else:
+        channels = np.zeros((-(-len(operands.table) // config.cols) * config.cols, TABLE_ENTRIES), np.int8)
+        channels[: len(operands.table)] = operands.table
+        tables = channels.reshape(-1, config.cols, TABLE_ENTRIES).transpose(0, 2, 1)
+    beats = np.zeros((*tables.shape[:2], config.bus_bytes), np.int8)
+    beats[..., : config.cols] = tables
+    return beats.view(np.uint8).reshape(-1)
 
 
 def check_sums(layer: Layer, operands: Operands) -> npt.NDArray[np.int64]:

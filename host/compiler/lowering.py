@@ -6,13 +6,13 @@ import functools
 
 from wingrid.host.compiler.blocking import Box, balanced
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
-from wingrid.host.compiler.memory_map import MemoryMap
+from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
 from wingrid.host.compiler.pixel_loader import GroupPixels, PixelLoader
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.residency import NOBODY
 from wingrid.host.compiler.synchronise import Schedule
-from wingrid.host.compiler.weight_loader import ParameterLoader, WeightLoader, WeightPiece
-from wingrid.host.networks.layer import Layer
+from wingrid.host.compiler.weight_loader import WeightLoader, WeightPiece, parameter_loader, table_loader
+from wingrid.host.networks.layer import Layer, Lookup
 from wingrid.hw.isa import LARGEST_STRIDE, Execute, Store
 
 BANKS = 2
@@ -27,7 +27,9 @@ class Lowering:
         self._walk, self._blocking = plan.blocking.walk, plan.blocking
         context = (self.schedule, plan.blocking, plan.config, memory)
         self._weights = WeightLoader(*context)
-        self._parameters = ParameterLoader(*context)
+        self._parameters = parameter_loader(*context)
+        tables = layer_tables(layer, plan.blocking)
+        self._tables = table_loader(self.schedule, tables, plan.config, memory) if tables else None
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
         self._box = functools.cache(self._box_within)
@@ -162,6 +164,10 @@ class Lowering:
     def _store(self, group: Group, block: int, slot: int, after: int) -> int:
         bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size
         parameter_block, parameters_loaded = self._parameters.request(block)
+        table, table_loaded, table_block = 0, NOBODY, block if self._layer.lookup is Lookup.CHANNEL else 0
+        if self._tables:
+            entry, table_loaded = self._tables.request(table_block)
+            table = entry + 1
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
         pixel = (plane * out_height + part.row) * out_width + part.column
@@ -183,10 +189,13 @@ class Lowering:
             lines=out_height - part.row,
             destination=self._memory.outputs + pixel * bus,
             row_pitch=out_width * bus,
+            table=table,
             **part.pooling,
         )
-        index = self.schedule.add(store, parameters_loaded, after)
+        index = self.schedule.add(store, parameters_loaded, table_loaded, after)
         self._parameters.use(block, index)
+        if self._tables:
+            self._tables.use(table_block, index)
         return index
 
     def _accumulator_base(self, slot: int) -> int:

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking
-from wingrid.host.networks.layer import Layer, LayerError
-from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
+from wingrid.host.networks.layer import Layer, LayerError, Lookup
+from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, OFFSET_BITS, TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 
 
@@ -25,6 +25,16 @@ def weight_bytes(blocking: Blocking, config: AcceleratorConfig) -> int:
 def parameter_bytes(blocking: Blocking, config: AcceleratorConfig) -> int:
     """Bytes that a layer's parameters take, as ``pack_parameters`` leaves them."""
     return blocking.output_blocks * PARAMETER_BYTES * config.bus_bytes
+
+
+def table_bytes(layer: Layer, blocking: Blocking, config: AcceleratorConfig) -> int:
+    """Bytes that a layer's tables take, as ``pack_tables`` leaves them; 0 for a layer that looks nothing up."""
+    return layer_tables(layer, blocking) * TABLE_ENTRIES * config.bus_bytes
+
+
+def layer_tables(layer: Layer, blocking: Blocking) -> int:
+    """How many tables a layer has, each for a block of output channels or for all of them."""
+    return {None: 0, Lookup.LAYER: 1, Lookup.CHANNEL: blocking.output_blocks}[layer.lookup]
 
 
 def require_reachable(layer: Layer, config: AcceleratorConfig) -> None:
@@ -64,19 +74,24 @@ class MemoryMap:
 
     weights: int
     parameters: int
+    tables: int
     inputs: int
     outputs: int
     program: int
     bus_bytes: int
 
     @classmethod
-    def of(cls, blocking: Blocking, config: AcceleratorConfig, place: Place | None = None) -> MemoryMap:
+    def of(cls, layer: Layer, blocking: Blocking, config: AcceleratorConfig, place: Place | None = None) -> MemoryMap:
         """Lay out everything but the program, from address 0 or as ``place`` says.
 
         Raises ``LayerError`` if it does not fit into the address space.
         """
         bus = config.bus_bytes
-        sizes = [weight_bytes(blocking, config), parameter_bytes(blocking, config)]
+        sizes = [
+            weight_bytes(blocking, config),
+            parameter_bytes(blocking, config),
+            table_bytes(layer, blocking, config),
+        ]
         if place is None:
             sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
             sizes.append(activation_bytes(blocking.output_shape, config.cols, config))
@@ -87,9 +102,9 @@ class MemoryMap:
             raise LayerError(
                 f"the layer's tensors take {addresses[-1]} bytes, more than {OFFSET_BITS} address bits reach"
             )
-        weights, parameters, *activations, program = addresses
+        weights, parameters, tables, *activations, program = addresses
         input_address, output_address = (place.inputs, place.outputs) if place else activations
-        return cls(weights, parameters, input_address, output_address, program, bus)
+        return cls(weights, parameters, tables, input_address, output_address, program, bus)
 
     def size(self, instructions: int) -> int:
         """Bytes of memory from address 0 to the end of a program of that length."""

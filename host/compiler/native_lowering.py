@@ -17,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.blocking import Box, balanced
-from wingrid.host.compiler.memory_map import MemoryMap
+from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.synchronise import MOST_PENDING
 from wingrid.host.networks.layer import Layer, LayerError
+from wingrid.hw.config import TABLE_ENTRIES
 from wingrid.hw.isa import LARGEST_STRIDE, PARAMETER_BYTES, PC_BITS
 from wingrid.sim import cache, tools
 from wingrid.sim.timing.build import SHARED, definitions
@@ -38,6 +39,9 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "bus_bytes": lambda layer, plan, memory: memory.bus_bytes,
     "weights": lambda layer, plan, memory: memory.weights,
     "parameters": lambda layer, plan, memory: memory.parameters,
+    "tables": lambda layer, plan, memory: memory.tables,
+    "layer_tables": lambda layer, plan, memory: layer_tables(layer, plan.blocking),
+    "table_capacity": lambda layer, plan, memory: plan.config.tables,
     "inputs": lambda layer, plan, memory: memory.inputs,
     "outputs": lambda layer, plan, memory: memory.outputs,
     "height": lambda layer, plan, memory: plan.blocking.walk.height,
@@ -286,6 +290,7 @@ def _description() -> str:
         "MOST_PENDING": MOST_PENDING,
         "LARGEST_STRIDE": LARGEST_STRIDE,
         "PARAMETER_BYTES": PARAMETER_BYTES,
+        "TABLE_ENTRIES": TABLE_ENTRIES,
     }
     fields = [f"int64_t {name};" for name in (*NUMBERS, *COUNTS)]
     fields += [f"const {kind}* {name};" for name, kind in LISTS.items()]

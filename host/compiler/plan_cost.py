@@ -151,7 +151,7 @@ def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors
     """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
     execute = blocking.taps * max(vectors, groups * config.rows)
     # The next STORE starts when the last result of the one before has left.
-    drain = PARAMETER_BYTES + OutputPath.latency_for(blocking.tile) + max(blocking.tile**2, 1) + STORE_CYCLES
+    drain = PARAMETER_BYTES + OutputPath.latency_for(config, blocking.tile) + max(blocking.tile**2, 1) + STORE_CYCLES
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)

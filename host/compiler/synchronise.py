@@ -58,6 +58,7 @@ _LOADED = {
     Buffer.INPUTS: Semaphore.INPUTS_LOADED,
     Buffer.WEIGHTS: Semaphore.WEIGHTS_LOADED,
     Buffer.PARAMETERS: Semaphore.PARAMETERS_LOADED,
+    Buffer.TABLES: Semaphore.PARAMETERS_LOADED,
 }
 
 _RELEASED = {

@@ -1,4 +1,4 @@
-"""Emits the LOADs that bring weights and parameters into their buffers, no more often than needed."""
+"""Emits the LOADs that bring weights, parameters and tables into their buffers, no more often than needed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wingrid.host.compiler.blocking import Blocking, Box
 from wingrid.host.compiler.memory_map import MemoryMap
 from wingrid.host.compiler.residency import Allocation, Residency
 from wingrid.host.compiler.synchronise import Schedule
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES, Buffer, Load
 
 
@@ -87,22 +87,24 @@ class WeightPiece:
         self.loader.ring.use(self.region.position, self.region.entries, user)
 
 
-class ParameterLoader:
-    """Keeps the parameters of runs of output blocks in the parameter buffer."""
+class BlockLoader:
+    """Keeps something of runs of output blocks, parameters or tables, in a buffer with room for ``capacity`` blocks."""
 
-    def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
-        self._schedule, self._blocks, self._memory = schedule, blocking.output_blocks, memory
-        self._residency = Residency(config.parameter_blocks)
-        fits = self._blocks <= config.parameter_blocks
-        self._run = self._blocks if fits else config.parameter_blocks // 2
+    def __init__(
+        self, schedule: Schedule, buffer: Buffer, source: int, blocks: int, capacity: int, block_beats: int, bus: int
+    ) -> None:
+        self._schedule, self._buffer, self._source, self._blocks = schedule, buffer, source, blocks
+        self._beats, self._bus = block_beats, bus
+        self._residency = Residency(capacity)
+        self._run = blocks if blocks <= capacity else capacity // 2
 
     def request(self, output_block: int) -> tuple[int, int]:
-        """Block of the parameter buffer that holds the output block's parameters, and the LOAD that brings them."""
+        """Block of the buffer that holds what is the output block's, and the LOAD that brings it."""
         region, start = self._region(output_block)
         if not region.loaded:
-            source = self._memory.parameters + start * PARAMETER_BYTES * self._memory.bus_bytes
-            destination = self._residency.ring.address(region.position) * PARAMETER_BYTES
-            load = linear_load(Buffer.PARAMETERS, source, region.entries * PARAMETER_BYTES, destination)
+            source = self._source + start * self._beats * self._bus
+            destination = self._residency.ring.address(region.position) * self._beats
+            load = linear_load(self._buffer, source, region.entries * self._beats, destination)
             region.record(region.entries, self._schedule.add(load, region.evicted_user))
         return self._residency.ring.address(region.position + output_block - start), region.loader(region.entries)
 
@@ -114,3 +116,18 @@ class ParameterLoader:
     def _region(self, output_block: int) -> tuple[Allocation, int]:
         start = output_block // self._run * self._run
         return self._residency.request(start, min(self._run, self._blocks - start)), start
+
+
+def parameter_loader(
+    schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap
+) -> BlockLoader:
+    """What keeps parameters in their buffer."""
+    blocks, capacity = blocking.output_blocks, config.parameter_blocks
+    return BlockLoader(
+        schedule, Buffer.PARAMETERS, memory.parameters, blocks, capacity, PARAMETER_BYTES, memory.bus_bytes
+    )
+
+
+def table_loader(schedule: Schedule, tables: int, config: AcceleratorConfig, memory: MemoryMap) -> BlockLoader:
+    """What keeps a layer's tables, one or more, on chip."""
+    return BlockLoader(schedule, Buffer.TABLES, memory.tables, tables, config.tables, TABLE_ENTRIES, memory.bus_bytes)

@@ -12,7 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
-from wingrid.host.compiler.layout import pack_activations, pack_parameters, pack_weights, unpack_activations
+from wingrid.host.compiler.layout import (
+    pack_activations,
+    pack_parameters,
+    pack_tables,
+    pack_weights,
+    unpack_activations,
+)
 from wingrid.host.compiler.memory_map import activation_bytes
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
@@ -75,6 +81,7 @@ def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operand
     for address, content in (
         (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
+        (regions.tables, pack_tables(compiled.layer, operands, config)),
         (regions.program, np.frombuffer(compiled.program, np.uint8)),
     ):
         memory[address : address + len(content)] = content

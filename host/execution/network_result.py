@@ -65,6 +65,16 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class TensorMemory:
+    """Bytes of memory that the tensors of a network take, in whole pages."""
+
+    peak: int
+    """As they were placed, those in the same place that are not needed at the same time."""
+    total: int
+    """All of them side by side."""
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What an outside judge says of a network's outputs; ``correct`` of ``images`` were classified as labelled."""
 
@@ -108,6 +118,8 @@ class NetworkResult:
     """Of an imported model: what ran where."""
     judgement: Judgement | None = None
     """ONNX Runtime's, of an imported model of which all layers ran."""
+    tensor_memory: TensorMemory | None = None
+    """Of an imported model that ran in one memory."""
 
     @property
     def values(self) -> npt.NDArray:

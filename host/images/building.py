@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, PlannedLayer, plan_exactly
-from wingrid.host.compiler.layout import pack_parameters, pack_weights
-from wingrid.host.compiler.memory_map import page_after, parameter_bytes, weight_bytes
+from wingrid.host.compiler.layout import pack_parameters, pack_tables, pack_weights
+from wingrid.host.compiler.memory_map import page_after, parameter_bytes, table_bytes, weight_bytes
 from wingrid.host.images.binary import EntryRecord, Tables, TensorRecord, require_addresses, room_for
 from wingrid.host.images.format import FORMAT, ElementType
 from wingrid.host.images.image import BINARY, Image, digest
@@ -60,10 +60,11 @@ def build_image(
 
     for program, start in zip(programs, places.programs, strict=True):
         put(start, program)
-    for step, layer, start, behind in zip(steps, compiled, places.weights, places.parameters, strict=True):
+    for number, (step, layer) in enumerate(zip(steps, compiled, strict=True)):
         operands = layer.unfolding.operands(step.operands) if layer.unfolding else step.operands
-        put(start, pack_weights(operands.weights, layer.plan.blocking, config).tobytes())
-        put(behind, pack_parameters(layer.layer, operands, config).tobytes())
+        put(places.weights[number], pack_weights(operands.weights, layer.plan.blocking, config).tobytes())
+        put(places.parameters[number], pack_parameters(layer.layer, operands, config).tobytes())
+        put(places.tables[number], pack_tables(layer.layer, operands, config).tobytes())
     binary = tables.file(bytes(content), places.memory_bytes)
     segments = {
         f"segment-{number}.onnx": step.model
@@ -99,10 +100,13 @@ class _Places:
     weights: list[int]
     """Of each layer, as in what follows."""
     parameters: list[int]
+    tables: list[int]
+    """Those that results are looked up in, behind the parameters; of a layer without, where they would be."""
     tensors: dict[MemoryTensor, int]
-    table_bytes: int
+    header_bytes: int
     weight_bytes: int
     parameter_bytes: int
+    """With tables."""
     activation_bytes: int
     file_bytes: int
     memory_bytes: int
@@ -129,33 +133,39 @@ class _Places:
             for entry in segmentation.entries
         ]
         unknown = [_tensor_record(tensor, 0) for tensor in segmentation.tensors]
-        end = table_bytes = Tables(config, names, unknown).size
+        end = header_bytes = Tables(config, names, unknown).size
         programs = []
         for entry in segmentation.entries:
             programs.append(end)
             end += sum(len(compiled[layer].program) for layer in entry.layers)
-        starts: list[tuple[int, int]] = []
+        starts: list[tuple[int, int, int]] = []
         sizes = [
-            (weight_bytes(layer.plan.blocking, config), parameter_bytes(layer.plan.blocking, config))
+            (
+                weight_bytes(layer.plan.blocking, config),
+                parameter_bytes(layer.plan.blocking, config),
+                table_bytes(layer.layer, layer.plan.blocking, config),
+            )
             for layer in planned
         ]
-        for weights, parameters in sizes:
+        for weights, parameters, tables in sizes:
             first = room_for(end, weights, config.bus_bytes)
             second = room_for(first + weights, parameters, config.bus_bytes)
-            starts.append((first, second))
-            end = second + parameters
+            third = room_for(second + parameters, tables, config.bus_bytes)
+            starts.append((first, second, third))
+            end = third + tables
         needs = [Need(tensor.layout.bytes, tensor.first, tensor.last) for tensor in segmentation.tensors]
         offsets, activations = placed(needs)
         beyond = page_after(end)
         require_addresses(beyond + activations, name)
         return cls(
             programs,
-            [first for first, _ in starts],
-            [second for _, second in starts],
+            [first for first, _, _ in starts],
+            [second for _, second, _ in starts],
+            [third for _, _, third in starts],
             {tensor: beyond + offset for tensor, offset in zip(segmentation.tensors, offsets, strict=True)},
-            table_bytes,
-            sum(weights for weights, _ in sizes),
-            sum(parameters for _, parameters in sizes),
+            header_bytes,
+            sum(weights for weights, *_ in sizes),
+            sum(parameters + tables for _, parameters, tables in sizes),
             activations,
             end,
             beyond + activations,
@@ -166,8 +176,9 @@ class _Places:
         return Addresses(
             self.weights[layer],
             self.parameters[layer],
+            self.tables[layer],
             self.tensors[segmentation.taken[layer]],
-            self.tensors[segmentation.left[layer]],
+            self.tensors[segmentation.left[layer]] + segmentation.offsets[layer],
         )
 
 
@@ -268,7 +279,7 @@ def _manifest(
         "file_bytes": places.file_bytes,
         "memory_bytes": places.memory_bytes,
         "bytes": {
-            "tables": places.table_bytes,
+            "tables": places.header_bytes,
             "instructions": sum(map(len, programs)),
             "weights": places.weight_bytes,
             "parameters": places.parameter_bytes,
@@ -284,6 +295,7 @@ def _manifest(
                 "output": segmentation.left[number].name,
                 "weights": places.weights[number],
                 "parameters": places.parameters[number],
+                "lookup_tables": places.tables[number] if layer.layer.lookup else None,
                 "instructions": layer.length,
                 "unfolded": list(layer.unfolding.taps) if layer.unfolding else None,
                 "sections": list(layer.cutting.sections) if layer.cutting else None,

@@ -42,12 +42,15 @@ def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
 
 
 def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
-    """What the layer leaves."""
+    """What the layer leaves; where it leaves a part of a tensor, the whole of it."""
     images, channels, *size = planned.layer.output_shape
-    cutting = planned.cutting
+    cutting, left = planned.cutting, planned.plan.blocking.output_shape
+    if step.first_channel is not None:
+        channels = step.target_type.shape[1]
+        left = (left[0], channels, *left[2:])
     return TensorLayout(
         **_host(step, step.target_type.shape, images, (size[0], size[1])),
-        **_memory(planned.plan.blocking.output_shape, planned.config.cols, planned.config.bus_bytes),
+        **_memory(left, planned.config.cols, planned.config.bus_bytes),
         layer_channels=channels,
         groups=1,
         **_pair("taps", (1, 1)),
@@ -60,6 +63,12 @@ def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
         tall=int(_is_tall(step, step.target_type.shape, images)),
         fill=0,
     )
+
+
+def output_offset(step: AcceleratedStep, planned: PlannedLayer) -> int:
+    """Bytes from the start of the tensor, of one image, to what the layer leaves of it."""
+    config, (_, _, height, width) = planned.config, planned.plan.blocking.output_shape
+    return (step.first_channel or 0) // config.cols * height * width * config.bus_bytes
 
 
 def _host(step: AcceleratedStep, tensor: tuple[int, ...], images: int, size: tuple[int, int]) -> dict[str, Any]:

@@ -17,13 +17,14 @@ class Addresses:
 
     weights: int
     parameters: int
+    tables: int
     inputs: int
     outputs: int
 
 
 def unplaced(bus_bytes: int) -> MemoryMap:
     """A memory in which all regions begin at 0: a program for it counts from the start of each."""
-    return MemoryMap(0, 0, 0, 0, 0, bus_bytes)
+    return MemoryMap(0, 0, 0, 0, 0, 0, bus_bytes)
 
 
 def linked(program: bytes, addresses: Addresses, *, fence: bool) -> bytes:
@@ -37,6 +38,7 @@ def linked(program: bytes, addresses: Addresses, *, fence: bool) -> bytes:
     for buffer, start in (
         (Buffer.WEIGHTS, addresses.weights),
         (Buffer.PARAMETERS, addresses.parameters),
+        (Buffer.TABLES, addresses.tables),
         (Buffer.INPUTS, addresses.inputs),
     ):
         words["source"][loads & (words["buffer"] == buffer)] += np.uint32(start)

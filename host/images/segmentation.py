@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from wingrid.host.compiler.compile_layer import PlannedLayer
-from wingrid.host.images.layer_layouts import input_layout, output_layout
+from wingrid.host.images.layer_layouts import input_layout, output_layout, output_offset
 from wingrid.host.images.tensor_layout import TensorLayout
 from wingrid.host.images.work import HostWork, Work
 from wingrid.host.onnx_models.graph import AcceleratedStep
@@ -49,7 +49,9 @@ class Segmentation:
     taken: list[MemoryTensor]
     """Each layer's input."""
     left: list[MemoryTensor]
-    """Each layer's output."""
+    """Each layer's output, or the tensor that this is a part of."""
+    offsets: list[int]
+    """Where in that tensor each layer's output begins, in bytes."""
 
     @property
     def entries(self) -> list[Entry]:
@@ -64,7 +66,7 @@ def segmented(work: Work, planned: Sequence[PlannedLayer]) -> Segmentation:
 class _Segmenter:
     def __init__(self, work: Work, planned: Sequence[PlannedLayer]) -> None:
         self._planned = planned
-        self.result = Segmentation([], [], [], [])
+        self.result = Segmentation([], [], [], [], [])
         self._made: dict[str, tuple[MemoryTensor, Entry]] = {}
         self._written: list[MemoryTensor] = []
         self._entry: Entry | None = None
@@ -91,20 +93,26 @@ class _Segmenter:
         entry.layers.append(position)
         taken = made[0] if made and made[0].layout == wanted else self._host_written(step, wanted, entry)
         taken.last = max(taken.last, position)
-        zero_points = planned.layer.x_zero_point, planned.layer.y_zero_point
-        left = MemoryTensor(
-            step.target,
-            step.target,
-            step.target_type,
-            output_layout(step, planned),
-            step.target_scale,
-            zero_points[1],
-            position,
-            position,
-        )
-        self.result.tensors.append(left)
+        begun = self._made.get(step.target)
+        if begun:
+            # Another layer has left its part.
+            left = begun[0]
+            left.last = max(left.last, position)
+        else:
+            left = MemoryTensor(
+                step.target,
+                step.target,
+                step.target_type,
+                output_layout(step, planned),
+                step.target_scale,
+                step.target_zero_point,
+                position,
+                position,
+            )
+            self.result.tensors.append(left)
         self.result.taken.append(taken)
         self.result.left.append(left)
+        self.result.offsets.append(output_offset(step, planned))
         self._made[step.target] = left, entry
 
     def _host_written(self, step: AcceleratedStep, wanted: TensorLayout, entry: Entry) -> MemoryTensor:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from wingrid.host.execution.layer_run import Job
 from wingrid.host.images.flattening import flattened
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer
@@ -92,17 +93,25 @@ def model_work(name: str, graph: ImportedGraph, inputs: Mapping[str, npt.NDArray
 
     Only so is known what the host's parts take where the model does not say.
     """
-    graph = flattened(graph)
+    work, _ = worked(name, flattened(graph), inputs)
+    return work
+
+
+def worked(name: str, graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> tuple[Work, list[Job]]:
+    """The model as it is, and its layers in the order of the work, each with its golden input and output."""
     done: list[Segment | AcceleratedStep] = []
+    jobs: list[Job] = []
     steps = walk(graph, inputs, done)
     try:
         step, taken = next(steps)
         while True:
-            step, taken = steps.send(golden(step.layer, step.operands, taken))
+            expected = golden(step.layer, step.operands, taken)
+            jobs.append(Job(step.layer, step.operands, taken, expected))
+            step, taken = steps.send(expected)
     except StopIteration:
         pass
     work = tuple(item if isinstance(item, AcceleratedStep) else _host_work(item[0]) for item in done)
-    return Work(name, work, graph.inputs, tuple(graph.outputs))
+    return Work(name, work, graph.inputs, tuple(graph.outputs)), jobs
 
 
 def _host_work(model: onnx.ModelProto) -> HostWork:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,15 +39,16 @@ class ChannelAxis:
     axis: int
     count: int
 
+    def holds(self, shape: Sequence[int]) -> bool:
+        """Whether a constant of this shape broadcasts as one number for all channels, or as one for each."""
+        sizes = (*[1] * (self.rank - len(shape)), *shape)
+        return len(sizes) == self.rank and all(
+            size == 1 or (axis == self.axis and size == self.count) for axis, size in enumerate(sizes)
+        )
+
     def vector(self, constant: npt.NDArray) -> npt.NDArray[np.float64] | None:
         """A constant as one number for each channel, float64 [C]; ``None`` if it broadcasts in any other way."""
-        if constant.ndim > self.rank or not np.issubdtype(constant.dtype, np.floating):
-            return None
-        shape = (*[1] * (self.rank - constant.ndim), *constant.shape)
-        if any(size != 1 for axis, size in enumerate(shape) if axis != self.axis) or shape[self.axis] not in (
-            1,
-            self.count,
-        ):
+        if not self.holds(constant.shape) or not np.issubdtype(constant.dtype, np.floating):
             return None
         return np.broadcast_to(constant.astype(np.float64).reshape(-1), (self.count,)).copy()
 

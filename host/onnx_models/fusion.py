@@ -1,101 +1,229 @@
-"""What follows a layer and becomes part of it: max pooling, and activations that amount to a clamp."""
+"""What follows a layer and becomes part of it: max pooling, and whatever is a function of each byte by itself."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 
 from wingrid.host.compiler.algorithms import require_way
-from wingrid.host.networks.layer import LayerError, Pool
+from wingrid.host.networks.layer import LayerError, Lookup, Pool
+from wingrid.host.onnx_models.affine_maps import ChannelAxis
+from wingrid.host.onnx_models.byte_functions import byte_part
+from wingrid.host.onnx_models.concatenation import BYTES, Concatenation
+from wingrid.host.onnx_models.constant_arithmetic import computed_constants
+from wingrid.host.onnx_models.elementwise import quantisation_of_output
+from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
-from wingrid.host.onnx_models.session import run_nodes
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
+from wingrid.sim.golden.lookup import looked_up
 
-CLAMPS = ("Relu", "Clip")
-"""Operators between DequantizeLinear and QuantizeLinear that may do no more than clamp."""
-
-
-def extended(
-    step: AcceleratedStep,
-    consumers: Consumers,
-    constants: Mapping[str, npt.NDArray],
-    types: Mapping[str, TensorType],
-    model: onnx.ModelProto,
-    config: AcceleratorConfig,
-) -> AcceleratedStep:
-    """The layer with all that it can take over of what follows it."""
-    while True:
-        longer = _pooled(step, consumers, types, config) or _clamped(step, consumers, constants, types, model)
-        if longer is None:
-            return step
-        step = longer
+CLAMPING = ("Clip", "DequantizeLinear", "Identity", "Max", "Min", "QuantizeLinear", "Relu")
+"""Operators that may amount to a clamp; to ask for others is worth the time only where there are tables."""
 
 
-def _pooled(
-    step: AcceleratedStep, consumers: Consumers, types: Mapping[str, TensorType], config: AcceleratorConfig
-) -> AcceleratedStep | None:
-    """With the max pooling behind it, if there is one that the accelerator does on its way out."""
-    node = consumers.only(step.target)
-    if node is None or node.op_type != "MaxPool" or node.domain not in ("", "ai.onnx") or step.layer.pool:
-        return None
-    attributes, sizes = attributes_of(node), step.target_type.shape[2:]
-    if step.arrangement != IMAGES or len(sizes) != 2 or len([name for name in node.output if name]) != 1:
-        return None
-    kernel = attributes["kernel_shape"]
-    strides, dilations = (attributes.get(name, [1, 1]) for name in ("strides", "dilations"))
-    padding = padding_of(attributes, sizes, kernel, strides, dilations)
-    if kernel[0] != kernel[1] or strides[0] != strides[1] or any(padding) or list(dilations) != [1, 1]:
-        return None
-    left = types[node.output[0]]
-    try:
-        layer = dataclasses.replace(step.layer, pool=Pool(kernel[0], strides[0]))
-        require_way(layer, config)
-    except LayerError:
-        return None
-    if layer.output_shape != left.shape:  # with ceil_mode, windows overhang
-        return None
-    return dataclasses.replace(
-        step, layer=layer, target=node.output[0], target_type=left, nodes=(*step.nodes, node.name)
-    )
+@dataclass(frozen=True)
+class Left:
+    """Why a node behind a layer did not become part of it, and what would change that, if anything would."""
+
+    reason: str
+    remedy: str = ""
 
 
-def _clamped(
-    step: AcceleratedStep,
-    consumers: Consumers,
-    constants: Mapping[str, npt.NDArray],
-    types: Mapping[str, TensorType],
-    model: onnx.ModelProto,
-) -> AcceleratedStep | None:
-    """With the activation behind it, if it maps each of the 256 values as a clamp does."""
-    chain: list[onnx.NodeProto] = []
-    tensor = step.target
-    for allowed in (("DequantizeLinear",), CLAMPS, ("QuantizeLinear",)):
-        node = consumers.only(tensor)
-        if node is None or node.op_type not in allowed or node.input[0] != tensor:
+DEPENDS_ON_PLACE = Left("ONNX Runtime's result for a byte depends on where in the tensor it stands")
+NO_TABLES = Left("this accelerator has no tables for functions of a byte", "--set tables=8")
+FALLS = Left("it follows max pooling and is not monotonic, so it cannot go before it")
+
+
+class Fusion:
+    """Makes layers take over what follows them."""
+
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        constants: Mapping[str, npt.NDArray],
+        types: Mapping[str, TensorType],
+        config: AcceleratorConfig,
+    ) -> None:
+        self._model = model
+        self._consumers = Consumers(model.graph)
+        self.computed = computed_constants(model, self._consumers, constants)
+        """Constants that nodes compute from others."""
+        self._constants = {**constants, **self.computed}
+        self._types = types
+        self._config = config
+        self.left: dict[str, Left] = {}
+        """By name, the nodes so far that could have become part of a layer and did not."""
+
+    def extended(self, step: AcceleratedStep) -> AcceleratedStep:
+        """The layer with all that it can take over of what follows it."""
+        while longer := self._pooled(step) or self._looked_up(step):
+            step = longer
+        return step
+
+    def concatenated(
+        self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]
+    ) -> Mapping[str, AcceleratedStep] | None:
+        """The layers, by what each has left so far, that leave their results where the node would put them.
+
+        ``None`` if one of them cannot.
+        """
+        parts: dict[str, AcceleratedStep] = {}
+        try:
+            found = Concatenation.of(node, makers, self._consumers, self._types, self._config)
+            whole = self._types[found.output]
+            functions = found.functions(whole.dtype, self._constants, self._model)
+            for name, first, function in zip(found.inputs, found.firsts, functions, strict=True):
+                step = self._with_bytes(makers[name], function)
+                parts[name] = dataclasses.replace(
+                    step, target=found.output, target_type=whole, first_channel=first, nodes=(*step.nodes, node.name)
+                )
+        except NotAccelerable as refusal:
+            self._leave([node], Left(str(refusal)))
             return None
-        if any(name and (name not in constants or constants[name].size != 1) for name in node.input[1:]):
+        scale, zero_point = self._quantisation(node) if node.op_type == "QLinearConcat" else (0.0, 0)
+        if node.op_type == "Concat":
+            # All of them are of one scale, or it would be another operator.
+            scale, zero_point = parts[found.inputs[0]].target_scale, parts[found.inputs[0]].target_zero_point
+        return {
+            name: dataclasses.replace(part, target_scale=scale, target_zero=zero_point) for name, part in parts.items()
+        }
+
+    def _with_bytes(self, step: AcceleratedStep, table: npt.NDArray[np.int8]) -> AcceleratedStep:
+        """The layer with each of its bytes replaced by what the table has. Raises ``NotAccelerable``."""
+        before = _function_of(step)
+        if step.layer.pool and (np.diff(table[np.unique(before).view(np.uint8)].astype(np.int16)) < 0).any():
+            raise NotAccelerable(FALLS.reason)
+        longer = _with_function(step, _composed(before, table))
+        if longer.layer.lookup and not self._config.tables:
+            raise NotAccelerable("tensors of several scales need tables: --set tables=8")
+        return longer
+
+    def _pooled(self, step: AcceleratedStep) -> AcceleratedStep | None:
+        """With the max pooling behind it, if there is one that the accelerator does on its way out."""
+        node = self._consumers.only(step.target)
+        if node is None or node.op_type != "MaxPool" or node.domain not in ("", "ai.onnx") or step.layer.pool:
             return None
-        chain.append(node)
-        tensor = node.output[0]
-    left = types[tensor]
-    if left.dtype != step.target_type.dtype:
+        attributes, sizes = attributes_of(node), step.target_type.shape[2:]
+        if step.arrangement != IMAGES or len(sizes) != 2 or len([name for name in node.output if name]) != 1:
+            return None
+        kernel = attributes["kernel_shape"]
+        strides, dilations = (attributes.get(name, [1, 1]) for name in ("strides", "dilations"))
+        padding = padding_of(attributes, sizes, kernel, strides, dilations)
+        if kernel[0] != kernel[1] or strides[0] != strides[1] or any(padding) or list(dilations) != [1, 1]:
+            return None
+        left = self._types[node.output[0]]
+        try:
+            layer = dataclasses.replace(step.layer, pool=Pool(kernel[0], strides[0]))
+            require_way(layer, self._config)
+        except LayerError:
+            return None
+        if layer.output_shape != left.shape:  # with ceil_mode, windows overhang
+            return None
+        return dataclasses.replace(
+            step, layer=layer, target=node.output[0], target_type=left, nodes=(*step.nodes, node.name)
+        )
+
+    def _looked_up(self, step: AcceleratedStep) -> AcceleratedStep | None:
+        """With the largest function of each byte behind it that is a clamp, or for which there is a table."""
+        rank = len(step.target_type.shape)
+        if rank < 2:
+            return None
+        channels = ChannelAxis(rank, step.channel_axis, step.layer.shape.kernels)
+        part = byte_part(step.target, channels, self._consumers, self._constants, self._types)
+        if part is not None and not self._config.tables:
+            self._leave(part.nodes, NO_TABLES)
+            part = part.of_operators(CLAMPING)
+        if part is None:
+            return None
+        before = _function_of(step)
+        reachable = np.unique(before)
+        try:
+            tables = Exhaustion(part, reachable, self._constants, self._types, self._model).proven()
+        except ModelRefused:  # so will the host be, if it gets there
+            return None
+        for (end, count), table in reversed(list(zip(part.ends, tables, strict=True))):
+            nodes = part.nodes[:count]
+            found = self._with_table(step, nodes, end, before, reachable, table)
+            if isinstance(found, AcceleratedStep):
+                return found
+            self._leave(nodes, found)
         return None
-    codes = np.arange(256, dtype=np.uint8).view(left.dtype)
-    images = signed(run_nodes(chain, {step.target: codes}, constants, [tensor], model)[tensor])
-    codes = signed(codes)
-    low, high = int(images.min()), int(images.max())
-    if not np.array_equal(images, np.clip(codes, low, high)):
-        return None
-    layer = dataclasses.replace(
-        step.layer,
-        minimum=int(np.clip(step.layer.minimum, low, high)),
-        maximum=int(np.clip(step.layer.maximum, low, high)),
-    )
-    names = (*step.nodes, *(node.name for node in chain))
-    return dataclasses.replace(step, layer=layer, target=tensor, target_type=left, nodes=names)
+
+    def _leave(self, nodes: Sequence[onnx.NodeProto], left: Left) -> None:
+        for node in nodes:
+            self.left.setdefault(node.name, left)
+
+    def _with_table(
+        self,
+        step: AcceleratedStep,
+        nodes: Sequence[onnx.NodeProto],
+        end: str,
+        before: npt.NDArray[np.int8],
+        reachable: npt.NDArray[np.int8],
+        table: npt.NDArray[np.int8] | None,
+    ) -> AcceleratedStep | Left:
+        """The layer with nodes that do what the table says, up to the tensor ``end``, or why not."""
+        if table is None:
+            return DEPENDS_ON_PLACE
+        if step.layer.pool and (np.diff(table[..., reachable.view(np.uint8)].astype(np.int16)) < 0).any():
+            return FALLS
+        longer = _with_function(step, _composed(before, table))
+        if longer.layer.lookup and not self._config.tables:
+            return NO_TABLES
+        try:
+            require_way(longer.layer, self._config)
+        except LayerError as error:
+            return Left(str(error))
+        scale, zero_point = self._quantisation(nodes[-1])
+        return dataclasses.replace(
+            longer,
+            target=end,
+            target_type=self._types[end],
+            target_scale=scale,
+            target_zero=zero_point,
+            nodes=(*step.nodes, *(node.name for node in nodes)),
+        )
+
+    def _quantisation(self, node: onnx.NodeProto) -> tuple[float, int]:
+        """Scale and zero point, as int8, of what the node leaves; 0 and 0 if it has one for each channel, or none."""
+        names = quantisation_of_output(node)
+        scale = self._constants.get(names[0]) if names else None
+        if names is None or scale is None or scale.size != 1:
+            return 0.0, 0
+        dtype = self._types[node.output[0]].dtype
+        zero_point = self._constants.get(names[1], np.zeros(1, dtype))
+        return float(scale.reshape(())), int(signed(zero_point.reshape(1))[0])
+
+
+def _function_of(step: AcceleratedStep) -> npt.NDArray[np.int8]:
+    """What the layer makes of each requantised result: int8 [256], or [kernels, 256] by channel."""
+    layer, table = step.layer, step.operands.table
+    clamped = np.clip(BYTES, layer.minimum, layer.maximum)
+    return clamped if table is None else table[..., clamped.view(np.uint8)]
+
+
+def _composed(first: npt.NDArray[np.int8], second: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    """One table for two that follow each other, [256] if all channels have the same."""
+    rows = max(first.size, second.size) // TABLE_ENTRIES
+    both = [np.broadcast_to(table, (rows, TABLE_ENTRIES)) for table in (first, second)]
+    composed = looked_up(np.ascontiguousarray(both[0]), both[1])
+    return composed[0] if (composed == composed[0]).all() else composed
+
+
+def _with_function(step: AcceleratedStep, function: npt.NDArray[np.int8]) -> AcceleratedStep:
+    """The layer with this function of each requantised result, a clamp if it is one, in place of what it had."""
+    low, high = int(function.min()), int(function.max())
+    if np.array_equal(function, np.clip(BYTES, low, high)):
+        layer = dataclasses.replace(step.layer, minimum=low, maximum=high, lookup=None)
+        return dataclasses.replace(step, layer=layer, operands=dataclasses.replace(step.operands, table=None))
+    lookup = Lookup.CHANNEL if function.ndim == 2 else Lookup.LAYER
+    layer = dataclasses.replace(step.layer, minimum=int(BYTES.min()), maximum=int(BYTES.max()), lookup=lookup)
+    return dataclasses.replace(step, layer=layer, operands=dataclasses.replace(step.operands, table=function))

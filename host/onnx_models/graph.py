@@ -49,6 +49,10 @@ class AcceleratedStep:
     """The real number that a step of the input stands for; 0 where nobody said."""
     target_scale: float = 0.0
     """The same of the output."""
+    target_zero: int | None = None
+    """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
+    first_channel: int | None = None
+    """Of a layer that leaves a part of ``target``'s channels, the first one of them; ``None`` if it leaves all."""
 
     @property
     def name(self) -> str:
@@ -59,6 +63,16 @@ class AcceleratedStep:
         """Multiply-adds of the model's layer: channels that the host repeats count once."""
         shape = self.layer.shape
         return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
+
+    @property
+    def target_zero_point(self) -> int:
+        """The int8 that stands for zero in the output, as ``target_scale`` does for one."""
+        return self.layer.y_zero_point if self.target_zero is None else self.target_zero
+
+    @property
+    def channel_axis(self) -> int:
+        """Where in the model's tensors channels are."""
+        return 1 if self.arrangement == IMAGES else len(self.target_type.shape) - 1
 
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
@@ -72,9 +86,23 @@ class AcceleratedStep:
             x = pixels.T.reshape(1, -1, shape.height, shape.width)
         return np.ascontiguousarray(x if self.repeats is None else x[:, self.repeats])
 
+    @property
+    def left_type(self) -> TensorType:
+        """Of what the layer leaves, ``target`` or its part of that."""
+        whole = self.target_type
+        if self.first_channel is None:
+            return whole
+        return TensorType(whole.dtype, (whole.shape[0], self.layer.shape.kernels, *whole.shape[2:]))
+
+    def left_in(self, whole: npt.NDArray) -> npt.NDArray:
+        """The layer's part of the model's tensor, as a view."""
+        if self.first_channel is None:
+            return whole
+        return whole[:, self.first_channel : self.first_channel + self.layer.shape.kernels]
+
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
-        """What the layer leaves as the model's tensor."""
-        wanted = self.target_type
+        """What the layer leaves, as the model has it."""
+        wanted = self.left_type
         if self.arrangement == ROWS:
             vectors = int(np.prod(wanted.shape[:-1], dtype=np.int64))
             y = y.reshape(self.layer.shape.kernels, -1)[:, :vectors].T

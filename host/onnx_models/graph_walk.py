@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
@@ -13,8 +12,9 @@ import onnx
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
-from wingrid.host.onnx_models.session import Value, compute, model_of, open_session
-from wingrid.host.onnx_models.tensors import LINEAR, is_quantised_operator
+from wingrid.host.onnx_models.nodes import alone_or_together
+from wingrid.host.onnx_models.session import Value, compute, model_of, open_session, type_of
+from wingrid.host.onnx_models.tensors import is_floating
 
 Values = dict[str, Value]
 Walk = Generator[tuple[AcceleratedStep, npt.NDArray[np.int8]], npt.NDArray[np.int8], Values]
@@ -32,21 +32,27 @@ def walk(
     values: Values = dict(inputs)
     uses = Counter(name for step in graph.steps for name in inputs_of(step))
     uses.update(list(graph.outputs))
-    for group in _groups(graph.steps):
+    for group in alone_or_together(graph.steps, _is_floating):
         first = group[0]
         if isinstance(first, AcceleratedStep):
             if segments is not None:
                 segments.append(first)
             source = values[first.source] if first.source in values else graph.constants[first.source]
             output = yield first, first.layer_input(source)
-            values[first.target] = first.model_output(output)
+            if first.first_channel is None:
+                values[first.target] = first.model_output(output)
+            else:
+                kind = first.target_type
+                whole = values.setdefault(first.target, np.zeros(kind.shape, kind.dtype))
+                first.left_in(whole)[:] = first.model_output(output)
         else:
             nodes = [step.node for step in group if isinstance(step, HostStep)]
             needed = {name: values[name] for step in group for name in inputs_of(step) if name in values}
             inside = Counter(name for step in group for name in inputs_of(step))
             left = [name for step in group for name in outputs_of(step) if uses[name] > inside[name]]
             # An operator whose outputs nobody takes has nothing to compute, but ONNX Runtime wants an output.
-            model = model_of(nodes, needed, graph.constants, left or outputs_of(first), graph.optimised)
+            kinds = {name: type_of(name, value) for name, value in needed.items()}
+            model = model_of(nodes, kinds, graph.constants, left or outputs_of(first), graph.optimised)
             if segments is not None:
                 segments.append((model, needed))
             values.update(compute(open_session(model), needed))
@@ -58,21 +64,8 @@ def walk(
     return {name: values[name] if name in values else graph.constants[name] for name in graph.outputs}
 
 
-def _groups(steps: Sequence[Step]) -> Iterator[list[Step]]:
-    """Each layer by itself, each node of the host too, but those in floating point together.
-
-    Within a group ONNX Runtime may lay tensors out for the processor at hand and fuse again, as it does in the whole
-    model. Quantised operators stay alone, so that they are what the optimiser made of them.
-    """
-    for floating, group in groupby(steps, _is_floating):
-        if floating:
-            yield list(group)
-        else:
-            yield from ([step] for step in group)
-
-
 def _is_floating(step: Step) -> bool:
-    return isinstance(step, HostStep) and step.operator not in LINEAR and not is_quantised_operator(step.operator)
+    return isinstance(step, HostStep) and is_floating(step.node)
 
 
 def golden_jobs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], selected: Sequence[str]) -> Iterator[Job]:

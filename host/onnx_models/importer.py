@@ -9,21 +9,21 @@ does, in QDQ and in QOperator form alike.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy.typing as npt
 import onnx
 
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
-from wingrid.host.onnx_models.fusion import extended
-from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step
+from wingrid.host.onnx_models.concatenation import OPERATORS
+from wingrid.host.onnx_models.fusion import Fusion
+from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
-from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, NotAccelerable, read_layer
+from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
-from wingrid.host.onnx_models.nodes import Consumers
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
@@ -78,25 +78,46 @@ def _steps(
     config: AcceleratorConfig,
 ) -> list[Step]:
     """Layers with what follows them and becomes part of them, and the nodes that are left to the host."""
-    consumers = Consumers(optimised.graph)
+    fusion = Fusion(optimised, constants, types, config)
     steps: list[Step] = []
     covered: set[str] = set()
+    makers: dict[str, AcceleratedStep] = {}
     for node in optimised.graph.node:
         if node.name in covered:
             continue
+        if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
+            at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
+            for source, part in parts.items():
+                steps[at[source]] = makers[part.target] = part
+            continue
         try:
             require_static(node, types)
-            step = read_layer(node, constants, types)
+            step = read_layer(node, constants, types, optimised, makers)
             require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             macs = multiply_adds(node, types)
-            remedy = remedy_for(node, constants, optimised.graph)
-            steps.append(HostStep(node, reason_for(node, str(refusal), macs), macs, remedy))
+            reason, remedy = reason_for(node, str(refusal), macs), remedy_for(node, constants, optimised.graph)
+            if left := fusion.left.get(node.name):
+                reason, remedy = left.reason, left.remedy
+            steps.append(HostStep(node, reason, macs, remedy))
             continue
-        step = extended(step, consumers, constants, types, optimised, config)
+        step = fusion.extended(step)
         covered.update(step.nodes)
         steps.append(step)
-    return steps
+        makers[step.target] = step
+    return _without_idle(steps, fusion.computed, optimised.graph)
+
+
+def _without_idle(steps: Sequence[Step], computed: Collection[str], graph: onnx.GraphProto) -> list[Step]:
+    """The steps without those that compute constants which only layers took."""
+    outputs = {value.name for value in graph.output}
+    kept: list[Step] = []
+    for step in reversed(steps):
+        made = outputs_of(step)
+        idle = all(name in computed and name not in outputs for name in made)
+        if not (idle and made) or any(name in inputs_of(taker) for taker in kept for name in made):
+            kept.append(step)
+    return kept[::-1]
 
 
 def require_static(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> None:

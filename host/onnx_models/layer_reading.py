@@ -18,6 +18,8 @@ from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
+from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, max_pooling
+from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.sim.golden.requantise import requantise_scale
 
@@ -31,14 +33,17 @@ NO_LAYER = "no convolution and no product with constant weights"
 """Why most nodes are the host's."""
 
 
-class NotAccelerable(Exception):
-    """The accelerator cannot do this node; the message says why."""
-
-
 def read_layer(
-    node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], types: Mapping[str, TensorType]
+    node: onnx.NodeProto,
+    constants: Mapping[str, npt.NDArray],
+    types: Mapping[str, TensorType],
+    model: onnx.ModelProto,
+    makers: Mapping[str, AcceleratedStep],
 ) -> AcceleratedStep:
-    """The node as a layer. Raises ``NotAccelerable``."""
+    """The node, one of ``model``, as a layer; ``makers`` are the layers before it by the tensor that each leaves.
+
+    Raises ``NotAccelerable``.
+    """
     try:
         if node.op_type == "QLinearConv" and node.domain in ("", "ai.onnx"):
             return _convolution(node, constants, types)
@@ -46,6 +51,10 @@ def read_layer(
             return _matrix_product(node, constants, types)
         if node.op_type == "QGemm":
             return _fully_connected(node, constants, types)
+        if node.op_type == "MaxPool" and node.domain in ("", "ai.onnx"):
+            return max_pooling(node, types, makers.get(node.input[0]))
+        if node.op_type in AVERAGES:
+            return average_pooling(node, constants, types, model)
     except (LayerError, ValueError) as error:
         raise NotAccelerable(str(error)) from None
     if node.op_type in FLOATING:

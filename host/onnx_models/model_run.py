@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.listener import Listener
-from wingrid.host.execution.network_result import HostWork, NetworkResult, Placement
+from wingrid.host.execution.network_result import HostWork, NetworkResult, Placement, TensorMemory
 from wingrid.host.execution.parallel import run_layers
 from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.built_in import ONNX_BUILT_IN
@@ -31,7 +33,22 @@ from wingrid.host.onnx_models.inputs import Source, model_inputs
 from wingrid.host.onnx_models.judge import judge
 from wingrid.host.onnx_models.model_file import about, read_model
 from wingrid.host.onnx_models.scheduling import crossing_bytes, segments
+from wingrid.host.onnx_models.session import Value
 from wingrid.host.onnx_models.sizes import NOTHING_SAID, ONLY, Sizes
+
+
+@dataclass(frozen=True)
+class WholeRun:
+    """A graph that ran as a whole: its layers, and the outputs that came of them."""
+
+    graph: ImportedGraph
+    layers: Sequence[LayerResult]
+    outputs: Mapping[str, Value]
+    memory: TensorMemory
+
+
+WholeRunner = Callable[[ImportedGraph, Mapping[str, npt.NDArray], Setup, Listener | None], WholeRun]
+"""Runs all layers of a graph, and the host's steps between them."""
 
 
 def run_model(
@@ -43,10 +60,12 @@ def run_model(
     layers: Sequence[str] | None = None,
     int8_kernels: bool = True,
     listener: Listener | None = None,
+    runner: WholeRunner | None = None,
 ) -> NetworkResult:
     """Run a bundled network, or the model of an .onnx file, on what ``model_inputs`` makes of the sources.
 
-    Raises ``UserError`` for a model or an input that cannot be run, and what ``run_layers`` does.
+    Without ``runner``, or where not all layers are asked for, layers run side by side. Raises ``UserError`` for a model
+    or an input that cannot be run, and what ``run_layers`` does.
     """
     labels = None
     path = model_path(network)
@@ -63,7 +82,7 @@ def run_model(
         graph = import_model(model, shapes, setup.config, int8_kernels=int8_kernels)
     selected = select_layers(network, [layer.name for layer in graph.layers], layers)
     require_one_layer(setup, selected)
-    return run_graph(graph, inputs, network, setup, selected, labels, listener)
+    return run_graph(graph, inputs, network, setup, selected, labels, listener, runner)
 
 
 def run_graph(
@@ -74,23 +93,28 @@ def run_graph(
     selected: Sequence[str],
     labels: npt.NDArray | None = None,
     listener: Listener | None = None,
+    runner: WholeRunner | None = None,
 ) -> NetworkResult:
     """Run the selected layers; after all of them the host's steps too, and have ONNX Runtime judge the outputs."""
     started = time.perf_counter()
-    layers = list(run_layers(golden_jobs(graph, inputs, selected), setup, listener))
+    whole = runner(graph, inputs, setup, listener) if runner and len(selected) == len(graph.accelerated) else None
+    graph = whole.graph if whole else graph
+    layers = whole.layers if whole else list(run_layers(golden_jobs(graph, inputs, selected), setup, listener))
     seconds = time.perf_counter() - started
     weights = weights_of(network)
     result = NetworkResult(network, setup, layers, 0, seconds, weights=weights, placement=placement_of(graph))
     if len(selected) < len(graph.accelerated):
         last = next(step for step in graph.accelerated if step.name == selected[-1])
         return dataclasses.replace(result, output=last.model_output(layers[-1].values))
-    outputs = outputs_from(graph, inputs, {layer.layer.name: layer.values for layer in layers})
+    results = {layer.layer.name: layer.values for layer in layers}
+    outputs = dict(whole.outputs) if whole else outputs_from(graph, inputs, results)
     return dataclasses.replace(
         result,
         images=images_in(graph),
         output=next((value for value in outputs.values() if isinstance(value, np.ndarray)), None),
         outputs=outputs,
         judgement=judge(graph, inputs, outputs, labels),
+        tensor_memory=whole.memory if whole else None,
     )
 
 

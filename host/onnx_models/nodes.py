@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any, TypeVar
 
 import onnx
 from onnx import helper
+
+T = TypeVar("T")
 
 
 class Consumers:
@@ -15,15 +18,28 @@ class Consumers:
 
     def __init__(self, graph: onnx.GraphProto) -> None:
         self._outputs = {value.name for value in graph.output}
-        self._nodes: dict[str, list[onnx.NodeProto]] = defaultdict(list)
-        for node in graph.node:
+        self._nodes = list(graph.node)
+        self._positions: dict[str, list[int]] = defaultdict(list)
+        for position, node in enumerate(self._nodes):
             for name in taken_by(node):
-                self._nodes[name].append(node)
+                self._positions[name].append(position)
 
     def only(self, tensor: str) -> onnx.NodeProto | None:
         """The one node that takes the tensor, ``None`` if others do too, or the model's user."""
-        nodes = self._nodes[tensor]
-        return nodes[0] if len(nodes) == 1 and tensor not in self._outputs else None
+        positions = self._positions[tensor]
+        return self._nodes[positions[0]] if len(positions) == 1 and not self.is_output(tensor) else None
+
+    def positions(self, tensor: str) -> Sequence[int]:
+        """Where in the graph the nodes stand that take the tensor, in order."""
+        return self._positions[tensor]
+
+    def node(self, position: int) -> onnx.NodeProto:
+        """The node that stands there in the graph."""
+        return self._nodes[position]
+
+    def is_output(self, tensor: str) -> bool:
+        """Whether the tensor is an output of the graph."""
+        return tensor in self._outputs
 
 
 def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
@@ -98,3 +114,12 @@ def padding_of(
         starts.append(total - less if how == "SAME_LOWER" else less)
         ends.append(less if how == "SAME_LOWER" else total - less)
     return starts + ends
+
+
+def alone_or_together(items: Iterable[T], together: Callable[[T], bool]) -> Iterator[list[T]]:
+    """The items in order: neighbours that may be ``together`` in one list, each of the others in its own."""
+    for joined, group in groupby(items, together):
+        if joined:
+            yield list(group)
+        else:
+            yield from ([item] for item in group)

@@ -14,6 +14,10 @@ _FUNCTION = re.compile(r"^(\w+ )?onnxruntime::[\w:]+\(.*?\) (?=[A-Z])")
 _SOURCE_FILE = re.compile(r"\S*/\S+\.(cc|h|cpp):\d+ ")
 
 
+class NotAccelerable(Exception):
+    """The accelerator cannot do a node; the message says why."""
+
+
 class ModelRefused(UserError):
     """A model that cannot be imported; the message is one sentence."""
 

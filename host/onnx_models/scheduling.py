@@ -35,14 +35,18 @@ def crossing_bytes(graph: ImportedGraph) -> int:
     moved = 0
     for step in graph.accelerated:
         if HostStep in takers[step.target]:
-            moved += step.target_type.bytes
+            moved += step.left_type.bytes
     fed = {step.source: step.source_type.bytes for step in graph.accelerated}
     return moved + sum(size for name, size in fed.items() if not isinstance(made.get(name), AcceleratedStep))
 
 
 def _turn_by_turn(steps: Sequence[Step], worker: type[Step]) -> Iterator[Step]:
-    makers = {name: index for index, step in enumerate(steps) for name in outputs_of(step)}
-    missing = [{makers[name] for name in inputs_of(step) if name in makers} for step in steps]
+    # A tensor may have several, each of a part.
+    makers: dict[str, set[int]] = defaultdict(set)
+    for index, step in enumerate(steps):
+        for name in outputs_of(step):
+            makers[name].add(index)
+    missing = [{index for name in inputs_of(step) for index in makers.get(name, ())} for step in steps]
     takers: dict[int, list[int]] = defaultdict(list)
     for index, needed in enumerate(missing):
         for maker in needed:

@@ -22,33 +22,19 @@ Value = Any
 """What ONNX Runtime takes and leaves: an array, or for its sequences a list of arrays."""
 
 
-def run_nodes(
-    nodes: Sequence[onnx.NodeProto],
-    values: Mapping[str, Value],
-    constants: Mapping[str, npt.NDArray],
-    outputs: Sequence[str],
-    like: onnx.ModelProto,
-) -> dict[str, Value]:
-    """The outputs named, computed from ``values`` and ``constants`` under the operator versions of ``like``.
-
-    Raises ``ModelRefused`` with ONNX Runtime's reason if it fails.
-    """
-    return compute(open_session(model_of(nodes, values, constants, outputs, like)), dict(values))
-
-
 def model_of(
     nodes: Sequence[onnx.NodeProto],
-    values: Mapping[str, Value],
+    inputs: Mapping[str, onnx.TypeProto],
     constants: Mapping[str, npt.NDArray],
     outputs: Sequence[str],
     like: onnx.ModelProto,
 ) -> onnx.ModelProto:
-    """The nodes as a model by themselves, which takes what is like ``values``; the rest as in ``run_nodes``."""
+    """The nodes as a model by themselves, under the operator versions of ``like``: from inputs to the outputs named."""
     used = {name for node in nodes for name in taken_by(node)}
     graph = helper.make_graph(
         list(nodes),
         "steps",
-        [onnx.ValueInfoProto(name=name, type=_type_of(name, value)) for name, value in values.items()],
+        [onnx.ValueInfoProto(name=name, type=kind) for name, kind in inputs.items()],
         [onnx.ValueInfoProto(name=name) for name in outputs],
         [numpy_helper.from_array(value, name) for name, value in constants.items() if name in used],
     )
@@ -57,7 +43,7 @@ def model_of(
     return model
 
 
-def _type_of(name: str, value: Value) -> onnx.TypeProto:
+def type_of(name: str, value: Value) -> onnx.TypeProto:
     """The ONNX type of a value that ONNX Runtime left."""
     if isinstance(value, np.ndarray):
         strings = value.dtype.kind in "OUS"

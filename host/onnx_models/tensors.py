@@ -24,6 +24,15 @@ def is_quantised_operator(operator: str) -> bool:
     return operator.startswith("QLinear") or operator in ("QGemm", "MatMulIntegerToFloat")
 
 
+def is_floating(node: onnx.NodeProto) -> bool:
+    """Whether ONNX Runtime may be given the node together with its neighbours.
+
+    Among them it may lay tensors out for the processor at hand and fuse again, as it does in the whole model. Quantised
+    operators stay alone, so that they are what the optimiser made of them.
+    """
+    return node.op_type not in LINEAR and not is_quantised_operator(node.op_type)
+
+
 def is_quantised(model: onnx.ModelProto) -> bool:
     """Whether some tensor of the model is quantised at all."""
     return any(node.op_type in (*LINEAR, *DYNAMIC) or is_quantised_operator(node.op_type) for node in model.graph.node)

@@ -67,6 +67,8 @@ def remarks(result: NetworkResult) -> Iterator[str]:
     if placement.host:
         times = f"{placement.segments} time{'s' if placement.segments != 1 else ''}"
         yield f"The network leaves the array {times}; {placement.crossing_bytes:,} bytes cross between host and array."
+    if memory := result.tensor_memory:
+        yield f"In one memory: tensors take {memory.peak:,} bytes, {memory.total:,} if each had its own place."
     yield from _judgement(result, placement)
 
 

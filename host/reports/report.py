@@ -46,6 +46,7 @@ class Report:
             "changes": list(placement.changes) if placement else [],
             "onnxruntime_equal": result.judgement.onnxruntime_equal if result.judgement else None,
             "accuracy": result.judgement.accuracy if result.judgement else None,
+            "tensor_memory": dataclasses.asdict(result.tensor_memory) if result.tensor_memory else None,
         }
 
     def host_operations(self) -> list[dict[str, str]]:

@@ -12,7 +12,8 @@ import numpy as np
 from wingrid.host.networks.layer import Layer
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import instruction_fields
-from wingrid.hw.isa import Buffer, Load, Store
+from wingrid.hw.isa import Load, Store
+from wingrid.sim.functional import CLASS_OF_BUFFER
 
 
 def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
@@ -26,10 +27,6 @@ def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
     reuse = max(1.0, shape.kernel[0] * shape.kernel[1] / (shape.stride[0] * shape.stride[1]))
     compulsory = shape.input_bytes + shape.weight_bytes + layer.output_bytes
     return max(compulsory, math.ceil(2 * shape.macs / math.sqrt(reuse * on_chip_bytes)) + layer.output_bytes)
-
-
-CLASS_OF_BUFFER = {Buffer.INPUTS: "activations", Buffer.WEIGHTS: "weights", Buffer.PARAMETERS: "parameters"}
-"""The class of traffic that a LOAD into each buffer counts as (see ``docs/counters.md``)."""
 
 
 def program_bytes(program: bytes, config: AcceleratorConfig) -> dict[str, int]:

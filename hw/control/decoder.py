@@ -88,6 +88,7 @@ class Decoder(wiring.Component):
             Buffer.INPUTS: config.input_buffer,
             Buffer.WEIGHTS: config.weight_buffer,
             Buffer.PARAMETERS: config.parameter_entries,
+            Buffer.TABLES: config.table_entries,
         }
         illegal = self._compared(
             m,
@@ -100,7 +101,8 @@ class Decoder(wiring.Component):
         )
         outside = []
         for buffer, depth in depths.items():
-            here, beyond = self._compared(m, load.buffer == buffer.value, load.destination >= depth)
+            past = load.destination >= depth if depth else Const(1)
+            here, beyond = self._compared(m, load.buffer == buffer.value, past)
             outside.append(here & beyond)
         return illegal, outside
 
@@ -140,7 +142,7 @@ class Decoder(wiring.Component):
             m, store.pool != 0, store.first != 0, (store.pool != 2) | (store.pool_stride != 2)
         )
         illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd]
-        outside = self._compared(m, store.parameter_block >= config.parameter_blocks)
+        outside = self._compared(m, store.parameter_block >= config.parameter_blocks, store.table > config.tables)
         return illegal, [*outside, self._sums_outside(m, store, at)]
 
     def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:

@@ -24,7 +24,7 @@ class OperandBuffers(wiring.Component):
     Members
     -------
     write_enable : In, len(Buffer)
-        A bit for each ``Buffer``.
+        A bit for each ``Buffer``; tables are kept where results are looked up in them (``TableLookup``).
     write_address : In, BUFFER_ADDRESS_BITS
         The entry; bits beyond a buffer's own address are ignored.
     write_data : In, 8 * bus_bytes

@@ -8,8 +8,10 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.pooler import Pooler
 from wingrid.hw.store.requantiser import Requantiser, results_layout
+from wingrid.hw.store.table_lookup import TableLookup
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd.vectors import vector_layout
@@ -20,10 +22,12 @@ class OutputPath(wiring.Component):
     """Turns drained vectors of accumulators into results, with a fixed latency for each ``tile``.
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
-    positions, become tile x tile results in raster order. Then they are pooled, see ``Pooler``. One vector per cycle,
-    gaps do no harm, and there is no back-pressure.
+    positions, become tile x tile results in raster order. Then they are looked up in a table, in a configuration that
+    has some, and pooled, see ``TableLookup`` and ``Pooler``. One vector per cycle, gaps do no harm, and there is no
+    back-pressure.
 
-    All inputs but ``sums`` must hold from the first vector of an instruction to its last result.
+    All inputs but ``sums`` and those that fill the tables must hold from the first vector of an instruction to its last
+    result.
 
     Members
     -------
@@ -32,12 +36,18 @@ class OutputPath(wiring.Component):
         Winograd tile, or 0.
     pool : In, 8
         Side of a pooling window; 0 and 1 stand for none.
+    table : In, 16
+    table_write : In, 1
+    table_address : In, BUFFER_ADDRESS_BITS
+    table_data : In, 8 * bus_bytes
+        As ``TableLookup`` has them; nobody reads them in a configuration without tables.
     parameters : In, cols x ``PARAMETER_LAYOUT``
     zero_point : In, signed(8)
     minimum : In, signed(8)
     maximum : In, signed(8)
     results : Out, ``results_layout(config)``
-        From ``latency_for(tile)`` to ``latency_for(tile) + span_for(tile)`` cycles after the tile's last vector.
+        From ``latency_for(config, tile)`` to ``latency_for(config, tile) + span_for(tile)`` cycles after the tile's
+        last vector.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -47,6 +57,10 @@ class OutputPath(wiring.Component):
                 "sums": In(vector_layout(config.accumulator_bits, config.cols)),
                 "tile": In(8),
                 "pool": In(8),
+                "table": In(16),
+                "table_write": In(1),
+                "table_address": In(BUFFER_ADDRESS_BITS),
+                "table_data": In(8 * config.bus_bytes),
                 "parameters": In(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
                 "zero_point": In(signed(8)),
                 "minimum": In(signed(8)),
@@ -56,13 +70,14 @@ class OutputPath(wiring.Component):
         )
 
     @staticmethod
-    def latency_for(tile: int) -> int:
+    def latency_for(config: AcceleratorConfig, tile: int) -> int:
         """Cycles from a tile's last vector to its first result; with tile 0, from a vector to its result.
 
         One of them is for the choice between the two.
         """
         transform = OutputTransform.latency_for(tile) + ExactDivision.latency if tile else 0
-        return transform + 1 + Requantiser.latency + Pooler.latency
+        lookup = TableLookup.latency if config.tables else 0
+        return transform + 1 + Requantiser.latency + lookup + Pooler.latency
 
     @staticmethod
     def span_for(tile: int) -> int:
@@ -86,9 +101,20 @@ class OutputPath(wiring.Component):
             requantiser.maximum.eq(self.maximum),
             pooler.window.eq(self.pool),
             pooler.tile.eq(self.tile),
-            pooler.input.eq(requantiser.results),
             self.results.eq(pooler.output),
         ]
+        if config.tables:
+            m.submodules.lookup = lookup = TableLookup(config)
+            m.d.comb += [
+                lookup.write_enable.eq(self.table_write),
+                lookup.write_address.eq(self.table_address),
+                lookup.write_data.eq(self.table_data),
+                lookup.table.eq(self.table),
+                lookup.input.eq(requantiser.results),
+                pooler.input.eq(lookup.output),
+            ]
+        else:
+            m.d.comb += pooler.input.eq(requantiser.results)
         if config.tiles:
             transforms = [winograd(tile) for tile in config.tiles]
             bits = config.accumulator_bits

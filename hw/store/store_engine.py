@@ -18,12 +18,13 @@ from wingrid.hw.winograd_matrices import winograd
 class StoreEngine(wiring.Component):
     """Carries out STORE instructions in order: parameters, then segment by segment of neighbouring tiles.
 
-    A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES``
-    cycles. A segment takes one cycle or more to hand to the output buffer (until it has room for all of it), and one
-    for each accumulator to read, positions of a tile or of a pooling window fastest. It is measured in
-    ``measure_cycles``, while the parameters arrive or the segment before it drains. The last read signals the
-    semaphores. The next instruction may change ``tile`` and ``parameters`` once ``placed`` says that every result has
-    left the output path.
+    A pixel of direct convolution is a tile of one. Reading the parameters takes ``PARAMETER_BYTES`` cycles. A
+    segment takes one cycle or more to hand to the output buffer (until it has room for all of it), and one for each
+    accumulator to read, positions of a tile or of a pooling window fastest. It is measured in ``measure_cycles``,
+    while the parameters arrive or the segment before it drains. The last read signals the semaphores;
+    PARAMETERS_RELEASED waits until the last result is placed if results are looked up in a table. The next
+    instruction may change ``tile`` and ``parameters`` once ``placed`` says that every result has left the output
+    path.
 
     Members
     -------
@@ -38,10 +39,11 @@ class StoreEngine(wiring.Component):
     parameters : Out, cols x ``PARAMETER_LAYOUT``
     tile : Out, 8
     pool : Out, 8
+    table : Out, 16
     zero_point : Out, signed(8)
     minimum : Out, signed(8)
     maximum : Out, signed(8)
-        These six hold from an instruction's first read accumulator until every result is placed.
+        These seven hold from an instruction's first read accumulator until every result is placed.
     drain_enable : Out, 1
         An accumulator is read.
     drain_bank : Out, 1
@@ -81,6 +83,7 @@ class StoreEngine(wiring.Component):
                 "parameters": Out(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
                 "tile": Out(8),
                 "pool": Out(8),
+                "table": Out(16),
                 "zero_point": Out(signed(8)),
                 "minimum": Out(signed(8)),
                 "maximum": Out(signed(8)),
@@ -126,6 +129,7 @@ class StoreEngine(wiring.Component):
         m.d.comb += [
             self.tile.eq(current.tile),
             self.pool.eq(current.pool),
+            self.table.eq(current.table),
             self.zero_point.eq(current.zero_point),
             self.minimum.eq(current.minimum),
             self.maximum.eq(current.maximum),
@@ -221,6 +225,12 @@ class StoreEngine(wiring.Component):
         with m.Elif(self.ended):
             m.d.sync += placing.eq(0)
         m.d.comb += self.ended.eq(placing & self.placed)
+        releases_late = Signal()
+        m.d.sync += releases_late.eq(current.table != 0)
+        late = Mux(releases_late, 1 << Semaphore.PARAMETERS_RELEASED, 0)
+        m.d.comb += self.signal.eq(
+            Mux(self.drained, current.signal & ~late, 0) | Mux(self.ended, current.signal & late, 0)
+        )
         ready = Signal()
         m.d.sync += ready.eq(0)
         with m.FSM():
@@ -293,7 +303,7 @@ class StoreEngine(wiring.Component):
                         with m.If(row_ended):
                             m.d.sync += row_sums.eq(next_tile)
                         with m.If(last_segment):
-                            m.d.comb += [self.signal.eq(current.signal), self.drained.eq(1)]
+                            m.d.comb += self.drained.eq(1)
                             m.next = "IDLE"
                         with m.Else():
                             m.next = "RESERVE"

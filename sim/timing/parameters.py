@@ -43,6 +43,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "reads_in_flight": lambda config, _: config.reads_in_flight,
     "writes_in_flight": lambda config, _: config.writes_in_flight,
     "output_buffer": lambda config, _: config.output_buffer,
+    "tables": lambda config, _: config.tables,
     "memory_latency": lambda _, timing: timing.latency,
     "memory_write_latency": lambda _, timing: timing.write_latency,
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
@@ -91,7 +92,7 @@ BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
     "patch": lambda _, tile: winograd(tile).patch if tile else 0,
     "input_transform_latency": lambda _, tile: InputTransform.latency_for(tile) if tile else 0,
     "refill_latency": lambda _, tile: TransformBuffer.refill_latency_for(tile) if tile else 0,
-    "output_latency": lambda _, tile: OutputPath.latency_for(tile),
+    "output_latency": lambda config, tile: OutputPath.latency_for(config, tile),
     "output_span": lambda _, tile: OutputPath.span_for(tile),
     "segment_tiles": lambda config, tile: config.segment_tiles(tile),
 }

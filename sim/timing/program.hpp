@@ -78,7 +78,8 @@ private:
         return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
     }
     bool legal(const Store& store) const {
-        return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile);
+        return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile)
+               && store.table <= m_parameters.tables;
     }
     bool is_tile(uint32_t tile) const { return tile < TILE_ENTRIES && m_parameters.segment_tiles[tile]; }
 

@@ -85,8 +85,9 @@ private:
         if (m_tiles_left) return true;
         m_record.event(Event::STORE_DRAINED, numbered.index, m_drained);
         m_record.event(Event::STORE_ENDED, numbered.index, m_output.placed() + NEXT);
-        for (const Semaphore semaphore : {Semaphore::BANK_RELEASED, Semaphore::PARAMETERS_RELEASED})
-            if (has(store.signal, semaphore)) m_semaphores.signal(semaphore, m_drained);
+        if (has(store.signal, Semaphore::BANK_RELEASED)) m_semaphores.signal(Semaphore::BANK_RELEASED, m_drained);
+        if (has(store.signal, Semaphore::PARAMETERS_RELEASED))
+            m_semaphores.signal(Semaphore::PARAMETERS_RELEASED, store.table ? m_output.placed() + NEXT : m_drained);
         return true;
     }
 

@@ -2,8 +2,9 @@
 
     python -m tests.bench.onnx_graphs --graphs 180 --seed 1000
 
-Every layer's tensor and every output is compared, bit by bit, with the golden model in the accelerator's place. Exit
-status 1 if one differs.
+Every layer's tensor and every output is compared, bit by bit, with the golden model in the accelerator's place. The
+random graphs come twice, the second time with functions of one byte behind their layers, on an accelerator with tables.
+Exit status 1 if one differs.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from imported_graphs import by_name, differences, imported, quantised_on
+from imported_graphs import CONFIG, WITH_TABLES, by_name, differences, imported, quantised_on
 from light_networks import NAMES, light_network
 from random_graphs import judged_case
 
@@ -29,11 +31,12 @@ from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.graph_walk import golden_outputs, onnxruntime_outputs
 
 
-def random_cases(count: int, seed: int) -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
+def random_cases(count: int, seed: int, *, functions: bool) -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
     """Name, quantised model, input, and whether ONNX Runtime is to use int8 kernels throughout."""
     for number in range(seed, seed + count):
-        model, x, name = judged_case(number)
-        yield f"{name} (seed {number})", model, x, "branches qdq-s8s8" in name
+        model, x, name = judged_case(number, functions=functions)
+        shown = f"{name}, functions" if functions else name
+        yield f"{shown} (seed {number})", model, x, "branches qdq-s8s8" in name
 
 
 def published_cases() -> Iterator[tuple[str, onnx.ModelProto, np.ndarray, bool]]:
@@ -61,21 +64,25 @@ def main() -> int:
     options = parser.parse_args()
     started, failed = time.monotonic(), 0
     layers: Counter[str] = Counter()
+    tables: Counter[str] = Counter()
     apart = np.zeros(2, np.int64)
     graphs: Counter[str] = Counter()
-    for name, model, x, int8_kernels in random_cases(options.graphs, options.seed):
-        graph = imported(model, x, int8_kernels=int8_kernels)
+    plain, functions = (random_cases(options.graphs, options.seed, functions=kind) for kind in (False, True))
+    for name, model, x, int8_kernels in chain(plain, functions):
+        with_functions = "functions" in name
+        graph = imported(model, x, int8_kernels=int8_kernels, config=WITH_TABLES if with_functions else CONFIG)
         kind = name.partition(" (")[0]
         graphs[kind] += 1
         layers[kind] += len(graph.accelerated)
+        tables[kind] += sum(layer.lookup is not None for layer in graph.layers)
         found = differences(graph, x)
         failed += bool(found)
         for line in found:
             print(f"{name}: {line}")
-        if int8_kernels:
+        if int8_kernels and not with_functions:
             apart += steps_apart(graph, x)
     for kind, count in sorted(graphs.items()):
-        print(f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator")
+        print(f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator, {tables[kind]} with tables")
     print(f"int8 kernels against ONNX Runtime's default here: {apart[0]} of {apart[1]} outputs differ")
     if not options.no_topologies:
         for name, model, x, _ in published_cases():

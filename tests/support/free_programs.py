@@ -47,7 +47,7 @@ def _load(random: np.random.Generator, config: AcceleratorConfig, room: int) -> 
     pitch = int(random.integers(0, 2 * run_beats + 1)) * config.bus_bytes
     source = int(random.integers(0, room - runs * (pitch + run_beats * config.bus_bytes)))
     return Load(
-        buffer=int(random.choice(Buffer)),
+        buffer=int(random.choice([buffer for buffer in Buffer if buffer is not Buffer.TABLES or config.tables])),
         source=source // config.bus_bytes * config.bus_bytes,
         run_beats=run_beats,
         runs=runs,
@@ -96,6 +96,7 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
         row_pitch=pitch * config.bus_bytes,
         pool=pool,
         pool_stride=2 if pool else 0,
+        table=int(random.integers(0, config.tables + 1)),
     )
 
 

@@ -21,6 +21,7 @@ from wingrid.host.onnx_models.sizes import ONLY
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig()
+WITH_TABLES = AcceleratorConfig(tables=8)
 
 Inputs = Mapping[str, np.ndarray]
 
@@ -30,11 +31,17 @@ def read(model: onnx.ModelProto) -> Model:
     return checked_model(model.SerializeToString(), Path())
 
 
-def imported(model: onnx.ModelProto | Model, x: np.ndarray | Inputs, *, int8_kernels: bool = False) -> ImportedGraph:
+def imported(
+    model: onnx.ModelProto | Model,
+    x: np.ndarray | Inputs,
+    *,
+    int8_kernels: bool = False,
+    config: AcceleratorConfig = CONFIG,
+) -> ImportedGraph:
     """The model for these inputs, or for its only one."""
     known = model if isinstance(model, Model) else read(model)
     shapes = {name: value.shape for name, value in by_name(known.inputs, x).items()}
-    return import_model(known, shapes, CONFIG, int8_kernels=int8_kernels)
+    return import_model(known, shapes, config, int8_kernels=int8_kernels)
 
 
 def by_name(names: Iterable[str], x: np.ndarray | Inputs) -> Inputs:
@@ -67,7 +74,7 @@ def differences(graph: ImportedGraph, x: np.ndarray | Inputs) -> list[str]:
         step, taken = next(steps)
         while True:
             y = results[step.name] = golden(step.layer, step.operands, taken)
-            wrong = step.model_output(y) != expected[step.target]
+            wrong = step.model_output(y) != step.left_in(expected[step.target])
             if wrong.any():
                 found.append(f"layer {step.name}: {int(wrong.sum())} of {wrong.size} elements")
             step, taken = steps.send(y)

@@ -9,7 +9,7 @@ from random_convolutions import RandomConvolution
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.execution.driver import fill_memory, read_output
-from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, Pool
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Lookup, Operands, Pool
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.functional import FunctionalMachine
 
@@ -34,6 +34,7 @@ WIDE = AcceleratorConfig(
     weight_buffer=50,
     accumulators=100,
     parameter_blocks=2,
+    tables=2,
     output_buffer=32,
     burst_beats=8,
 )
@@ -45,6 +46,7 @@ TINY = AcceleratorConfig(
     weight_buffer=16,
     accumulators=4,
     parameter_blocks=2,
+    tables=2,
     output_buffer=16,
     burst_beats=8,
 )
@@ -111,6 +113,20 @@ def pooled_layer(random: np.random.Generator) -> Layer:
             continue
 
 
+def with_lookup(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> Layer:
+    """The layer, on an accelerator with tables half of the time with one for all channels or one for each."""
+    lookup = (None, None, Lookup.LAYER, Lookup.CHANNEL)[int(random.integers(4))]
+    return dataclasses.replace(layer, lookup=lookup) if config.tables else layer
+
+
+def random_table(random: np.random.Generator, layer: Layer) -> np.ndarray | None:
+    """What the layer looks its results up in, if it does."""
+    if layer.lookup is None:
+        return None
+    channels = (layer.shape.kernels,) if layer.lookup is Lookup.CHANNEL else ()
+    return random.integers(-128, 128, (*channels, 256), np.int8)
+
+
 def random_case(random: np.random.Generator, layer: Layer) -> tuple[Operands, np.ndarray]:
     """Operands and input for a layer, all int8 values in use, most outputs not saturated."""
     shape = layer.shape
@@ -119,7 +135,7 @@ def random_case(random: np.random.Generator, layer: Layer) -> tuple[Operands, np
     typical = 80 * 80 * np.sqrt(weights[0].size)
     scales = (random.uniform(0.2, 2, shape.kernels) * 60 / typical).astype(np.float32)
     x = random.integers(-128, 128, (shape.images, shape.channels, shape.height, shape.width), np.int8)
-    return Operands(weights, bias, scales), x
+    return Operands(weights, bias, scales, random_table(random, layer)), x
 
 
 def judged_case(case: RandomConvolution) -> tuple[Layer, Operands, np.ndarray]:

@@ -22,6 +22,9 @@ FORMS = {
 }
 """Format, types of activations and weights, whether scales are per channel, whether activations have no zero point."""
 
+FUNCTIONS = ("SiLU", "HardSwish", "HardSigmoid", "Tanh", "Softsign", "Elu", "LeakyRelu", "PRelu", "affine", "scaled")
+"""What may follow a layer and is a function of each byte, but no clamp."""
+
 
 @dataclass
 class GraphWriter:
@@ -90,6 +93,30 @@ class GraphWriter:
         elif kind:
             self.add(kind, self.tensor)
 
+    def function(self) -> None:
+        """A function of each byte that is no clamp, as networks of today have them."""
+        random, x = self.random, self.tensor
+        kind = str(random.choice(FUNCTIONS))
+        if kind == "SiLU":
+            self.add("Mul", x, self.add("Sigmoid", x))
+        elif kind == "HardSwish":
+            clipped = self.add(
+                "Clip",
+                self.add("Add", x, self.constant(np.array(3.0))),
+                self.constant(np.array(0.0)),
+                self.constant(np.array(6.0)),
+            )
+            self.add("Div", self.add("Mul", x, clipped), self.constant(np.array(6.0)))
+        elif kind == "PRelu":
+            self.add("PRelu", x, self.constant(random.uniform(0, 0.5, (self.channels, 1, 1))))
+        elif kind == "affine":
+            scaled = self.add("Mul", x, self.constant(random.uniform(0.5, 1.5, (1, self.channels, 1, 1))))
+            self.add("Add", scaled, self.constant(random.normal(0, 0.3, (self.channels, 1, 1))))
+        elif kind == "scaled":
+            self.add("Mul", self.constant(random.uniform(0.5, 1.5, 1)), x)
+        else:
+            self.add(kind, x)
+
     def pooling(self) -> None:
         if self.size < 4:
             return
@@ -124,8 +151,11 @@ class GraphWriter:
         self.add("Relu", self.tensor)
 
 
-def random_graph(seed: int, *, residual: bool) -> onnx.ModelProto:
-    """A float network of a few layers on images of 6 to 16 pixels; ``residual`` ones have branches."""
+def random_graph(seed: int, *, residual: bool, functions: bool = False) -> onnx.ModelProto:
+    """A float network of a few layers on images of 6 to 16 pixels; ``residual`` ones have branches.
+
+    With ``functions``, one or two of those that take a table follow each layer.
+    """
     random = np.random.default_rng([seed, residual])
     channels, size = int(random.integers(1, 9)), int(random.integers(6, 17))
     writer = GraphWriter(random, channels, size)
@@ -134,6 +164,8 @@ def random_graph(seed: int, *, residual: bool) -> onnx.ModelProto:
         writer.convolution(writer.tensor, kernels)
         writer.channels = kernels
         writer.activation()
+        for _ in range(int(random.integers(1, 3)) if functions else 0):
+            writer.function()
         if residual:
             writer.block()
         if random.random() < 0.7:
@@ -199,13 +231,13 @@ def quantised_as(model: onnx.ModelProto, form: str, inputs: np.ndarray) -> onnx.
         logging.disable(logging.NOTSET)
 
 
-def judged_case(seed: int) -> tuple[onnx.ModelProto, np.ndarray, str]:
+def judged_case(seed: int, *, functions: bool = False) -> tuple[onnx.ModelProto, np.ndarray, str]:
     """The seed's quantised graph, a batch for it, and a name that tells the two kinds and all forms apart.
 
     Six seeds in a row are chains in all forms, the next six have branches, and so on.
     """
     form = list(FORMS)[seed % len(FORMS)]
     residual = seed // len(FORMS) % 2 == 1
-    model = random_graph(seed, residual=residual)
+    model = random_graph(seed, residual=residual, functions=functions)
     inputs = samples(model, 4)
     return quantised_as(model, form, inputs), inputs, f"{'branches' if residual else 'chain'} {form}"

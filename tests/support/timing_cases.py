@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from free_programs import free_program
-from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution
+from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution, with_lookup
 
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
@@ -33,6 +33,7 @@ NARROW = AcceleratorConfig(
     weight_buffer=64,
     accumulators=256,
     parameter_blocks=4,
+    tables=4,
     output_buffer=32,
     burst_beats=2,
     queue_depth=2,
@@ -118,6 +119,7 @@ VAST = AcceleratorConfig(
     weight_buffer=40_000,
     accumulators=1 << 15,
     parameter_blocks=512,
+    tables=64,
     output_buffer=1 << 12,
     burst_beats=256,
     reads_in_flight=16,
@@ -288,7 +290,7 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
                 layer = dataclasses.replace(layer, pool=pool)
             except LayerError:
                 continue
-        return layer
+        return with_lookup(random, layer, config)
 
 
 def _tiles(random: np.random.Generator, config: AcceleratorConfig) -> tuple[int, ...]:

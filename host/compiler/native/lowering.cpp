@@ -17,7 +17,12 @@ namespace wingrid {
 class Lowering {
 public:
     explicit Lowering(const Description& layer)
-        : m_layer{layer}, m_weights{layer, m_schedule}, m_parameters{layer, m_schedule}, m_pixels{layer, m_schedule} {}
+        : m_layer{layer}, m_weights{layer, m_schedule},
+          m_parameters{m_schedule, Buffer::PARAMETERS, layer.parameters, layer.output_blocks, layer.parameter_blocks,
+                       PARAMETER_BYTES, layer.bus_bytes},
+          m_tables{m_schedule, Buffer::TABLES, layer.tables, layer.layer_tables, layer.table_capacity, TABLE_ENTRIES,
+                   layer.bus_bytes},
+          m_pixels{layer, m_schedule} {}
 
     std::vector<uint8_t> emit() {
         std::vector<const Pass*> order;
@@ -144,6 +149,8 @@ private:
 
     int64_t store(const Group& group, int64_t block, int64_t slot, int64_t after) {
         const Loaded parameters = m_parameters.request(block);
+        const int64_t table_block = m_layer.layer_tables > 1 ? block : 0;
+        const Loaded table = m_layer.layer_tables ? m_tables.request(table_block) : Loaded{-1, NOBODY};
         const bool pools = m_layer.pool_side != 0, gathers = pools && !m_layer.tile;
         const int64_t side = m_layer.pool_side, stride = m_layer.pool_stride;
         int64_t row, column, first, width, count = group.count;
@@ -191,9 +198,11 @@ private:
         SET(store, row_pitch, m_layer.output_width * m_layer.bus_bytes);
         SET(store, pool, side);
         SET(store, pool_stride, stride);
-        const int64_t after_both[] = {parameters.load, after};
-        const int64_t index = m_schedule.add(store, after_both);
+        SET(store, table, table.place + 1);
+        const int64_t after_all[] = {parameters.load, table.load, after};
+        const int64_t index = m_schedule.add(store, after_all);
         m_parameters.use(block, index);
+        if (m_layer.layer_tables) m_tables.use(table_block, index);
         return index;
     }
 
@@ -204,7 +213,8 @@ private:
     const Description& m_layer;
     Schedule m_schedule;
     WeightLoader m_weights;
-    ParameterLoader m_parameters;
+    BlockLoader m_parameters;
+    BlockLoader m_tables;
     PixelLoader m_pixels;
     std::vector<bool> m_begun;
     std::vector<int64_t> m_after;

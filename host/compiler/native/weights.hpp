@@ -1,4 +1,4 @@
-// LOADs of weights and parameters: host/compiler/weight_loader.py, whose words explain it.
+// LOADs of weights, parameters and tables: host/compiler/weight_loader.py, whose words explain it.
 #pragma once
 
 #include "definitions.hpp"
@@ -75,20 +75,21 @@ private:
     Residency m_residency;
 };
 
-class ParameterLoader {
+class BlockLoader {
 public:
-    ParameterLoader(const Description& layer, Schedule& schedule)
-        : m_layer{layer}, m_schedule{schedule}, m_residency{layer.parameter_blocks},
-          m_run{layer.output_blocks <= layer.parameter_blocks ? layer.output_blocks : layer.parameter_blocks / 2} {}
+    BlockLoader(Schedule& schedule, Buffer buffer, int64_t source, int64_t blocks, int64_t capacity, int64_t block_beats,
+                int64_t bus_bytes)
+        : m_schedule{schedule}, m_buffer{buffer}, m_source{source}, m_blocks{blocks}, m_beats{block_beats},
+          m_bus_bytes{bus_bytes}, m_residency{capacity}, m_run{blocks <= capacity ? blocks : capacity / 2} {}
 
     Loaded request(int64_t output_block) {
         const int64_t start = output_block / m_run * m_run;
         Region& region = here(start);
         if (!region.loaded()) {
-            const int64_t source = m_layer.parameters + start * PARAMETER_BYTES * m_layer.bus_bytes;
-            const int64_t destination = m_residency.ring.address(region.position) * PARAMETER_BYTES;
-            const int64_t load = add_linear_load(m_schedule, Buffer::PARAMETERS, source, region.entries * PARAMETER_BYTES,
-                                                 destination, region.evicted_user);
+            const int64_t source = m_source + start * m_beats * m_bus_bytes;
+            const int64_t destination = m_residency.ring.address(region.position) * m_beats;
+            const int64_t load = add_linear_load(m_schedule, m_buffer, source, region.entries * m_beats, destination,
+                                                 region.evicted_user);
             region.loads.emplace_back(region.entries, load);
         }
         return Loaded{m_residency.ring.address(region.position + output_block - start), region.loader(region.entries)};
@@ -100,10 +101,14 @@ public:
     }
 
 private:
-    Region& here(int64_t start) { return m_residency.request(start, std::min(m_run, m_layer.output_blocks - start)); }
+    Region& here(int64_t start) { return m_residency.request(start, std::min(m_run, m_blocks - start)); }
 
-    const Description& m_layer;
     Schedule& m_schedule;
+    const Buffer m_buffer;
+    const int64_t m_source;
+    const int64_t m_blocks;
+    const int64_t m_beats;
+    const int64_t m_bus_bytes;
     Residency m_residency;
     const int64_t m_run;
 };

@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, SQUARE, TINY, WIDE, random_case, random_layer, run_functional
+from layer_cases import CONFIGS, SQUARE, TINY, WIDE, random_case, random_layer, run_functional, with_lookup
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
 from wingrid.host.compiler.layout import check_sums
@@ -22,7 +22,7 @@ from wingrid.hw.isa import Semaphore
 def test_random_layers_equal_golden(name: str, first: int) -> None:
     for seed in range(first, first + 20):
         random = np.random.default_rng([seed, len(name)])
-        layer = random_layer(random)
+        layer = with_lookup(random, random_layer(random), CONFIGS[name])
         operands, x = random_case(random, layer)
         output, _ = run_functional(compile_layer(layer, CONFIGS[name]), operands, x, seed)
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, SQUARE, random_convolution, random_layer, random_winograd_convolution
+from layer_cases import CONFIGS, SQUARE, random_convolution, random_layer, random_winograd_convolution, with_lookup
 
 from wingrid.host.compiler import compile_layer as compiling
 from wingrid.host.compiler.blocking import Blocking
@@ -53,7 +53,7 @@ def in_python(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
 
 
 def compare(layer: Layer, plan: Plan, config: AcceleratorConfig) -> None:
-    memory = MemoryMap.of(plan.blocking, config)
+    memory = MemoryMap.of(layer, plan.blocking, config)
     program = lowered(layer, plan, memory)
     assert program == in_python(layer, plan, memory), (layer, plan)
     assert least_instructions(plan) <= len(program) // 64
@@ -67,7 +67,7 @@ def test_random_layers_become_the_same_program(config: AcceleratorConfig, seed: 
     tile = int(random.choice((0, *config.tiles)))
     shape = random_winograd_convolution(random) if tile else random_convolution(random)
     pool = Pool(2, 2) if tile else Pool(int(random.integers(2, 4)), int(random.integers(1, 4)))
-    layer = random_layer(random, shape)
+    layer = with_lookup(random, random_layer(random, shape), config)
     if seed % 3 == 0 and min(shape.out_height, shape.out_width) >= pool.side:
         layer = dataclasses.replace(layer, pool=pool)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from layer_cases import RTL_CONFIGS, SQUARE, judged_case, random_case, random_layer, run_functional
+from layer_cases import RTL_CONFIGS, SQUARE, judged_case, random_case, random_layer, run_functional, with_lookup
 from random_convolutions import cases
 
 from wingrid.host.compiler.algorithms import usable_tiles
@@ -28,7 +28,7 @@ def test_random_layers_on_the_rtl_equal_golden(name: str) -> None:
     config = RTL_CONFIGS[name]
     for seed in range(60):
         random = np.random.default_rng([seed, 99])
-        layer = random_layer(random)
+        layer = with_lookup(random, random_layer(random), config)
         operands, x = random_case(random, layer)
         timing = MemoryTiming(int(random.integers(1, 80)), int(random.integers(1, config.bus_bytes + 1)))
         compiled = compile_layer(layer, config)

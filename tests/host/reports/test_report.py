@@ -78,7 +78,7 @@ def test_json_has_the_documented_form() -> None:
     assert list(found) == [
         "wingrid", "network", "backend", "config", "memory", "layers", "total",
         "clock_mhz", "clock_origin", "images", "weights", "host_operations", "guesses",
-        "host", "changes", "onnxruntime_equal", "accuracy",
+        "host", "changes", "onnxruntime_equal", "accuracy", "tensor_memory",
     ]  # fmt: skip
     assert (found["clock_mhz"], found["clock_origin"], found["images"]) == (100, "assumed", 2)
     assert found["config"]["rows"] == 16

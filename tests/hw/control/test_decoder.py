@@ -38,6 +38,7 @@ def _load(config: AcceleratorConfig, i: Load) -> tuple[bool, bool]:
         Buffer.INPUTS.value: config.input_buffer,
         Buffer.WEIGHTS.value: config.weight_buffer,
         Buffer.PARAMETERS.value: config.parameter_entries,
+        Buffer.TABLES.value: config.table_entries,
     }
     return illegal, not illegal and i.destination >= depths[i.buffer]
 
@@ -56,7 +57,8 @@ def _store(config: AcceleratorConfig, i: Store) -> tuple[bool, bool]:
     illegal |= i.tile not in (0, *config.tiles)
     illegal |= bool(i.destination % config.bus_bytes or i.row_pitch % config.bus_bytes)
     illegal |= bool(i.pool and (i.first if i.tile == 0 else (i.pool, i.pool_stride) != (2, 2)))
-    return illegal, i.parameter_block >= config.parameter_blocks or _sums_outside(config, i)
+    outside = i.parameter_block >= config.parameter_blocks or i.table > config.tables
+    return illegal, outside or _sums_outside(config, i)
 
 
 def _sums_outside(config: AcceleratorConfig, i: Execute | Store) -> bool:
@@ -88,7 +90,7 @@ def spoilt(random: np.random.Generator, config: AcceleratorConfig, word: Instruc
 
 @pytest.mark.parametrize("tiles", [0, 2, 4])
 def test_a_verdict_comes_every_cycle_and_is_that_of_the_instruction_set(tiles: int) -> None:
-    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900)
+    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles)
     random = np.random.default_rng(tiles)
     words = [
         spoilt(random, config, word) for _ in range(150) for word in free_program(random, config, 20, room=1 << 20)

@@ -28,9 +28,9 @@ def test_reads_what_was_written() -> None:
 
     async def bench(ctx: SimulatorContext) -> None:
         # What the memories are asked for; what they answer.
-        asked, read = {}, dict.fromkeys(Buffer, 0)
+        asked, read = {}, dict.fromkeys(PORTS, 0)
         for cycle in range(500):
-            written, word = Buffer(random.integers(len(Buffer))), int(random.integers(1 << 8 * CONFIG.bus_bytes))
+            written, word = list(PORTS)[random.integers(len(PORTS))], int(random.integers(1 << 8 * CONFIG.bus_bytes))
             entry, writes = int(random.integers(DEPTHS[written])), bool(random.random() < 0.7)
             ctx.set(buffers.write_enable, writes << written)
             ctx.set(buffers.write_address, entry)

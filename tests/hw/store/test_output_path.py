@@ -13,13 +13,16 @@ from signed_numbers import extremes, limits, wrapped
 from simulation import Pins, offer, seen, simulate
 from winograd_products import winograd_sums
 
-from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.winograd_matrices import winograd
+from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import encode_scale, requantise_integer
 from wingrid.sim.golden.winograd import transform_outputs
 
 CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=4)
+TABLED = AcceleratorConfig(rows=2, cols=3, winograd=4, tables=2)
+TABLES = np.random.default_rng(3).integers(-128, 128, (TABLED.tables, TABLED.cols, TABLE_ENTRIES), np.int8)
 BITS = CONFIG.accumulator_bits
 
 
@@ -34,6 +37,8 @@ class Work:
     zero_point: int = 0
     minimum: int = -128
     maximum: int = 127
+    table: int = 0
+    """What results are looked up in: of ``TABLES`` the one before, none for 0."""
 
     @property
     def vectors(self) -> list[list[list[int]]]:
@@ -46,7 +51,10 @@ class Work:
         answers = transform_outputs(self.accumulators, self.tile, BITS) if self.tile else self.accumulators
         totals = wrapped(answers + self.bias[:, None, None], 32).transpose(1, 0, 2, 3).reshape(CONFIG.cols, -1)
         limits_ = {"zero_point": self.zero_point, "minimum": self.minimum, "maximum": self.maximum}
-        return requantise_integer(totals, self.scales, **limits_).T.tolist()
+        results = requantise_integer(totals, self.scales, **limits_)
+        if self.table:
+            results = looked_up(results.astype(np.int8), TABLES[self.table - 1])
+        return results.T.tolist()
 
 
 def answers_to(tile: int, answers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
@@ -67,8 +75,17 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
     async def testbench(ctx: SimulatorContext) -> None:
         pins = Pins(ctx)
         cycle = 0
+        if config.tables:
+            ctx.set(dut.table_write, 1)
+            for place, beat in enumerate(TABLES.transpose(0, 2, 1).reshape(-1, config.cols).view(np.uint8)):
+                ctx.set(dut.table_address, place)
+                ctx.set(dut.table_data, int.from_bytes(beat.tobytes(), "little"))
+                await ctx.tick()
+            ctx.set(dut.table_write, 0)
         for item in work:
             pins.set(dut.tile, item.tile)
+            if config.tables:
+                pins.set(dut.table, item.table)
             for name in ("zero_point", "minimum", "maximum"):
                 pins.set(getattr(dut, name), getattr(item, name))
             encoded = [encode_scale(scale) for scale in item.scales]
@@ -84,7 +101,7 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
                 sending = bool(todo) and (gaps is None or gaps.random() < 0.6)
                 vector, ends = todo.pop(0) if sending else (None, False)
                 if ends:
-                    first = cycle + dut.latency_for(item.tile)
+                    first = cycle + dut.latency_for(config, item.tile)
                     size, pitch = (item.tile, winograd(item.tile).patch) if item.tile else (1, 1)
                     due.extend(first + row * pitch + column for row in range(size) for column in range(size))
                     assert due[-1] == first + dut.span_for(item.tile)
@@ -124,6 +141,14 @@ def test_takes_a_vector_in_every_cycle_and_keeps_its_latency(tile: int) -> None:
 def test_gaps_and_changes_of_tile() -> None:
     random = np.random.default_rng(5)
     check([random_work(random, tile, 3) for tile in (0, 2, 4, 2, 0, 4, 0)], gaps=random)
+
+
+def test_results_are_looked_up_behind_the_clamp() -> None:
+    random = np.random.default_rng(6)
+    work = [random_work(random, tile, 3) for tile in (0, 2, 4, 0, 4, 2, 0, 0)]
+    for number, item in enumerate(work):
+        item.table = number % (TABLED.tables + 1)
+    check(work, gaps=random, config=TABLED)
 
 
 @pytest.mark.parametrize("tile", [2, 4])

@@ -1,0 +1,82 @@
+"""Concatenations along channels, which cost nothing where each layer can leave its results in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from wingrid.host.compiler.cutting import Cutting
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, as_type, signed
+from wingrid.host.onnx_models.nodes import Consumers, attributes_of
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
+from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
+from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
+
+OPERATORS = ("Concat", "QLinearConcat")
+
+BYTES = np.arange(TABLE_ENTRIES, dtype=np.uint8).view(np.int8)
+"""Every int8 at its place in a table."""
+
+
+@dataclass(frozen=True)
+class Concatenation:
+    """A node that puts tensors of layers behind each other."""
+
+    node: onnx.NodeProto
+    inputs: tuple[str, ...]
+    firsts: tuple[int, ...]
+    """Where in the whole the channels of each begin."""
+
+    @property
+    def output(self) -> str:
+        return self.node.output[0]
+
+    @classmethod
+    def of(
+        cls,
+        node: onnx.NodeProto,
+        makers: Mapping[str, AcceleratedStep],
+        consumers: Consumers,
+        types: Mapping[str, TensorType],
+        config: AcceleratorConfig,
+    ) -> Concatenation:
+        """The node. Raises ``NotAccelerable`` if a tensor cannot be left in its place."""
+        inputs = tuple(node.input if node.op_type == "Concat" else node.input[2::3])
+        whole = types[node.output[0]]
+        if len(whole.shape) != 4 or whole.shape[0] != 1 or attributes_of(node).get("axis") not in (1, -3):
+            raise NotAccelerable("only channels of a single image are put behind each other in memory")
+        firsts, channels = [], 0
+        for name in inputs:
+            maker = makers.get(name)
+            if maker is None or maker.arrangement != IMAGES or maker.first_channel is not None:
+                raise NotAccelerable(f"{name} is not a single layer's")
+            if consumers.only(name) is not node:
+                raise NotAccelerable(f"{name} is wanted by others too, as it is")
+            if channels % config.cols:
+                raise NotAccelerable(f"{channels} channels before {name} do not fill blocks of {config.cols}")
+            if maker.target_type.dtype != whole.dtype or Cutting.of(maker.layer.shape, maker.layer.pool):
+                raise NotAccelerable(f"{name} is of another type, or cut into sections")
+            firsts.append(channels)
+            channels += maker.target_type.shape[1]
+        return cls(node, inputs, tuple(firsts))
+
+    def functions(
+        self, dtype: np.dtype, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto
+    ) -> Sequence[npt.NDArray[np.int8]]:
+        """What each tensor's bytes become, int8 [256], as ONNX Runtime has it. Raises ``NotAccelerable``."""
+        if self.node.op_type == "Concat":
+            return [BYTES] * len(self.inputs)
+        every = as_type(BYTES, dtype).reshape(1, TABLE_ENTRIES, 1, 1)
+        values = dict.fromkeys(self.inputs, every)
+        kinds = {name: type_of(name, value) for name, value in values.items()}
+        try:
+            session = open_session(model_of([self.node], kinds, constants, [self.output], model))
+            told = signed(compute(session, values)[self.output])
+        except ModelRefused as refusal:
+            raise NotAccelerable(str(refusal)) from None
+        return list(told.reshape(-1, TABLE_ENTRIES))

@@ -1,0 +1,47 @@
+"""What a build learns of a network before it searches: whether its accelerator needs tables."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from imported_graphs import quantised_on
+from onnx import TensorProto, helper, numpy_helper
+
+from wingrid.host.builds.estimating import TABLES, with_tables
+from wingrid.hw.config import AcceleratorConfig
+
+CONFIG = AcceleratorConfig(rows=4, cols=4)
+
+
+def saved(folder: Path, activation: str) -> str:
+    """A quantised model of a convolution with the activation behind it."""
+    random = np.random.default_rng(1)
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
+        helper.make_node(activation, ["c"], ["y"], name="activation"),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "activated",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 5, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(random.normal(0, 1, (4, 3, 1, 1)).astype(np.float32), "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    quantised = quantised_on(model, random.normal(0, 1, (1, 3, 5, 5)).astype(np.float32))
+    onnx.save(quantised.proto, folder / "model.onnx")
+    return str(folder / "model.onnx")
+
+
+@pytest.mark.parametrize(("activation", "tables"), [("HardSwish", TABLES), ("LeakyRelu", TABLES), ("Relu", 0)])
+def test_tables_are_for_networks_that_look_something_up(activation: str, tables: int, tmp_path: Path) -> None:
+    assert with_tables(saved(tmp_path, activation), CONFIG, {}) == dataclasses.replace(CONFIG, tables=tables)
+
+
+@pytest.mark.parametrize("network", ["digits", "alexnet"])
+def test_others_do_without(network: str) -> None:
+    assert with_tables(network, CONFIG, {}) == CONFIG
