@@ -1,5 +1,5 @@
-// What of ECP5's cells yosys has no models: block RAM and multiplier, as far as its netlists use them. Registers of
-// the cells themselves are not used: outputs of a memory appear after its clock edge, of a multiplier at once.
+// What of ECP5's cells yosys has no models: block RAM and multiplier, as far as our netlists use them. Registers behind
+// a memory are not used: its outputs appear after its clock edge.
 // Sources: Lattice TN1264 (memory) and TN1267 (sysDSP), and how yosys maps to the cells (share/lattice/brams_16kd.txt,
 // brams_map_16kd.v and dsp_map_18x18.v).
 
@@ -189,18 +189,46 @@ module DP16KD(
     assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = out_b;
 endmodule
 
-// A product of two factors, each of which may be signed.
+// A product of two factors, each of which may be signed. Registers of the factors and of the product obey the first
+// clock and the first reset; the factors' the enable that a parameter names, the product's the first one.
 module MULT18X18D(
     input A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0,
     input B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0,
     input C17, C16, C15, C14, C13, C12, C11, C10, C9, C8, C7, C6, C5, C4, C3, C2, C1, C0,
-    input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB,
+    input SIGNEDA, SIGNEDB, SOURCEA, SOURCEB, CLK0, CE0, CE1, CE2, RST0,
     output P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
     output P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0
 );
+    parameter [31:0] REG_INPUTA_CLK = "NONE";
+    parameter [23:0] REG_INPUTA_CE = "CE0";
+    parameter [31:0] REG_INPUTA_RST = "RST0";
+    parameter [31:0] REG_INPUTB_CLK = "NONE";
+    parameter [23:0] REG_INPUTB_CE = "CE0";
+    parameter [31:0] REG_INPUTB_RST = "RST0";
+    parameter [31:0] REG_OUTPUT_CLK = "NONE";
+    parameter [23:0] REG_OUTPUT_CE = "CE0";
+    parameter [31:0] REG_OUTPUT_RST = "RST0";
+    parameter GSR = "ENABLED";
+
     wire signed [18:0] a = {SIGNEDA & A17, A17, A16, A15, A14, A13, A12, A11, A10, A9, A8, A7, A6, A5, A4, A3, A2, A1, A0};
     wire signed [18:0] b = {SIGNEDB & B17, B17, B16, B15, B14, B13, B12, B11, B10, B9, B8, B7, B6, B5, B4, B3, B2, B1, B0};
-    wire signed [37:0] product = a * b;
+    wire enabled_a = REG_INPUTA_CE == "CE2" ? CE2 : REG_INPUTA_CE == "CE1" ? CE1 : CE0;
+    wire enabled_b = REG_INPUTB_CE == "CE2" ? CE2 : REG_INPUTB_CE == "CE1" ? CE1 : CE0;
+    reg signed [18:0] held_a = 0;
+    reg signed [18:0] held_b = 0;
+    reg [35:0] held_product = 0;
+    wire signed [18:0] factor_a = REG_INPUTA_CLK == "NONE" ? a : held_a;
+    wire signed [18:0] factor_b = REG_INPUTB_CLK == "NONE" ? b : held_b;
+    wire signed [37:0] product = factor_a * factor_b;
+    always @(posedge CLK0) begin
+        if (RST0) held_a <= 0;
+        else if (enabled_a) held_a <= a;
+        if (RST0) held_b <= 0;
+        else if (enabled_b) held_b <= b;
+        if (RST0) held_product <= 0;
+        else if (CE0) held_product <= product[35:0];
+    end
     assign {P35, P34, P33, P32, P31, P30, P29, P28, P27, P26, P25, P24, P23, P22, P21, P20, P19, P18,
-        P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} = product[35:0];
+        P17, P16, P15, P14, P13, P12, P11, P10, P9, P8, P7, P6, P5, P4, P3, P2, P1, P0} =
+        REG_OUTPUT_CLK == "NONE" ? product[35:0] : held_product;
 endmodule

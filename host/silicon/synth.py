@@ -14,7 +14,7 @@ from wingrid.host.silicon.parts import parts
 from wingrid.host.silicon.place_and_route import routed, router_arguments, router_of
 from wingrid.host.silicon.routed_clocks import RoutedClock
 from wingrid.host.silicon.synth_result import SynthResult
-from wingrid.host.silicon.synthesis import YOSYS, netlist, netlist_path, script, source
+from wingrid.host.silicon.synthesis import YOSYS, netlist, netlist_path, recipe, source
 from wingrid.host.silicon.target import Target
 from wingrid.host.silicon.yowasp import identity
 from wingrid.hw.config import AcceleratorConfig
@@ -73,4 +73,4 @@ def row(result: SynthResult) -> RoutedClock:
 def fingerprint(config: AcceleratorConfig, target: Target) -> str:
     """Of all that would be routed today: Verilog, harness, and what the tools are told, but for the seed."""
     text = source(config)
-    return key(text, harness(text), script(target), *router_arguments(target))
+    return key(text, harness(text), recipe(target), *router_arguments(target))

@@ -1,4 +1,7 @@
-"""Synthesis by yosys: from the accelerator's Verilog to a netlist of a chip's cells, kept by text, target and tool."""
+"""Synthesis by yosys: from the accelerator's Verilog to a netlist of a chip's cells, kept by text, target and tool.
+
+What yosys leaves undone that a family's chips could do, ``multiplier_registers`` does.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import Any
 
 from wingrid.host.silicon.family import FAMILIES
 from wingrid.host.silicon.harness import TOP, harness
+from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
 from wingrid.host.silicon.target import Target
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.hw import verilog
@@ -41,6 +45,11 @@ def script(target: Target) -> str:
     return f"read_verilog {verilog.TOP}.v {TOP}.v; {family.synthesis}{large} -top {TOP};{names} write_json {NETLIST}"
 
 
+def recipe(target: Target) -> str:
+    """All that decides what becomes of a text: what yosys does, and what is done to its netlist."""
+    return script(target) + (METHOD if FAMILIES[target.family].registers_in_multipliers else "")
+
+
 def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], None]) -> Path:
     """The netlist, as JSON, of the accelerator's Verilog in its harness for the target's family.
 
@@ -56,9 +65,12 @@ def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], 
         (folder / f"{verilog.TOP}.v").write_text(text)
         (folder / f"{TOP}.v").write_text(around)
         run(YOSYS, ["-v", _HEADERS, "-p", script(target)], "yosys", folder, tools, hears)
+        if FAMILIES[target.family].registers_in_multipliers:
+            says(f"registers into multipliers for {target.family}")
+            rewrite(folder / NETLIST)
         return folder / NETLIST
 
-    name = key(text, around, script(target), identity(YOSYS))
+    name = key(text, around, recipe(target), identity(YOSYS))
     return cached(f"silicon/{name}/{NETLIST}", build)
 
 

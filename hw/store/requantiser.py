@@ -38,11 +38,12 @@ class Stage(enum.IntEnum):
     TOTAL = 1
     MAGNITUDE = enum.auto()
     """The sign goes its own way."""
-    LEADING_BYTES = enum.auto()
-    """How many bytes of zeros come first."""
-    BYTES_SHIFTED = enum.auto()
+    LEADING_NIBBLES = enum.auto()
+    """How many groups of four zeros come first."""
+    NIBBLES_SHIFTED = enum.auto()
+    """By multiples of four: the shift with more choices is the one that has zeros for many of them."""
     LEADING_BITS = enum.auto()
-    """How many zeros come first in the highest byte that has a one."""
+    """How many zeros come first in the highest four bits that have a one."""
     NORMALISED = enum.auto()
     """Shifted left until its highest one is bit 31."""
     SIGNIFICAND = enum.auto()
@@ -140,14 +141,15 @@ class RequantiserLane(wiring.Component):
         m.d.sync += negative.eq(Cat(total < 0, negative))
 
         magnitude = register(Stage.MAGNITUDE, Mux(total < 0, -total, total), TOTAL_BITS, "magnitude")
-        byte = register(Stage.LEADING_BYTES, _leading_bytes(magnitude), range(TOTAL_BITS // 8), "byte")
-        waiting = carried(magnitude, Stage.MAGNITUDE, Stage.BYTES_SHIFTED, "magnitude")
-        shifted = register(Stage.BYTES_SHIFTED, waiting << (byte << 3), TOTAL_BITS, "bytes_shifted")
-        bit = register(Stage.LEADING_BITS, _leading_zeros(shifted[-8:]), range(8), "bit")
-        waiting = carried(shifted, Stage.BYTES_SHIFTED, Stage.NORMALISED, "bytes_shifted")
+        nibbles = Cat(magnitude[place : place + 4].any() for place in range(0, TOTAL_BITS, 4))
+        nibble = register(Stage.LEADING_NIBBLES, _leading_zeros(nibbles), range(TOTAL_BITS // 4), "nibble")
+        waiting = carried(magnitude, Stage.MAGNITUDE, Stage.NIBBLES_SHIFTED, "magnitude")
+        shifted = register(Stage.NIBBLES_SHIFTED, waiting << (nibble << 2), TOTAL_BITS, "nibbles_shifted")
+        bit = register(Stage.LEADING_BITS, _leading_zeros(shifted[-4:]), range(4), "bit")
+        waiting = carried(shifted, Stage.NIBBLES_SHIFTED, Stage.NORMALISED, "nibbles_shifted")
         normal = register(Stage.NORMALISED, waiting << bit, TOTAL_BITS, "normal")
-        byte = carried(byte, Stage.LEADING_BYTES, Stage.NORMALISED, "byte")
-        leading = register(Stage.NORMALISED, Cat(bit, byte), range(TOTAL_BITS), "leading")
+        nibble = carried(nibble, Stage.LEADING_NIBBLES, Stage.NORMALISED, "nibble")
+        leading = register(Stage.NORMALISED, Cat(bit, nibble), range(TOTAL_BITS), "leading")
 
         rounded_total = Signal(SIGNIFICANT_BITS + 1)
         m.d.comb += rounded_total.eq(_round_half_even(normal, TOTAL_BITS - SIGNIFICANT_BITS))
@@ -175,10 +177,11 @@ class RequantiserLane(wiring.Component):
         limited = _clamp(shift, 0, LARGEST_SHIFT + 1)
         shift = register(Stage.PARTIAL_PRODUCTS, limited, range(LARGEST_SHIFT + 2), "shift")
         shift = carried(shift, Stage.PARTIAL_PRODUCTS, Stage.PRODUCT, "shift")
-        # For a product below 2**47, and for another one: the highest bit has many to choose for as it is.
+        # For a product below 2**47, and for another one: the highest bit has many to choose for as it is. From tables,
+        # a look-up table a bit, where an adder would take a carry chain.
         shifts = [
-            register(Stage.PRODUCT, _clamp(shift + one, 1, LARGEST_SHIFT + 1) - 1, range(LARGEST_SHIFT + 1), name)
-            for one, name in enumerate(("shift", "larger_shift"))
+            register(Stage.PRODUCT, Array(table)[shift], range(LARGEST_SHIFT + 1), name)
+            for table, name in ((_bounded(0), "shift"), (_bounded(1), "larger_shift"))
         ]
         shift = register(Stage.NORMALISED_PRODUCT, Mux(high, shifts[1], shifts[0]), range(LARGEST_SHIFT + 1), "shift")
         shift = carried(shift, Stage.NORMALISED_PRODUCT, Stage.COARSE, "shift")
@@ -286,16 +289,15 @@ def _leading_zeros(value: Value) -> Value:
     return Mux(high != 0, _leading_zeros(high), half + _leading_zeros(low))
 
 
-def _leading_bytes(value: Value) -> Value:
-    """Bytes of zeros before the highest one of four bytes; one less than all for 0."""
-    high, middle, low = (value[place : place + 8].any() for place in (24, 16, 8))
-    return Mux(high, 0, Mux(middle, 1, Mux(low, 2, 3)))
-
-
 def _round_half_even(value: Value, dropped: int) -> Value:
     """The unsigned value without its ``dropped`` lowest bits; one bit wider than what remains, for the carry."""
     half, below, kept = value[dropped - 1], value[: dropped - 1], value[dropped:]
     return kept + (half & (below.any() | kept[0]))
+
+
+def _bounded(larger: int) -> list[int]:
+    """What a limited shift, one more than it stands for, makes of a product: the shift from 0 to the largest one."""
+    return [min(max(shift + larger, 1), LARGEST_SHIFT + 1) - 1 for shift in range(LARGEST_SHIFT + 2)]
 
 
 def _clamp(value: Value, low: ValueLike, high: ValueLike) -> Value:

@@ -65,12 +65,15 @@ class OutputTransform(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, bits = self._lanes, self._bits
+        # A register for each half, all of which hangs on it; it has changed when the half gets its first vector.
         four = Signal()
+        second_four = Signal()
         if 4 in self._tiles:
-            m.d.comb += four.eq(self.select == self._tiles.index(4))
+            m.d.sync += four.eq(self.select == self._tiles.index(4))
+        m.d.sync += second_four.eq(four)
         m.submodules.first = first = OutputAxis(lanes=lanes, bits=bits)
         m.submodules.second = second = OutputAxis(lanes=lanes, bits=bits - 1)
-        m.d.comb += [first.four.eq(four), second.four.eq(four)]
+        m.d.comb += [first.four.eq(four), second.four.eq(second_four)]
         m.d.sync += first.input.valid.eq(self.input.valid)
         for lane in range(lanes):
             arrived = register("arrived", bits, lane)
