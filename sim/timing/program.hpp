@@ -72,8 +72,11 @@ private:
         if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
-    // Rejects instructions with a zero count, or with a tile that this accelerator does not have.
-    bool legal(const Load& load) const { return load.run_beats && load.runs && load.buffer < BUFFERS && load.fence <= 1; }
+    // Rejects instructions with a zero count, or with a tile or table that this accelerator does not have.
+    bool legal(const Load& load) const {
+        const bool known = load.buffer < (m_parameters.tables ? BUFFERS : static_cast<uint32_t>(Buffer::TABLES));
+        return load.run_beats && load.runs && known && load.fence <= 1;
+    }
     bool legal(const Execute& execute) const {
         return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
     }

@@ -265,6 +265,7 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
         ([Store(tile=3)], "instruction 0 is illegal"),
         ([Load(buffer=3)], "instruction 0 is illegal"),
         ([Load(runs=0)], "instruction 0 is illegal"),
+        ([Store(table=1)], "instruction 0 is illegal"),
         (
             [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
             "the program comes to a standstill: LOAD 1, EXECUTE 2 cannot start",

