@@ -23,6 +23,9 @@ LARGEST_QUEUE = 64
 LARGEST_TABLES = 1 << 12
 """Most tables that an accelerator can hold."""
 
+LARGEST_ADDENDS = 1 << 16
+"""Most entries of an addend buffer."""
+
 TABLE_ENTRIES = 256
 """Entries of a table: one for each value of a byte."""
 
@@ -41,8 +44,9 @@ class AcceleratorConfig:
     An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the weight buffer a
     row of a weight tile (``cols`` int8), one of an accumulator bank ``cols`` accumulators, one of the output buffer
     a bus beat. ``parameter_blocks`` counts output channel blocks, ``tables`` tables of a byte for each column,
-    behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a
-    channel block per beat. ``address_bits`` is the width of an AXI byte address.
+    behind requantisation; 0 for an accelerator without. ``addends`` counts pixels of another tensor, ``cols`` int8
+    each, that are added to results; 0 for an accelerator that does not add. ``bus_bytes`` 0 stands for the smallest bus
+    that carries a channel block per beat. ``address_bits`` is the width of an AXI byte address.
     """
 
     rows: int = 16
@@ -54,6 +58,7 @@ class AcceleratorConfig:
     accumulators: int = 900
     parameter_blocks: int = 32
     tables: int = 0
+    addends: int = 0
     output_buffer: int = 256
     queue_depth: int = 8
     fetch_ahead: int = 16
@@ -83,6 +88,8 @@ class AcceleratorConfig:
         self._power_of_two("parameter_blocks", 2, 1 << 12)
         if self.tables:
             self._power_of_two("tables", 2, LARGEST_TABLES)
+        if self.addends:
+            self._power_of_two("addends", 16, LARGEST_ADDENDS)
         self._power_of_two("output_buffer", 16, 1 << 14)
         self._power_of_two("queue_depth", 2, LARGEST_QUEUE)
         self._power_of_two("fetch_ahead", 2, 64)
@@ -96,6 +103,8 @@ class AcceleratorConfig:
             object.__setattr__(self, "burst_beats", AXI_PAGE_BYTES // self.bus_bytes)
         if self.winograd and self.accumulators < 2 * winograd(self.winograd).patch ** 2:
             self._refuse("accumulators", "must hold two Winograd tiles of n * n positions")
+        if self.winograd and self.addends and self.addends < 2 * winograd(self.winograd).patch ** 2:
+            self._refuse("addends", "must hold two Winograd tiles of n * n positions, so that groups of them fit")
         if self.winograd and self.output_buffer < 2 * self.winograd**2:
             self._refuse("output_buffer", "must hold two Winograd tiles, that is 2 * winograd**2 entries")
         if self.output_buffer < 2 * self.burst_beats:
@@ -168,6 +177,8 @@ class AcceleratorConfig:
         if self.tables:
             # Each column looks up another entry.
             memories |= {f"table {column}": (self.table_entries, 8) for column in range(self.cols)}
+        if self.addends:
+            memories["addends"] = (self.addends, 8 * self.cols)
         if self.winograd:
             memories["transformed"] = (2 * self.accumulators, self.rows * self.activation_bits)
         return memories

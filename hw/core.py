@@ -206,12 +206,22 @@ class Core(wiring.Component):
             output_buffer.results.eq(output_path.results),
             store.placed.eq(output_buffer.placed),
         ]
+        if config.tables or config.addends:
+            m.d.comb += [output_path.write_address.eq(load.write_address), output_path.write_data.eq(load.write_data)]
         if config.tables:
             m.d.comb += [
                 output_path.table.eq(store.table),
                 output_path.table_write.eq(load.write_enable[Buffer.TABLES.value]),
-                output_path.table_address.eq(load.write_address),
-                output_path.table_data.eq(load.write_data),
+            ]
+        if config.addends:
+            m.d.comb += [
+                output_path.addend_write.eq(load.write_enable[Buffer.ADDENDS.value]),
+                output_path.addition.eq(store.addition),
+                output_path.factor.eq(store.factor),
+                output_path.addend_factor.eq(store.addend_factor),
+                output_path.offset.eq(store.offset),
+                output_path.addend_base.eq(store.addend_base),
+                output_path.rewind.eq(store.rewind),
             ]
         drained = Signal(Accumulators.read_latency)
         m.d.sync += drained.eq(Cat(store.drain_enable, drained))

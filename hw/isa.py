@@ -29,6 +29,13 @@ PARAMETER_BYTES = PARAMETER_LAYOUT.size // 8
 """A channel block's parameters lie in memory as this many beats; beat i holds byte i of each channel."""
 
 
+ADDITION_FACTOR_BITS = 25
+"""Signed width of the factors with which a STORE adds. With three bits less, few of ONNX Runtime's additions can be
+expressed, and with more no others."""
+
+ADDITION_FRACTION_BITS = 22
+"""Bits of a STORE's factors behind the binary point: they lie between -4 and 4."""
+
 OPCODE_BITS = 8
 
 
@@ -47,6 +54,14 @@ class Buffer(enum.IntEnum):
     WEIGHTS = 1
     PARAMETERS = 2
     TABLES = 3
+    ADDENDS = 4
+
+
+class RoundsTo(enum.IntEnum):
+    """Which of two integers a tie goes to where a STORE adds another tensor to its results."""
+
+    EVEN = 1
+    ODD = 2
 
 
 class Semaphore(enum.IntEnum):
@@ -206,6 +221,10 @@ class Store(Instruction):
 
     With ``table`` t > 0, each requantised and clamped result is replaced by what table t - 1 has for it.
 
+    With ``addition`` > 0, a ``RoundsTo``, result i of those, in the order in which accumulators become results, is
+    replaced by ``factor`` times itself plus ``addend_factor`` times entry ``addend_base`` + i of the addend buffer
+    plus ``offset``, divided by 2**22, rounded, a tie to the even or the odd integer, and clamped to a byte.
+
     Max pooling, after that, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
     are then pooled ones throughout: ``first``, ``width`` and ``lines`` count them. With ``tile`` 0, ``count``
     windows at stride ``pool_stride`` are walked over, and ``first`` is 0; the window in row j, column i of the
@@ -236,6 +255,11 @@ class Store(Instruction):
     sum_pitch: int = _bits(16)
     sum_row_pitch: int = _bits(16)
     table: int = _bits(16)
+    addition: int = _bits(8)
+    addend_base: int = _bits(16)
+    factor: int = _bits(32, signed=True)
+    addend_factor: int = _bits(32, signed=True)
+    offset: int = _bits(32, signed=True)
 
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from wingrid.hw.config import INSTRUCTION_BYTES, TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.encoding import ProgramError, decode
 from wingrid.hw.isa import (
+    ADDITION_FACTOR_BITS,
     INSTRUCTIONS,
     PARAMETER_BYTES,
     PARAMETER_LAYOUT,
@@ -24,10 +25,12 @@ from wingrid.hw.isa import (
     Execute,
     Instruction,
     Load,
+    RoundsTo,
     Semaphore,
     Store,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
+from wingrid.sim.golden.addition import added
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
@@ -40,6 +43,7 @@ CLASS_OF_BUFFER = {
     Buffer.WEIGHTS: "weights",
     Buffer.PARAMETERS: "parameters",
     Buffer.TABLES: "parameters",
+    Buffer.ADDENDS: "activations",
 }
 """The class that a LOAD into each buffer counts as."""
 
@@ -64,6 +68,7 @@ class FunctionalMachine:
             Buffer.WEIGHTS: self._noise(config.weight_buffer),
             Buffer.PARAMETERS: self._noise(config.parameter_entries),
             Buffer.TABLES: self._noise(config.table_entries),
+            Buffer.ADDENDS: self._noise(config.addends),
         }
         self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
         self._accumulators = [range(0), range(0)]  # of the last EXECUTE in each bank
@@ -254,6 +259,8 @@ class FunctionalMachine:
                 raise ProgramError(f"STORE looks up table {store.table - 1} of {config.tables}")
             tables = self._buffers[Buffer.TABLES].reshape(config.tables, TABLE_ENTRIES, bus)
             pixels = looked_up(pixels, tables[store.table - 1, :, : config.cols].T)
+        if store.addition:
+            pixels = self._added(store, pixels)
         results = _pooled(store, pixels)
         size = (store.tile // 2 if store.pool else store.tile) or 1
         tile_row, tile_column = np.divmod(store.first // size + np.arange(store.count), -(-store.width // size))
@@ -267,6 +274,19 @@ class FunctionalMachine:
         beats[:, : config.cols] = results.T[counts]
         self.memory.reshape(-1, bus)[addresses // bus] = beats.view(np.uint8)
         self.traffic["results"] += len(addresses) * bus
+
+    def _added(self, store: Store, pixels: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """The sums of [cols, results] and what the addend buffer has for them."""
+        if store.addend_base >= self.config.addends:
+            raise ProgramError(f"STORE begins at entry {store.addend_base} of {self.config.addends} addends")
+        if store.addition not in list(RoundsTo):
+            raise ProgramError(f"STORE adds in a way {store.addition} that there is none of")
+        widest = 1 << ADDITION_FACTOR_BITS - 1
+        if not all(-widest <= factor < widest for factor in (store.factor, store.addend_factor)):
+            raise ProgramError(f"STORE adds with a factor of more than {ADDITION_FACTOR_BITS} bits")
+        entries = (store.addend_base + np.arange(pixels.shape[1])) % self.config.addends
+        addends = self._buffers[Buffer.ADDENDS][entries, : self.config.cols].T
+        return added(pixels, addends, store.factor, store.addend_factor, store.offset, RoundsTo(store.addition))
 
     def _noise(self, entries: int) -> npt.NDArray[np.int8]:
         return self._random.integers(-128, 128, (entries, self.config.bus_bytes), np.int8)

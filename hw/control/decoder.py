@@ -10,7 +10,19 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import INSTRUCTIONS, OPCODE_BITS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Store
+from wingrid.hw.isa import (
+    ADDITION_FACTOR_BITS,
+    INSTRUCTIONS,
+    OPCODE_BITS,
+    WORD_BITS,
+    Buffer,
+    Execute,
+    Fault,
+    Instruction,
+    Load,
+    RoundsTo,
+    Store,
+)
 from wingrid.hw.shift_add import combination
 from wingrid.hw.winograd_matrices import winograd
 
@@ -36,8 +48,8 @@ class Decoder(wiring.Component):
         The bit of its place in ``INSTRUCTIONS``, for an instruction without fault.
     fault : Out, Fault
         NONE, READ_ERROR (whatever the word is), ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of
-        instruction may not touch, an operand that must not be zero, an unknown buffer, bank or fence, an address that
-        is not a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
+        instruction may not touch, an operand that must not be zero, an unknown buffer, bank, fence or addition, a
+        factor of too many bits, an address that is not a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
     """
 
     latency = 3
@@ -89,6 +101,7 @@ class Decoder(wiring.Component):
             Buffer.WEIGHTS: config.weight_buffer,
             Buffer.PARAMETERS: config.parameter_entries,
             Buffer.TABLES: config.table_entries,
+            Buffer.ADDENDS: config.addends,
         }
         illegal = self._compared(
             m,
@@ -132,6 +145,7 @@ class Decoder(wiring.Component):
         illegal = self._compared(
             m,
             (store.bank > 1) | (store.pool == 1),
+            (store.addition > max(RoundsTo)) | _wide(store.factor) | _wide(store.addend_factor),
             store.count == 0,
             store.width == 0,
             store.first >= store.width,
@@ -142,7 +156,12 @@ class Decoder(wiring.Component):
             m, store.pool != 0, store.first != 0, (store.pool != 2) | (store.pool_stride != 2)
         )
         illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd]
-        outside = self._compared(m, store.parameter_block >= config.parameter_blocks, store.table > config.tables)
+        outside = self._compared(
+            m,
+            store.parameter_block >= config.parameter_blocks,
+            store.table > config.tables,
+            store.addend_base >= config.addends if config.addends else store.addition != 0,
+        )
         return illegal, [*outside, self._sums_outside(m, store, at)]
 
     def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:
@@ -170,6 +189,12 @@ def _foreign_semaphores(kind: type[Instruction], view: data.View) -> tuple[Value
     waits = Cat(view.wait[bit] for bit in range(8) if bit not in set(map(int, kind.waits)))
     signals = Cat(view.signal[bit] for bit in range(8) if bit not in set(map(int, kind.signals)))
     return waits.any(), signals.any()
+
+
+def _wide(factor: Value) -> Value:
+    """Whether a STORE's factor has more bits than the adders' multipliers."""
+    above = factor[ADDITION_FACTOR_BITS - 1 :]
+    return above.any() & ~above.all()
 
 
 def _any(*conditions: Value) -> Value:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal, signed
+from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.hw.isa import ADDITION_FACTOR_BITS, PARAMETER_LAYOUT
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
+from wingrid.hw.store.addition import Addition
 from wingrid.hw.store.pooler import Pooler
 from wingrid.hw.store.requantiser import Requantiser, results_layout
 from wingrid.hw.store.table_lookup import TableLookup
@@ -23,11 +24,12 @@ class OutputPath(wiring.Component):
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
     positions, become tile x tile results in raster order. Then they are looked up in a table, in a configuration that
-    has some, and pooled, see ``TableLookup`` and ``Pooler``. One vector per cycle, gaps do no harm, and there is no
+    has some, another tensor is added to them, in one that adds, and they are pooled, see ``TableLookup``, ``Addition``
+    and ``Pooler``. One vector per cycle, gaps do no harm, and there is no
     back-pressure.
 
-    All inputs but ``sums`` and those that fill the tables must hold from the first vector of an instruction to its last
-    result.
+    All inputs but ``sums`` and those that fill tables and the addend buffer must hold from the first vector of an
+    instruction to its last result.
 
     Members
     -------
@@ -37,10 +39,20 @@ class OutputPath(wiring.Component):
     pool : In, 8
         Side of a pooling window; 0 and 1 stand for none.
     table : In, 16
+        As ``TableLookup`` has it.
+    addition : In, 8
+    factor : In, signed(ADDITION_FACTOR_BITS)
+    addend_factor : In, signed(ADDITION_FACTOR_BITS)
+    offset : In, signed(32)
+    addend_base : In, 16
+    rewind : In, 1
+        These six as ``Addition`` has them.
     table_write : In, 1
-    table_address : In, BUFFER_ADDRESS_BITS
-    table_data : In, 8 * bus_bytes
-        As ``TableLookup`` has them; nobody reads them in a configuration without tables.
+    addend_write : In, 1
+    write_address : In, BUFFER_ADDRESS_BITS
+    write_data : In, 8 * bus_bytes
+        As ``TableLookup`` and ``Addition`` have them. What belongs to either is read by nobody in a configuration
+        without.
     parameters : In, cols x ``PARAMETER_LAYOUT``
     zero_point : In, signed(8)
     minimum : In, signed(8)
@@ -58,9 +70,16 @@ class OutputPath(wiring.Component):
                 "tile": In(8),
                 "pool": In(8),
                 "table": In(16),
+                "addition": In(8),
+                "factor": In(signed(ADDITION_FACTOR_BITS)),
+                "addend_factor": In(signed(ADDITION_FACTOR_BITS)),
+                "offset": In(signed(32)),
+                "addend_base": In(16),
+                "rewind": In(1),
                 "table_write": In(1),
-                "table_address": In(BUFFER_ADDRESS_BITS),
-                "table_data": In(8 * config.bus_bytes),
+                "addend_write": In(1),
+                "write_address": In(BUFFER_ADDRESS_BITS),
+                "write_data": In(8 * config.bus_bytes),
                 "parameters": In(data.ArrayLayout(PARAMETER_LAYOUT, config.cols)),
                 "zero_point": In(signed(8)),
                 "minimum": In(signed(8)),
@@ -76,8 +95,13 @@ class OutputPath(wiring.Component):
         One of them is for the choice between the two.
         """
         transform = OutputTransform.latency_for(tile) + ExactDivision.latency if tile else 0
-        lookup = TableLookup.latency if config.tables else 0
-        return transform + 1 + Requantiser.latency + lookup + Pooler.latency
+        addition = Addition.latency if config.addends else 0
+        return transform + 1 + OutputPath._looked_up_latency(config) + addition + Pooler.latency
+
+    @staticmethod
+    def _looked_up_latency(config: AcceleratorConfig) -> int:
+        """Cycles from what is requantised to what a table has for it."""
+        return Requantiser.latency + (TableLookup.latency if config.tables else 0)
 
     @staticmethod
     def span_for(tile: int) -> int:
@@ -103,18 +127,36 @@ class OutputPath(wiring.Component):
             pooler.tile.eq(self.tile),
             self.results.eq(pooler.output),
         ]
+        results = requantiser.results
         if config.tables:
             m.submodules.lookup = lookup = TableLookup(config)
             m.d.comb += [
                 lookup.write_enable.eq(self.table_write),
-                lookup.write_address.eq(self.table_address),
-                lookup.write_data.eq(self.table_data),
+                lookup.write_address.eq(self.write_address),
+                lookup.write_data.eq(self.write_data),
                 lookup.table.eq(self.table),
-                lookup.input.eq(requantiser.results),
-                pooler.input.eq(lookup.output),
+                lookup.input.eq(results),
             ]
-        else:
-            m.d.comb += pooler.input.eq(requantiser.results)
+            results = lookup.output
+        if config.addends:
+            m.submodules.addition = addition = Addition(config)
+            coming = Signal(self._looked_up_latency(config) - Addition.lead)
+            m.d.sync += coming.eq(Cat(requantiser.sums.valid, coming))
+            m.d.comb += [
+                addition.write_enable.eq(self.addend_write),
+                addition.write_address.eq(self.write_address),
+                addition.write_data.eq(self.write_data),
+                addition.addition.eq(self.addition),
+                addition.factor.eq(self.factor),
+                addition.addend_factor.eq(self.addend_factor),
+                addition.offset.eq(self.offset),
+                addition.base.eq(self.addend_base),
+                addition.rewind.eq(self.rewind),
+                addition.coming.eq(coming[-1]),
+                addition.input.eq(results),
+            ]
+            results = addition.output
+        m.d.comb += pooler.input.eq(results)
         if config.tiles:
             transforms = [winograd(tile) for tile in config.tiles]
             bits = config.accumulator_bits

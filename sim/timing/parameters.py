@@ -44,6 +44,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "writes_in_flight": lambda config, _: config.writes_in_flight,
     "output_buffer": lambda config, _: config.output_buffer,
     "tables": lambda config, _: config.tables,
+    "addends": lambda config, _: config.addends,
     "memory_latency": lambda _, timing: timing.latency,
     "memory_write_latency": lambda _, timing: timing.write_latency,
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,

@@ -72,17 +72,28 @@ private:
         if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
-    // Rejects instructions with a zero count, or with a tile or table that this accelerator does not have.
+    // Rejects instructions with a zero count, or with a tile, table or addends that this accelerator does not have.
     bool legal(const Load& load) const {
-        const bool known = load.buffer < (m_parameters.tables ? BUFFERS : static_cast<uint32_t>(Buffer::TABLES));
-        return load.run_beats && load.runs && known && load.fence <= 1;
+        switch (static_cast<Buffer>(load.buffer)) {
+            case Buffer::INPUTS:
+            case Buffer::WEIGHTS:
+            case Buffer::PARAMETERS: break;
+            case Buffer::TABLES:
+                if (!m_parameters.tables) return false;
+                break;
+            case Buffer::ADDENDS:
+                if (!m_parameters.addends) return false;
+                break;
+            default: return false;
+        }
+        return load.run_beats && load.runs && load.fence <= 1;
     }
     bool legal(const Execute& execute) const {
         return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
     }
     bool legal(const Store& store) const {
         return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile)
-               && store.table <= m_parameters.tables;
+               && store.table <= m_parameters.tables && (!store.addition || store.addend_base < m_parameters.addends);
     }
     bool is_tile(uint32_t tile) const { return tile < TILE_ENTRIES && m_parameters.segment_tiles[tile]; }
 

@@ -266,6 +266,9 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
         ([Load(buffer=3)], "instruction 0 is illegal"),
         ([Load(runs=0)], "instruction 0 is illegal"),
         ([Store(table=1)], "instruction 0 is illegal"),
+        ([Load(buffer=4)], "instruction 0 is illegal"),
+        ([Load(buffer=5)], "instruction 0 is illegal"),
+        ([Store(addition=1)], "instruction 0 is illegal"),
         (
             [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
             "the program comes to a standstill: LOAD 1, EXECUTE 2 cannot start",
@@ -274,7 +277,7 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
 )
 def test_a_program_whose_time_cannot_be_told_is_refused(program: bytes | list[Instruction], message: str) -> None:
     with pytest.raises(ProgramError) as caught:
-        simulate(SQUARE, program)
+        simulate(dataclasses.replace(SQUARE, addends=0), program)
     assert str(caught.value) == message
 
 

@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.isa import Buffer, Execute, Instruction, Load, RoundsTo, Semaphore, Store, mask
 from wingrid.hw.winograd_matrices import winograd
 
 EXECUTE_BANK, STORE_BANK = 0, 1
@@ -47,7 +47,7 @@ def _load(random: np.random.Generator, config: AcceleratorConfig, room: int) -> 
     pitch = int(random.integers(0, 2 * run_beats + 1)) * config.bus_bytes
     source = int(random.integers(0, room - runs * (pitch + run_beats * config.bus_bytes)))
     return Load(
-        buffer=int(random.choice([buffer for buffer in Buffer if buffer is not Buffer.TABLES or config.tables])),
+        buffer=int(random.choice(_buffers(config))),
         source=source // config.bus_bytes * config.bus_bytes,
         run_beats=run_beats,
         runs=runs,
@@ -97,7 +97,15 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
         pool=pool,
         pool_stride=2 if pool else 0,
         table=int(random.integers(0, config.tables + 1)),
+        addition=int(random.integers(0, len(RoundsTo) + 1)) if config.addends else 0,
+        addend_base=int(random.integers(0, config.addends)) if config.addends else 0,
     )
+
+
+def _buffers(config: AcceleratorConfig) -> list[Buffer]:
+    """Those that the accelerator has."""
+    optional = {Buffer.TABLES: config.tables, Buffer.ADDENDS: config.addends}
+    return [buffer for buffer in Buffer if optional.get(buffer, 1)]
 
 
 def _size(random: np.random.Generator, most: int) -> int:

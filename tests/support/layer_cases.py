@@ -23,6 +23,7 @@ SQUARE = AcceleratorConfig(
     weight_buffer=120,
     accumulators=117,
     parameter_blocks=4,
+    addends=128,
     output_buffer=32,
     burst_beats=8,
 )
@@ -35,6 +36,7 @@ WIDE = AcceleratorConfig(
     accumulators=100,
     parameter_blocks=2,
     tables=2,
+    addends=128,
     output_buffer=32,
     burst_beats=8,
 )
@@ -47,6 +49,7 @@ TINY = AcceleratorConfig(
     accumulators=4,
     parameter_blocks=2,
     tables=2,
+    addends=16,
     output_buffer=16,
     burst_beats=8,
 )

@@ -17,7 +17,10 @@ from wingrid.hw.encoding import encode
 from wingrid.hw.isa import INSTRUCTIONS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Store
 from wingrid.hw.winograd_matrices import winograd
 
-CORNERS = (0, 1, 2, 3, 4, 8, 16, 23, 24, 25, 255, 256, 899, 900, 901, 4703, 4704, 1 << 15, (1 << 16) - 1, (1 << 32) - 1)
+CORNERS = (
+    *(0, 1, 2, 3, 4, 8, 16, 23, 24, 25, 127, 128, 255, 256, 899, 900, 901, 4703, 4704, 1 << 15, (1 << 16) - 1),
+    *((1 << 24) - 1, 1 << 24, (1 << 32) - 1 - (1 << 24), (1 << 32) - (1 << 24), (1 << 32) - 1),
+)
 
 
 def fault_of(config: AcceleratorConfig, word: Instruction) -> Fault:
@@ -39,6 +42,7 @@ def _load(config: AcceleratorConfig, i: Load) -> tuple[bool, bool]:
         Buffer.WEIGHTS.value: config.weight_buffer,
         Buffer.PARAMETERS.value: config.parameter_entries,
         Buffer.TABLES.value: config.table_entries,
+        Buffer.ADDENDS.value: config.addends,
     }
     return illegal, not illegal and i.destination >= depths[i.buffer]
 
@@ -57,7 +61,9 @@ def _store(config: AcceleratorConfig, i: Store) -> tuple[bool, bool]:
     illegal |= i.tile not in (0, *config.tiles)
     illegal |= bool(i.destination % config.bus_bytes or i.row_pitch % config.bus_bytes)
     illegal |= bool(i.pool and (i.first if i.tile == 0 else (i.pool, i.pool_stride) != (2, 2)))
+    illegal |= i.addition > 2 or not all(-(1 << 24) <= factor < 1 << 24 for factor in (i.factor, i.addend_factor))
     outside = i.parameter_block >= config.parameter_blocks or i.table > config.tables
+    outside |= i.addend_base >= config.addends if config.addends else i.addition > 0
     return illegal, outside or _sums_outside(config, i)
 
 
@@ -90,7 +96,7 @@ def spoilt(random: np.random.Generator, config: AcceleratorConfig, word: Instruc
 
 @pytest.mark.parametrize("tiles", [0, 2, 4])
 def test_a_verdict_comes_every_cycle_and_is_that_of_the_instruction_set(tiles: int) -> None:
-    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles)
+    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles, addends=64 * tiles)
     random = np.random.default_rng(tiles)
     words = [
         spoilt(random, config, word) for _ in range(150) for word in free_program(random, config, 20, room=1 << 20)

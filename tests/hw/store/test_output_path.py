@@ -14,8 +14,10 @@ from simulation import Pins, offer, seen, simulate
 from winograd_products import winograd_sums
 
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
+from wingrid.hw.isa import ADDITION_FRACTION_BITS, RoundsTo
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.winograd_matrices import winograd
+from wingrid.sim.golden.addition import added
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import encode_scale, requantise_integer
 from wingrid.sim.golden.winograd import transform_outputs
@@ -23,6 +25,9 @@ from wingrid.sim.golden.winograd import transform_outputs
 CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=4)
 TABLED = AcceleratorConfig(rows=2, cols=3, winograd=4, tables=2)
 TABLES = np.random.default_rng(3).integers(-128, 128, (TABLED.tables, TABLED.cols, TABLE_ENTRIES), np.int8)
+ADDING = AcceleratorConfig(rows=2, cols=3, winograd=4, addends=128)
+BOTH = AcceleratorConfig(rows=2, cols=3, winograd=4, tables=2, addends=128)
+ADDENDS = np.random.default_rng(4).integers(-128, 128, (ADDING.addends, ADDING.cols), np.int8)
 BITS = CONFIG.accumulator_bits
 
 
@@ -39,6 +44,12 @@ class Work:
     maximum: int = 127
     table: int = 0
     """What results are looked up in: of ``TABLES`` the one before, none for 0."""
+    addition: int = 0
+    """A ``RoundsTo`` for ``ADDENDS``, or none of them."""
+    addend_base: int = 0
+    factor: int = 0
+    addend_factor: int = 0
+    offset: int = 0
 
     @property
     def vectors(self) -> list[list[list[int]]]:
@@ -51,9 +62,12 @@ class Work:
         answers = transform_outputs(self.accumulators, self.tile, BITS) if self.tile else self.accumulators
         totals = wrapped(answers + self.bias[:, None, None], 32).transpose(1, 0, 2, 3).reshape(CONFIG.cols, -1)
         limits_ = {"zero_point": self.zero_point, "minimum": self.minimum, "maximum": self.maximum}
-        results = requantise_integer(totals, self.scales, **limits_)
+        results = requantise_integer(totals, self.scales, **limits_).astype(np.int8)
         if self.table:
-            results = looked_up(results.astype(np.int8), TABLES[self.table - 1])
+            results = looked_up(results, TABLES[self.table - 1])
+        if self.addition:
+            addends = ADDENDS[(self.addend_base + np.arange(results.shape[1])) % len(ADDENDS)].T
+            results = added(results, addends, self.factor, self.addend_factor, self.offset, RoundsTo(self.addition))
         return results.T.tolist()
 
 
@@ -77,15 +91,25 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
         cycle = 0
         if config.tables:
             ctx.set(dut.table_write, 1)
-            for place, beat in enumerate(TABLES.transpose(0, 2, 1).reshape(-1, config.cols).view(np.uint8)):
-                ctx.set(dut.table_address, place)
-                ctx.set(dut.table_data, int.from_bytes(beat.tobytes(), "little"))
-                await ctx.tick()
+            await fill(ctx, dut, TABLES.transpose(0, 2, 1).reshape(-1, config.cols))
             ctx.set(dut.table_write, 0)
+        if config.addends:
+            ctx.set(dut.addend_write, 1)
+            await fill(ctx, dut, ADDENDS)
+            ctx.set(dut.addend_write, 0)
         for item in work:
             pins.set(dut.tile, item.tile)
             if config.tables:
                 pins.set(dut.table, item.table)
+            if config.addends:
+                for name in ("addition", "addend_base", "factor", "addend_factor", "offset"):
+                    pins.set(getattr(dut, name), getattr(item, name))
+                # As reading the parameters gives it time for.
+                pins.set(dut.rewind, 1)
+                for _ in range(3):
+                    await ctx.tick()
+                    cycle += 1
+                pins.set(dut.rewind, 0)
             for name in ("zero_point", "minimum", "maximum"):
                 pins.set(getattr(dut, name), getattr(item, name))
             encoded = [encode_scale(scale) for scale in item.scales]
@@ -114,6 +138,14 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
             assert results == item.results
 
     simulate(dut, testbench)
+
+
+async def fill(ctx: SimulatorContext, dut: OutputPath, beats: npt.NDArray[np.int8]) -> None:
+    """One entry a cycle, from the first one on, of what ``dut`` is told to write."""
+    for place, beat in enumerate(beats):
+        ctx.set(dut.write_address, place)
+        ctx.set(dut.write_data, int.from_bytes(beat.tobytes(), "little"))
+        await ctx.tick()
 
 
 def random_work(random: np.random.Generator, tile: int, tiles: int) -> Work:
@@ -149,6 +181,19 @@ def test_results_are_looked_up_behind_the_clamp() -> None:
     for number, item in enumerate(work):
         item.table = number % (TABLED.tables + 1)
     check(work, gaps=random, config=TABLED)
+
+
+@pytest.mark.parametrize("config", [ADDING, BOTH], ids=["without tables", "behind tables"])
+def test_another_tensor_is_added_in_the_order_of_results(config: AcceleratorConfig) -> None:
+    random = np.random.default_rng(9)
+    work = [random_work(random, tile, 3) for tile in (0, 2, 4, 0, 4, 2, 0, 0)]
+    for number, item in enumerate(work):
+        item.minimum, item.maximum = -128, 127
+        item.table = number % (config.tables + 1)
+        item.addition, item.addend_base = number % 3, int(random.integers(ADDING.addends))
+        item.factor, item.addend_factor = (int(f) for f in random.integers(-1, 1 << ADDITION_FRACTION_BITS, 2))
+        item.offset = int(random.integers(-(1 << 26), 1 << 26))
+    check(work, gaps=random, config=config)
 
 
 @pytest.mark.parametrize("tile", [2, 4])

@@ -1,0 +1,130 @@
+"""Addition of another tensor in hardware against its integer twin, value by value and cycle by cycle."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from amaranth.sim import SimulatorContext
+from simulation import Pins, offer, pack, seen, simulate
+
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import ADDITION_FACTOR_BITS, ADDITION_FRACTION_BITS, RoundsTo
+from wingrid.hw.store.addition import Addition
+from wingrid.sim.golden.addition import added
+
+CONFIG = AcceleratorConfig(rows=2, cols=3, winograd=0, accumulators=16, addends=64)
+ONE = 1 << ADDITION_FRACTION_BITS
+LARGEST = (1 << ADDITION_FACTOR_BITS - 1) - 1
+PASSES = 0
+
+
+@dataclass
+class Work:
+    """What one STORE asks for: results [n, cols] and where their addends begin."""
+
+    results: npt.NDArray[np.int8]
+    base: int
+    addition: int
+    factor: int = 0
+    addend_factor: int = 0
+    offset: int = 0
+
+    def expected(self, addends: npt.NDArray[np.int8]) -> list[list[int]]:
+        """What leaves for it, from the buffer's contents [entries, cols]."""
+        if self.addition == PASSES:
+            return self.results.tolist()
+        entries = (self.base + np.arange(len(self.results))) % len(addends)
+        numbers = self.factor, self.addend_factor, self.offset
+        return added(self.results, addends[entries], *numbers, RoundsTo(self.addition)).tolist()
+
+
+def check(work: list[Work], addends: npt.NDArray[np.int8], gaps: np.random.Generator | None = None) -> None:
+    dut = Addition(CONFIG)
+
+    async def testbench(ctx: SimulatorContext) -> None:
+        pins = Pins(ctx)
+        for entry, beat in enumerate(addends):
+            pins.set(dut.write_enable, 1)
+            # Bits above the buffer's own address are others' business, and so are lanes that no column has.
+            pins.set(dut.write_address, entry | 5 << 16)
+            pins.set(dut.write_data, pack(beat, 8) | 0xA5 << 8 * CONFIG.cols)
+            await ctx.tick()
+        pins.set(dut.write_enable, 0)
+        for item in work:
+            for name in ("addition", "factor", "addend_factor", "offset", "base"):
+                pins.set(getattr(dut, name), getattr(item, name))
+            pins.set(dut.rewind, 1)
+            for _ in range(3):
+                await ctx.tick()
+            pins.set(dut.rewind, 0)
+            got: list[list[int] | None] = []
+            sent: list[list[int] | None] = []
+            todo = item.results.tolist()
+            coming = [0] * dut.lead
+            while len(sent) < dut.latency or any(sent[-dut.latency :]) or todo or any(coming):
+                starts = bool(todo) and (gaps is None or gaps.random() < 0.6)
+                coming.append(starts)
+                pins.set(dut.coming, starts)
+                arrives = coming.pop(0)
+                vector = item.results[sum(s is not None for s in sent)].tolist() if arrives else None
+                if starts:
+                    todo.pop(0)
+                offer(ctx, dut.input, vector, 8)
+                got.append(seen(ctx, dut.output, 8))
+                sent.append(vector)
+                await ctx.tick()
+            assert [vector for vector in got if vector is not None] == item.expected(addends)
+            came = [cycle for cycle, vector in enumerate(got) if vector is not None]
+            assert came == [cycle + dut.latency for cycle, vector in enumerate(sent) if vector is not None]
+
+    simulate(dut, testbench)
+
+
+def random_bytes(random: np.random.Generator, count: int) -> npt.NDArray[np.int8]:
+    return random.choice(
+        [np.int8(-128), np.int8(127), np.int8(0), np.int8(-1), *random.integers(-128, 128, 12).astype(np.int8)],
+        (count, CONFIG.cols),
+    )
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_equals_the_twin_through_changes_of_instruction(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    addends = random_bytes(random, CONFIG.addends)
+    work = []
+    for _ in range(12):
+        work.append(
+            Work(
+                random_bytes(random, int(random.integers(1, 40))),
+                int(random.integers(0, CONFIG.addends)),
+                int(random.integers(0, 3)),
+                *(int(value) for value in random.integers(-ONE, ONE, 2)),
+                int(random.integers(-(1 << 29), 1 << 29)),
+            )
+        )
+    check(work, addends, gaps=random if seed > 1 else None)
+
+
+@pytest.mark.parametrize("addition", [PASSES, *RoundsTo])
+def test_corners_of_every_number(addition: int) -> None:
+    random = np.random.default_rng(4)
+    addends = random_bytes(random, CONFIG.addends)
+    corners = (-LARGEST - 1, LARGEST, 0)
+    work = [
+        Work(random_bytes(random, 8), 60, addition, factor, other, offset)
+        for factor in corners
+        for other in corners
+        for offset in (-(1 << 31), (1 << 31) - 1, 0)
+    ]
+    check(work, addends)
+
+
+@pytest.mark.parametrize("addition", RoundsTo)
+def test_ties_go_where_the_instruction_says(addition: RoundsTo) -> None:
+    """Halves of every sum of two bytes, and what lies next to them."""
+    addends = np.arange(-96, 96).reshape(-1, 3)[: CONFIG.addends].astype(np.int8)
+    results = np.arange(-96, 96).reshape(-1, 3)[::-1][: CONFIG.addends].astype(np.int8)
+    check([Work(results, 7, addition, ONE // 2, ONE // 2, offset) for offset in (-1, 0, 1)], addends)
