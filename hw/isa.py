@@ -30,8 +30,8 @@ PARAMETER_BYTES = PARAMETER_LAYOUT.size // 8
 
 
 ADDITION_FACTOR_BITS = 25
-"""Signed width of the factors with which a STORE adds. With three bits less, few of ONNX Runtime's additions can be
-expressed, and with more no others."""
+"""Signed width of the factors with which a STORE adds. With three bits less a third of ONNX Runtime's additions could
+not be expressed, and with more no others can."""
 
 ADDITION_FRACTION_BITS = 22
 """Bits of a STORE's factors behind the binary point: they lie between -4 and 4."""
@@ -55,13 +55,6 @@ class Buffer(enum.IntEnum):
     PARAMETERS = 2
     TABLES = 3
     ADDENDS = 4
-
-
-class RoundsTo(enum.IntEnum):
-    """Which of two integers a tie goes to where a STORE adds another tensor to its results."""
-
-    EVEN = 1
-    ODD = 2
 
 
 class Semaphore(enum.IntEnum):
@@ -221,9 +214,9 @@ class Store(Instruction):
 
     With ``table`` t > 0, each requantised and clamped result is replaced by what table t - 1 has for it.
 
-    With ``addition`` > 0, a ``RoundsTo``, result i of those, in the order in which accumulators become results, is
-    replaced by ``factor`` times itself plus ``addend_factor`` times entry ``addend_base`` + i of the addend buffer
-    plus ``offset``, divided by 2**22, rounded, a tie to the even or the odd integer, and clamped to a byte.
+    With ``addition`` 1, result i of those, in the order in which accumulators become results, is replaced by
+    ``factor`` times itself plus ``addend_factor`` times entry ``addend_base`` + i of the addend buffer plus
+    ``offset``, divided by 2**22, rounded half to even, and clamped to a byte.
 
     Max pooling, after that, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
     are then pooled ones throughout: ``first``, ``width`` and ``lines`` count them. With ``tile`` 0, ``count``

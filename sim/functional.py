@@ -25,7 +25,6 @@ from wingrid.hw.isa import (
     Execute,
     Instruction,
     Load,
-    RoundsTo,
     Semaphore,
     Store,
 )
@@ -279,14 +278,14 @@ class FunctionalMachine:
         """The sums of [cols, results] and what the addend buffer has for them."""
         if store.addend_base >= self.config.addends:
             raise ProgramError(f"STORE begins at entry {store.addend_base} of {self.config.addends} addends")
-        if store.addition not in list(RoundsTo):
+        if store.addition > 1:
             raise ProgramError(f"STORE adds in a way {store.addition} that there is none of")
         widest = 1 << ADDITION_FACTOR_BITS - 1
         if not all(-widest <= factor < widest for factor in (store.factor, store.addend_factor)):
             raise ProgramError(f"STORE adds with a factor of more than {ADDITION_FACTOR_BITS} bits")
         entries = (store.addend_base + np.arange(pixels.shape[1])) % self.config.addends
         addends = self._buffers[Buffer.ADDENDS][entries, : self.config.cols].T
-        return added(pixels, addends, store.factor, store.addend_factor, store.offset, RoundsTo(store.addition))
+        return added(pixels, addends, store.factor, store.addend_factor, store.offset)
 
     def _noise(self, entries: int) -> npt.NDArray[np.int8]:
         return self._random.integers(-128, 128, (entries, self.config.bus_bytes), np.int8)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
@@ -25,6 +25,9 @@ from wingrid.sim.timing import build
 
 TABLES = 8
 """As many as a block RAM of 2 KiB holds, of the most usual kind."""
+
+ADDENDS = 1024
+"""Two groups of half as many pixels: with fewer accumulators than that none is cut for what is added."""
 
 
 def image_estimator(
@@ -53,18 +56,28 @@ def image_estimator(
     return estimate
 
 
-def with_tables(
-    network: str, config: AcceleratorConfig, shapes: Mapping[str, tuple[int, ...]], *, int8_kernels: bool = True
+def with_units(
+    network: str,
+    config: AcceleratorConfig,
+    free: Container[str],
+    shapes: Mapping[str, tuple[int, ...]],
+    *,
+    int8_kernels: bool = True,
 ) -> AcceleratorConfig:
-    """The configuration, with tables if the network's layers have something to look up in them.
+    """The configuration with tables if layers look something up, and addends if they add, where those are ``free``.
 
     Raises ``UserError`` for a network or model that cannot be.
     """
-    tabled = dataclasses.replace(config, tables=TABLES)
-    if not is_onnx(network):
+    sizes = {name: size for name, size in {"tables": TABLES, "addends": ADDENDS}.items() if name in free}
+    if not sizes or not is_onnx(network):
         return config
-    graph = imported_for_estimate(network, tabled, Sizes(shapes), int8_kernels=int8_kernels)
-    return tabled if any(layer.lookup for layer in graph.layers) else config
+    fitted = dataclasses.replace(config, **sizes)
+    layers = imported_for_estimate(network, fitted, Sizes(shapes), int8_kernels=int8_kernels).layers
+    used = {
+        "tables": any(layer.lookup for layer in layers),
+        "addends": any(layer.addition for layer in layers),
+    }
+    return dataclasses.replace(config, **{name: size for name, size in sizes.items() if used[name]})
 
 
 def _operands(step: AcceleratedStep) -> Operands:

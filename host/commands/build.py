@@ -65,7 +65,7 @@ def build(
     from wingrid.host.bitstreams.room import reserved
     from wingrid.host.builds.build import built, free_fields
     from wingrid.host.builds.contents import PAGE, RECEIPT
-    from wingrid.host.builds.estimating import image_estimator, with_tables
+    from wingrid.host.builds.estimating import image_estimator, with_units
     from wingrid.host.builds.order import Order
     from wingrid.host.builds.summary import build_table
     from wingrid.host.builds.users_files import network_of, target_of, users_files
@@ -94,8 +94,7 @@ def build(
         timing = MemoryTiming(latency or usual.latency, bytes_per_cycle or usual.bytes_per_cycle)
     # What a configuration file says is set, whether or not it is the default.
     free = frozenset() if config is not None else free_fields(set_ or ())
-    if "tables" in free:
-        fixed = with_tables(network, fixed, shapes, int8_kernels=int8_kernels)
+    fixed = with_units(network, fixed, free, shapes, int8_kernels=int8_kernels)
     kept = {}
     if bitstream:
         require_bus(fixed)

@@ -67,7 +67,7 @@ def _expressible(layer: Layer, config: AcceleratorConfig) -> bool:
 
 def require_way(layer: Layer, config: AcceleratorConfig) -> None:
     """Raise ``LayerError`` unless instructions express the layer: as it is, unfolded or cut into sections."""
-    require_tables(layer, config)
+    require_units(layer, config)
     refused: LayerError | None = None
     for shape in (layer.shape, *(unfolding.unfolded for unfolding in possible_unfoldings(layer, config))):
         try:
@@ -81,10 +81,18 @@ def require_way(layer: Layer, config: AcceleratorConfig) -> None:
     raise refused
 
 
-def require_tables(layer: Layer, config: AcceleratorConfig) -> None:
-    """Raise ``LayerError`` for a layer with a lookup on an accelerator without tables."""
+def require_units(layer: Layer, config: AcceleratorConfig) -> None:
+    """Raise ``LayerError`` for a layer with a lookup or an addition that this accelerator cannot do."""
     if layer.lookup and not config.tables:
         raise LayerError(f"layer {layer.name} looks its results up, and the accelerator has no tables: set tables=8")
+    if not layer.addition:
+        return
+    if not config.addends:
+        raise LayerError(f"layer {layer.name} adds a tensor, and the accelerator has no addends: set addends=1024")
+    if layer.pool and layer.pool.side != layer.pool.stride:
+        raise LayerError(f"layer {layer.name} adds a tensor and pools windows that overlap, which takes two layers")
+    if Cutting.of(layer.shape, layer.pool):
+        raise LayerError(f"layer {layer.name} adds a tensor, and its image is too large for one piece")
 
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:

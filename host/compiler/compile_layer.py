@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from wingrid.host.compiler.algorithms import possible_unfoldings, require_tables, usable_tiles
+from wingrid.host.compiler.addend_loader import within_addends
+from wingrid.host.compiler.algorithms import possible_unfoldings, require_units, usable_tiles
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place
@@ -109,11 +110,12 @@ def plan_layer(
     unfoldings: Mapping[Unfolding, tuple[int, ...]] | None = None,
 ) -> PlannedLayer:
     """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
-    require_tables(layer, config)
+    require_units(layer, config)
     way = _Way(None, None, layer.shape, tiles)
     with _uncollected():
         if plan is None:
-            plan, way = _cheapest(layer, config, [(None, tiles), *(unfoldings or {}).items()])
+            ways = [(None, tiles), *(unfoldings or {}).items()]
+            plan, way = _cheapest(layer, within_addends(config) if layer.addition else config, ways)
         memory = MemoryMap.of(layer, plan.blocking, config)
         require_short(layer, least_instructions(plan))
     return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)

@@ -19,12 +19,21 @@ def pack_activations(x: npt.NDArray[np.int8], config: AcceleratorConfig, fill: i
     A pixel of a channel block takes a beat of the bus, its first ``rows`` lanes are in use; lanes
     beyond the channels hold ``fill``.
     """
+    return _packed(x, config.rows, config, fill)
+
+
+def pack_addends(addend: npt.NDArray[np.int8], config: AcceleratorConfig) -> npt.NDArray[np.uint8]:
+    """The same of what is added to results, which lies in memory as results do: in blocks of the array's columns."""
+    return _packed(addend, config.cols, config, 0)
+
+
+def _packed(x: npt.NDArray[np.int8], block: int, config: AcceleratorConfig, fill: int) -> npt.NDArray[np.uint8]:
     images, channels, height, width = x.shape
-    blocks = math.ceil(channels / config.rows)
-    lanes = np.full((images, blocks * config.rows, height, width), fill, np.int8)
+    blocks = math.ceil(channels / block)
+    lanes = np.full((images, blocks * block, height, width), fill, np.int8)
     lanes[:, :channels] = x
     beats = np.full((images, blocks, height, width, config.bus_bytes), fill, np.int8)
-    beats[..., : config.rows] = lanes.reshape(images, blocks, config.rows, height, width).transpose(0, 1, 3, 4, 2)
+    beats[..., :block] = lanes.reshape(images, blocks, block, height, width).transpose(0, 1, 3, 4, 2)
     return beats.view(np.uint8).reshape(-1)
 
 

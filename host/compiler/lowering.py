@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 
+from wingrid.host.compiler.addend_loader import AddendLoader
 from wingrid.host.compiler.blocking import Box, balanced
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
 from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
@@ -30,6 +31,7 @@ class Lowering:
         self._parameters = parameter_loader(*context)
         tables = layer_tables(layer, plan.blocking)
         self._tables = table_loader(self.schedule, tables, plan.config, memory) if tables else None
+        self._addends = AddendLoader(*context) if layer.addition else None
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
         self._box = functools.cache(self._box_within)
@@ -175,6 +177,16 @@ class Lowering:
         if self._blocking.tile == 0 and not part.pooling and width == out_width:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel, first, width = pixel + first, 0, group.count
+        adding, addends_loaded = {}, NOBODY
+        if self._addends and (addition := self._layer.addition):
+            addend_base, addends_loaded = self._addends.load(group, part, block)
+            adding = {
+                "addition": 1,
+                "addend_base": addend_base,
+                "factor": addition.factor,
+                "addend_factor": addition.addend_factor,
+                "offset": addition.offset,
+            }
         store = Store(
             bank=self._bank,
             tile=self._blocking.tile,
@@ -190,9 +202,12 @@ class Lowering:
             destination=self._memory.outputs + pixel * bus,
             row_pitch=out_width * bus,
             table=table,
+            **adding,
             **part.pooling,
         )
-        index = self.schedule.add(store, parameters_loaded, table_loaded, after)
+        index = self.schedule.add(store, parameters_loaded, table_loaded, addends_loaded, after)
+        if self._addends:
+            self._addends.use(index)
         self._parameters.use(block, index)
         if self._tables:
             self._tables.use(table_block, index)

@@ -63,6 +63,8 @@ class Place:
     inputs: int
     outputs: int
     rest: int
+    addends: int = 0
+    """Of a layer that adds a tensor: where that lies."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class MemoryMap:
     parameters: int
     tables: int
     inputs: int
+    addends: int
     outputs: int
     program: int
     bus_bytes: int
@@ -94,6 +97,7 @@ class MemoryMap:
         ]
         if place is None:
             sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
+            sizes.append(activation_bytes(layer.addend_shape, config.cols, config) if layer.addition else 0)
             sizes.append(activation_bytes(blocking.output_shape, config.cols, config))
         addresses = [place.rest if place else 0]
         for size in sizes:
@@ -103,8 +107,8 @@ class MemoryMap:
                 f"the layer's tensors take {addresses[-1]} bytes, more than {OFFSET_BITS} address bits reach"
             )
         weights, parameters, tables, *activations, program = addresses
-        input_address, output_address = (place.inputs, place.outputs) if place else activations
-        return cls(weights, parameters, tables, input_address, output_address, program, bus)
+        inputs, addends, outputs = (place.inputs, place.addends, place.outputs) if place else activations
+        return cls(weights, parameters, tables, inputs, addends, outputs, program, bus)
 
     def size(self, instructions: int) -> int:
         """Bytes of memory from address 0 to the end of a program of that length."""

@@ -59,6 +59,7 @@ _LOADED = {
     Buffer.WEIGHTS: Semaphore.WEIGHTS_LOADED,
     Buffer.PARAMETERS: Semaphore.PARAMETERS_LOADED,
     Buffer.TABLES: Semaphore.PARAMETERS_LOADED,
+    Buffer.ADDENDS: Semaphore.PARAMETERS_LOADED,
 }
 
 _RELEASED = {

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.compiler.layout import (
     pack_activations,
+    pack_addends,
     pack_parameters,
     pack_tables,
     pack_weights,
@@ -64,14 +65,22 @@ class RtlRun:
 
 
 def fill_memory(
-    memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands, x: npt.NDArray[np.int8]
+    memory: npt.NDArray[np.uint8],
+    compiled: CompiledLayer,
+    operands: Operands,
+    x: npt.NDArray[np.int8],
+    addend: npt.NDArray[np.int8] | None = None,
 ) -> None:
     """Put program, weights, parameters and the input, int8 [images, C, H, W], where the program expects them.
 
-    Raises ``LayerError`` if sums could leave 32 bits.
+    So is ``addend``, int8 of ``layer.addend_shape``, of a layer that adds it. Raises ``LayerError`` if sums could leave
+    32 bits.
     """
     load_program(memory, compiled, operands)
     load_input(memory, compiled, x)
+    if addend is not None:
+        content = pack_addends(addend, compiled.config)
+        memory[compiled.memory.addends : compiled.memory.addends + len(content)] = content
 
 
 def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands) -> None:
@@ -167,13 +176,14 @@ def run_on_rtl(
     compiled: CompiledLayer,
     operands: Operands,
     x: npt.NDArray[np.int8],
+    addend: npt.NDArray[np.int8] | None = None,
     *,
     timing: MemoryTiming | None = None,
     waves: Path | None = None,
     seed: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> RtlRun:
-    """Run a layer on the Verilated accelerator, from int8 [images, C, H, W].
+    """Run a layer on the Verilated accelerator, from int8 [images, C, H, W], and what it adds if it does.
 
     ``progress`` hears of the cycles simulated so far.
     Raises ``MachineFault`` or the simulator's errors.
@@ -181,7 +191,7 @@ def run_on_rtl(
     with RtlSimulator(
         compiled.config, timing=timing, memory_bytes=compiled.memory_bytes, waves=waves, seed=seed
     ) as device:
-        fill_memory(device.memory, compiled, operands, x)
+        fill_memory(device.memory, compiled, operands, x, addend)
         return run_program(device, compiled, progress)
 
 

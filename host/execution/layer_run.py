@@ -63,6 +63,14 @@ class Job:
     """The golden output if it is known already."""
     compiled: CompiledLayer | None = None
     """The program if it is compiled already, for the configuration that the job will run on."""
+    addend: npt.NDArray[np.int8] | None = None
+    """What the layer adds to its results, int8 of ``layer.addend_shape``, if it does."""
+
+    def golden(self) -> npt.NDArray[np.int8]:
+        """The golden output."""
+        if self.expected is not None:
+            return self.expected
+        return golden(self.layer, self.operands, self.x, self.addend)
 
 
 class Stopped(Exception):
@@ -82,7 +90,7 @@ def run_layer(
         listener.simulated(layer.name, cycles)
 
     if setup.backend == "golden":
-        output = golden(layer, job.operands, job.x) if job.expected is None else job.expected
+        output = job.golden()
         listener.done(layer.name)
         return LayerResult(layer, output)
     if setup.backend == "timing":
@@ -90,7 +98,7 @@ def run_layer(
     compiled = compile_job(job, setup)
     listener.expect(expected_cycles(compiled))
     with waveforms(setup.waves) as waves:
-        run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
+        run = run_on_rtl(compiled, job.operands, job.x, job.addend, timing=setup.timing, waves=waves, progress=progress)
     if setup.trace is not None:
         write_trace(setup.trace, compiled, setup.timing, run.events)
     result = checked(job, compiled, run, setup.timing)
@@ -131,7 +139,7 @@ def expected_cycles(compiled: CompiledLayer) -> float:
 def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
     """The run compared with golden, and with the timing model under the same memory timing."""
     layer = job.layer
-    expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
+    expected = job.golden()
     mismatch = compare(layer.name, run.output, expected)
     program = compiled.program
     difference = timing_difference(compiled, program, timing, run.counters, run.events)

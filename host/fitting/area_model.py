@@ -27,6 +27,9 @@ from wingrid.hw.config import AcceleratorConfig
 MULTIPLIERS_PER_LANE = 3
 """DSP blocks of a requantiser lane; there is a lane for each column."""
 
+MULTIPLIERS_PER_ADDER = 4
+"""DSP blocks of what adds another tensor to a column's results, where something does."""
+
 
 @dataclass(frozen=True)
 class PredictedArea:
@@ -80,8 +83,9 @@ def predicted_area(config: AcceleratorConfig, family: str) -> PredictedArea:
 
 
 def multipliers(config: AcceleratorConfig) -> int:
-    """DSP blocks: of the mesh and of the requantiser."""
-    return config.multipliers + MULTIPLIERS_PER_LANE * config.cols
+    """DSP blocks: of the mesh, of the requantiser and of what adds to its results."""
+    per_column = MULTIPLIERS_PER_LANE + (MULTIPLIERS_PER_ADDER if config.addends else 0)
+    return config.multipliers + per_column * config.cols
 
 
 def worst_error(family: str) -> float:

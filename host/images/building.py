@@ -178,6 +178,7 @@ class _Places:
             self.parameters[layer],
             self.tables[layer],
             self.tensors[segmentation.taken[layer]],
+            self.tensors[added] if (added := segmentation.added[layer]) else 0,
             self.tensors[segmentation.left[layer]] + segmentation.offsets[layer],
         )
 
@@ -292,6 +293,7 @@ def _manifest(
             {
                 "name": layer.layer.name,
                 "input": segmentation.taken[number].name,
+                "addend": added.name if (added := segmentation.added[number]) else None,
                 "output": segmentation.left[number].name,
                 "weights": places.weights[number],
                 "parameters": places.parameters[number],

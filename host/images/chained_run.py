@@ -56,9 +56,9 @@ def run_chained(
     starts, peak = placed([Need(tensor.layout.bytes, tensor.first, tensor.last) for tensor in tensors])
     at = {id(tensor): start for tensor, start in zip(tensors, starts, strict=True)}
     compiled = [
-        layer.placed(Place(at[id(taken)], at[id(left)] + offset, peak)).compiled()
-        for layer, taken, left, offset in zip(
-            planned, segmentation.taken, segmentation.left, segmentation.offsets, strict=True
+        layer.placed(Place(at[id(taken)], at[id(left)] + offset, peak, at[id(added)] if added else 0)).compiled()
+        for layer, taken, added, left, offset in zip(
+            planned, segmentation.taken, segmentation.added, segmentation.left, segmentation.offsets, strict=True
         )
     ]
     hears.expect(sum(map(expected_cycles, compiled)))

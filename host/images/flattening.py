@@ -40,6 +40,7 @@ def _only_flattens(node: HostStep, maker: AcceleratedStep, takers: list) -> bool
             isinstance(taker, AcceleratedStep)
             and taker.arrangement == ROWS
             and taker.repeats is None
+            and taker.addend is None
             and len(taker.source_type.shape) == 2
             and taker.source_type.shape[0] == 1
             for taker in takers

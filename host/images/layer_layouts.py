@@ -8,6 +8,7 @@ from typing import Any
 from wingrid.host.compiler.compile_layer import PlannedLayer
 from wingrid.host.images.tensor_layout import TensorLayout, dense, host_view
 from wingrid.host.onnx_models.graph import ROWS, AcceleratedStep
+from wingrid.host.onnx_models.shapes import TensorType
 
 
 def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
@@ -61,6 +62,26 @@ def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
         **_pair("sections", cutting.sections if cutting else (1, 1)),
         **_pair("section", cutting.outputs if cutting else (0, 0)),
         tall=int(_is_tall(step, step.target_type.shape, images)),
+        fill=0,
+    )
+
+
+def addend_layout(step: AcceleratedStep, planned: PlannedLayer, addend: TensorType) -> TensorLayout:
+    """What the host has to write, or a layer before to leave, for the layer to add it."""
+    images, channels, *size = planned.layer.addend_shape
+    return TensorLayout(
+        **_host(step, addend.shape, images, (size[0], size[1])),
+        **_memory(planned.layer.addend_shape, planned.config.cols, planned.config.bus_bytes),
+        layer_channels=channels,
+        groups=1,
+        **_pair("taps", (1, 1)),
+        **_pair("stride", (1, 1)),
+        **_pair("dilation", (1, 1)),
+        top=0,
+        left=0,
+        **_pair("sections", (1, 1)),
+        **_pair("section", (0, 0)),
+        tall=int(_is_tall(step, addend.shape, images)),
         fill=0,
     )
 

@@ -19,12 +19,14 @@ class Addresses:
     parameters: int
     tables: int
     inputs: int
+    addends: int
+    """0 for a layer that adds nothing."""
     outputs: int
 
 
 def unplaced(bus_bytes: int) -> MemoryMap:
     """A memory in which all regions begin at 0: a program for it counts from the start of each."""
-    return MemoryMap(0, 0, 0, 0, 0, 0, bus_bytes)
+    return MemoryMap(0, 0, 0, 0, 0, 0, 0, bus_bytes)
 
 
 def linked(program: bytes, addresses: Addresses, *, fence: bool) -> bytes:
@@ -40,6 +42,7 @@ def linked(program: bytes, addresses: Addresses, *, fence: bool) -> bytes:
         (Buffer.PARAMETERS, addresses.parameters),
         (Buffer.TABLES, addresses.tables),
         (Buffer.INPUTS, addresses.inputs),
+        (Buffer.ADDENDS, addresses.addends),
     ):
         words["source"][loads & (words["buffer"] == buffer)] += np.uint32(start)
     stores = words.view(record(Store))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from wingrid.host.compiler.compile_layer import PlannedLayer
-from wingrid.host.images.layer_layouts import input_layout, output_layout, output_offset
+from wingrid.host.images.layer_layouts import addend_layout, input_layout, output_layout, output_offset
 from wingrid.host.images.tensor_layout import TensorLayout
 from wingrid.host.images.work import HostWork, Work
 from wingrid.host.onnx_models.graph import AcceleratedStep
@@ -48,6 +49,8 @@ class Segmentation:
     tensors: list[MemoryTensor]
     taken: list[MemoryTensor]
     """Each layer's input."""
+    added: list[MemoryTensor | None]
+    """What each layer adds, if it does."""
     left: list[MemoryTensor]
     """Each layer's output, or the tensor that this is a part of."""
     offsets: list[int]
@@ -63,10 +66,20 @@ def segmented(work: Work, planned: Sequence[PlannedLayer]) -> Segmentation:
     return _Segmenter(work, planned).result
 
 
+class _Value(NamedTuple):
+    """A tensor of the network as a layer wants it."""
+
+    name: str
+    type: TensorType
+    scale: float
+    zero_point: int
+    layout: TensorLayout
+
+
 class _Segmenter:
     def __init__(self, work: Work, planned: Sequence[PlannedLayer]) -> None:
         self._planned = planned
-        self.result = Segmentation([], [], [], [], [])
+        self.result = Segmentation([], [], [], [], [], [])
         self._made: dict[str, tuple[MemoryTensor, Entry]] = {}
         self._written: list[MemoryTensor] = []
         self._entry: Entry | None = None
@@ -82,17 +95,24 @@ class _Segmenter:
     def _layer(self, step: AcceleratedStep) -> None:
         position = len(self.result.taken)
         planned = self._planned[position]
-        wanted = input_layout(step, planned)
-        made = self._made.get(step.source)
-        if made and made[0].layout != wanted and made[1] is self._entry:
+        values = [
+            _Value(
+                step.source, step.source_type, step.source_scale, step.layer.x_zero_point, input_layout(step, planned)
+            )
+        ]
+        if added := step.addend:
+            layout = addend_layout(step, planned, added.type)
+            values.append(_Value(added.name, added.type, added.scale, added.zero_point, layout))
+        if any(self._has_to_be_laid_out_anew(value) for value in values):
             self._entry = None
         if self._entry is None:
             self._entry = Entry()
             self.result.steps.append(self._entry)
         entry = self._entry
         entry.layers.append(position)
-        taken = made[0] if made and made[0].layout == wanted else self._host_written(step, wanted, entry)
-        taken.last = max(taken.last, position)
+        taken = [self._taken(value, step, entry) for value in values]
+        for tensor in taken:
+            tensor.last = max(tensor.last, position)
         begun = self._made.get(step.target)
         if begun:
             # Another layer has left its part.
@@ -110,29 +130,38 @@ class _Segmenter:
                 position,
             )
             self.result.tensors.append(left)
-        self.result.taken.append(taken)
+        self.result.taken.append(taken[0])
+        self.result.added.append(taken[1] if added else None)
         self.result.left.append(left)
         self.result.offsets.append(output_offset(step, planned))
         self._made[step.target] = left, entry
 
-    def _host_written(self, step: AcceleratedStep, wanted: TensorLayout, entry: Entry) -> MemoryTensor:
+    def _has_to_be_laid_out_anew(self, value: _Value) -> bool:
+        """Whether a layer of this entry has left it, and not as it is wanted."""
+        made = self._made.get(value.name)
+        return made is not None and made[0].layout != value.layout and made[1] is self._entry
+
+    def _taken(self, value: _Value, step: AcceleratedStep, entry: Entry) -> MemoryTensor:
+        """What a layer has left, or what the host writes."""
+        made = self._made.get(value.name)
+        return made[0] if made and made[0].layout == value.layout else self._host_written(value, step, entry)
+
+    def _host_written(self, value: _Value, step: AcceleratedStep, entry: Entry) -> MemoryTensor:
         """A tensor that the host writes before the entry; the one that an earlier layer took, where it is the same."""
         for tensor in self._written:
-            if tensor.value == step.source and tensor.layout == wanted:
+            if tensor.value == value.name and tensor.layout == value.layout:
                 return tensor
-        self._read([step.source])
-        name = (
-            step.source
-            if all(tensor.name != step.source for tensor in self.result.tensors)
-            else (f"{step.source} for {step.name}")
-        )
+        self._read([value.name])
+        names = {tensor.name for tensor in self.result.tensors}
+        name = value.name if value.name not in names else f"{value.name} for {step.name}"
+        name = name if name not in names else f"{value.name} to add in {step.name}"
         tensor = MemoryTensor(
             name,
-            step.source,
-            step.source_type,
-            wanted,
-            step.source_scale,
-            step.layer.x_zero_point,
+            value.name,
+            value.type,
+            value.layout,
+            value.scale,
+            value.zero_point,
             entry.layers[0],
             entry.layers[-1],
         )

@@ -105,8 +105,8 @@ def worked(name: str, graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -
     try:
         step, taken = next(steps)
         while True:
-            expected = golden(step.layer, step.operands, taken)
-            jobs.append(Job(step.layer, step.operands, taken, expected))
+            expected = golden(step.layer, step.operands, *taken)
+            jobs.append(Job(step.layer, step.operands, taken.x, expected, addend=taken.addend))
             step, taken = steps.send(expected)
     except StopIteration:
         pass

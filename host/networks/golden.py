@@ -6,17 +6,23 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.networks.layer import Layer, Operands
+from wingrid.sim.golden.addition import added
 from wingrid.sim.golden.convolution import convolve
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.pooling import max_pool
 from wingrid.sim.golden.requantise import requantise
 
 
-def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-    """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
+def golden(
+    layer: Layer, operands: Operands, x: npt.NDArray[np.int8], addend: npt.NDArray[np.int8] | None = None
+) -> npt.NDArray[np.int8]:
+    """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W].
+
+    ``addend``, int8 of ``layer.addend_shape``, is what a layer with an addition adds.
+    """
     shape = layer.shape
     results = []
-    for image in x:
+    for position, image in enumerate(x):
         sums = convolve(
             image,
             operands.weights,
@@ -36,6 +42,9 @@ def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDA
         if layer.lookup:
             assert operands.table is not None, "a layer with a lookup has a table"
             y = looked_up(y, operands.table)
+        if addition := layer.addition:
+            assert addend is not None, "a layer with an addition has something to add"
+            y = added(y, addend[position], addition.factor, addition.addend_factor, addition.offset)
         if pool := layer.pool:
             y = max_pool(y, window=(pool.side, pool.side), stride=(pool.stride, pool.stride))
         results.append(y)

@@ -130,11 +130,24 @@ class Lookup(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Addition:
+    """Addition of another tensor, in integers, with factors in units of 2**-``ADDITION_FRACTION_BITS``.
+
+    See ``wingrid.sim.golden.addition``.
+    """
+
+    factor: int
+    addend_factor: int
+    offset: int
+
+
+@dataclass(frozen=True)
 class Layer:
     """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
 
     Where there is a ``lookup``, each requantised and clamped result is replaced by what a table has for it. Where there
-    is a ``pool``, max pooling follows.
+    is an ``addition``, another tensor of the results' shape is added to them, and where there is a ``pool``, max
+    pooling follows.
     """
 
     name: str
@@ -146,6 +159,7 @@ class Layer:
     minimum: int = -128
     maximum: int = 127
     lookup: Lookup | None = None
+    addition: Addition | None = None
     pool: Pool | None = None
     normalisation: ResponseNormalisation | None = None
     """What the host does with the output before the next layer takes it."""
@@ -163,6 +177,12 @@ class Layer:
     @property
     def output_bytes(self) -> int:
         return math.prod(self.output_shape)
+
+    @property
+    def addend_shape(self) -> tuple[int, int, int, int]:
+        """[images, kernels, height, width] of what is added, where something is."""
+        shape = self.shape
+        return shape.images, shape.kernels, shape.out_height, shape.out_width
 
     def handed_on(self, y: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
         """The accelerator's output as the next layer takes it."""

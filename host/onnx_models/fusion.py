@@ -22,6 +22,7 @@ from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.host.onnx_models.tensor_addition import TensorAddition
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.sim.golden.lookup import looked_up
 
@@ -38,7 +39,9 @@ class Left:
 
 
 DEPENDS_ON_PLACE = Left("ONNX Runtime's result for a byte depends on where in the tensor it stands")
+NO_ADDENDS = Left("this accelerator adds no tensors to results", "--set addends=1024")
 NO_TABLES = Left("this accelerator has no tables for functions of a byte", "--set tables=8")
+BEHIND_ADDITION = Left("it follows an addition, behind which the accelerator has neither clamp nor table")
 FALLS = Left("it follows max pooling and is not monotonic, so it cannot go before it")
 
 
@@ -96,9 +99,31 @@ class Fusion:
             name: dataclasses.replace(part, target_scale=scale, target_zero=zero_point) for name, part in parts.items()
         }
 
+    def added(
+        self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]
+    ) -> tuple[AcceleratedStep, AcceleratedStep | None] | None:
+        """A layer that does the addition, and the one that it takes the place of, if it does.
+
+        ``makers`` are the layers so far by what each leaves, the earliest first. ``None`` if no layer can.
+        """
+        if not self._config.addends:
+            self._leave([node], NO_ADDENDS)
+            return None
+        try:
+            found = TensorAddition.of(node, self._constants, self._types)
+            step, replaced = found.fused(makers, list(makers), self._consumers, self._model, self._config)
+        except NotAccelerable as refusal:
+            self._leave([node], Left(str(refusal)))
+            return None
+        return self.extended(step), replaced
+
     def _with_bytes(self, step: AcceleratedStep, table: npt.NDArray[np.int8]) -> AcceleratedStep:
         """The layer with each of its bytes replaced by what the table has. Raises ``NotAccelerable``."""
         before = _function_of(step)
+        if step.layer.addition:
+            if not np.array_equal(table, BYTES):
+                raise NotAccelerable(BEHIND_ADDITION.reason)
+            return step
         if step.layer.pool and (np.diff(table[np.unique(before).view(np.uint8)].astype(np.int16)) < 0).any():
             raise NotAccelerable(FALLS.reason)
         longer = _with_function(step, _composed(before, table))
@@ -138,8 +163,8 @@ class Fusion:
             return None
         channels = ChannelAxis(rank, step.channel_axis, step.layer.shape.kernels)
         part = byte_part(step.target, channels, self._consumers, self._constants, self._types)
-        if part is not None and not self._config.tables:
-            self._leave(part.nodes, NO_TABLES)
+        if part is not None and (step.layer.addition or not self._config.tables):
+            self._leave(part.nodes, BEHIND_ADDITION if step.layer.addition else NO_TABLES)
             part = part.of_operators(CLAMPING)
         if part is None:
             return None
@@ -173,9 +198,11 @@ class Fusion:
         """The layer with nodes that do what the table says, up to the tensor ``end``, or why not."""
         if table is None:
             return DEPENDS_ON_PLACE
+        if step.layer.addition and not (table == BYTES).all():
+            return BEHIND_ADDITION
         if step.layer.pool and (np.diff(table[..., reachable.view(np.uint8)].astype(np.int16)) < 0).any():
             return FALLS
-        longer = _with_function(step, _composed(before, table))
+        longer = step if step.layer.addition else _with_function(step, _composed(before, table))
         if longer.layer.lookup and not self._config.tables:
             return NO_TABLES
         try:
@@ -204,7 +231,9 @@ class Fusion:
 
 
 def _function_of(step: AcceleratedStep) -> npt.NDArray[np.int8]:
-    """What the layer makes of each requantised result: int8 [256], or [kernels, 256] by channel."""
+    """What the layer makes of each requantised result, or leaves of each sum: int8 [256], or [kernels, 256]."""
+    if step.layer.addition:
+        return BYTES
     layer, table = step.layer, step.operands.table
     clamped = np.clip(BYTES, layer.minimum, layer.maximum)
     return clamped if table is None else table[..., clamped.view(np.uint8)]

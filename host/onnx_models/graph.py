@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +32,26 @@ def as_type(values: npt.NDArray[np.int8], dtype: np.dtype) -> npt.NDArray:
 
 
 @dataclass(frozen=True)
+class Addend:
+    """A tensor of the model that a layer adds to its results, of their shape and arrangement."""
+
+    name: str
+    type: TensorType
+    scale: float
+    """The real number that a step of it stands for."""
+    zero_point: int
+    """As int8."""
+
+
+class Taken(NamedTuple):
+    """What a layer takes, int8: its input [images, C, H, W], and of one that adds the other tensor of its results'
+    shape."""
+
+    x: npt.NDArray[np.int8]
+    addend: npt.NDArray[np.int8] | None = None
+
+
+@dataclass(frozen=True)
 class AcceleratedStep:
     """A layer of the accelerator, with what ties it to tensors of the model."""
 
@@ -53,6 +74,8 @@ class AcceleratedStep:
     """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
     first_channel: int | None = None
     """Of a layer that leaves a part of ``target``'s channels, the first one of them; ``None`` if it leaves all."""
+    addend: Addend | None = None
+    """What the layer adds to its results, if it does."""
 
     @property
     def name(self) -> str:
@@ -76,15 +99,22 @@ class AcceleratedStep:
 
     def layer_input(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
         """The model's tensor as the layer takes it, int8 [images, C, H, W]."""
-        shape, x = self.layer.shape, signed(values)
-        if self.arrangement == IMAGES:
-            x = x.reshape(shape.images, x.shape[1], shape.height, shape.width)
-        else:
-            vectors = x.reshape(-1, x.shape[-1])
-            pixels = np.zeros((shape.height * shape.width, x.shape[-1]), np.int8)
-            pixels[: len(vectors)] = vectors
-            x = pixels.T.reshape(1, -1, shape.height, shape.width)
+        shape = self.layer.shape
+        x = self._arranged(signed(values), shape.height, shape.width)
         return np.ascontiguousarray(x if self.repeats is None else x[:, self.repeats])
+
+    def layer_addend(self, values: npt.NDArray) -> npt.NDArray[np.int8]:
+        """The model's tensor as the layer adds it, int8 of ``layer.addend_shape``."""
+        _, _, height, width = self.layer.addend_shape
+        return np.ascontiguousarray(self._arranged(signed(values), height, width))
+
+    def _arranged(self, x: npt.NDArray[np.int8], height: int, width: int) -> npt.NDArray[np.int8]:
+        if self.arrangement == IMAGES:
+            return x.reshape(self.layer.shape.images, x.shape[1], height, width)
+        vectors = x.reshape(-1, x.shape[-1])
+        pixels = np.zeros((height * width, x.shape[-1]), np.int8)
+        pixels[: len(vectors)] = vectors
+        return pixels.T.reshape(1, -1, height, width)
 
     @property
     def left_type(self) -> TensorType:
@@ -135,7 +165,9 @@ Step = AcceleratedStep | HostStep
 
 def inputs_of(step: Step) -> list[str]:
     """Names of the tensors that a step takes."""
-    return [step.source] if isinstance(step, AcceleratedStep) else list(taken_by(step.node))
+    if isinstance(step, AcceleratedStep):
+        return [step.source, step.addend.name] if step.addend else [step.source]
+    return list(taken_by(step.node))
 
 
 def outputs_of(step: Step) -> list[str]:

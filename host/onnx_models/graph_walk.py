@@ -11,13 +11,13 @@ import onnx
 
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
-from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
+from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, Taken, inputs_of, outputs_of
 from wingrid.host.onnx_models.nodes import alone_or_together
 from wingrid.host.onnx_models.session import Value, compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.tensors import is_floating
 
 Values = dict[str, Value]
-Walk = Generator[tuple[AcceleratedStep, npt.NDArray[np.int8]], npt.NDArray[np.int8], Values]
+Walk = Generator[tuple[AcceleratedStep, Taken], npt.NDArray[np.int8], Values]
 Segment = tuple[onnx.ModelProto, Values]
 """Nodes that the host does at once, as a model by themselves, and what that took."""
 
@@ -25,7 +25,7 @@ Segment = tuple[onnx.ModelProto, Values]
 def walk(
     graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], segments: list[Segment | AcceleratedStep] | None = None
 ) -> Walk:
-    """Yields each layer of the accelerator with its input, and wants its output sent; returns the model's outputs.
+    """Yields each layer of the accelerator with what it takes, and wants its output sent; returns the model's outputs.
 
     A tensor is kept until the last step that takes it. ``segments`` gets what was done, in order.
     """
@@ -37,8 +37,9 @@ def walk(
         if isinstance(first, AcceleratedStep):
             if segments is not None:
                 segments.append(first)
-            source = values[first.source] if first.source in values else graph.constants[first.source]
-            output = yield first, first.layer_input(source)
+            source, *others = (values[name] if name in values else graph.constants[name] for name in inputs_of(first))
+            addend = first.layer_addend(others[0]) if others else None
+            output = yield first, Taken(first.layer_input(source), addend)
             if first.first_channel is None:
                 values[first.target] = first.model_output(output)
             else:
@@ -75,10 +76,10 @@ def golden_jobs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray], selecte
     expected: npt.NDArray[np.int8] | None = None
     while left:
         step, taken = next(steps) if expected is None else steps.send(expected)
-        expected = golden(step.layer, step.operands, taken)
+        expected = golden(step.layer, step.operands, *taken)
         if step.name in left:
             left.remove(step.name)
-            yield Job(step.layer, step.operands, taken, expected)
+            yield Job(step.layer, step.operands, taken.x, expected, addend=taken.addend)
 
 
 def outputs_from(
@@ -102,9 +103,5 @@ def onnxruntime_outputs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray])
 def golden_outputs(graph: ImportedGraph, inputs: Mapping[str, npt.NDArray]) -> Values:
     """The model's outputs with the golden model in the accelerator's place."""
     selected = [step.name for step in graph.accelerated]
-    results = {job.layer.name: _known(job) for job in golden_jobs(graph, inputs, selected)}
+    results = {job.layer.name: job.golden() for job in golden_jobs(graph, inputs, selected)}
     return outputs_from(graph, inputs, results)
-
-
-def _known(job: Job) -> npt.NDArray[np.int8]:
-    return golden(job.layer, job.operands, job.x) if job.expected is None else job.expected

@@ -27,6 +27,7 @@ from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
+from wingrid.host.onnx_models.tensor_addition import OPERATOR
 from wingrid.host.onnx_models.tensors import constants_of, is_quantised_operator, require_scales
 from wingrid.hw.config import AcceleratorConfig
 
@@ -89,6 +90,12 @@ def _steps(
             at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
             for source, part in parts.items():
                 steps[at[source]] = makers[part.target] = part
+            continue
+        if node.op_type == OPERATOR and (found := fusion.added(node, makers)):
+            step, replaced = found
+            steps = [other for other in steps if other is not replaced] + [step]
+            covered.update(step.nodes)
+            makers[step.target] = step
             continue
         try:
             require_static(node, types)

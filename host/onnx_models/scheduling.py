@@ -37,6 +37,7 @@ def crossing_bytes(graph: ImportedGraph) -> int:
         if HostStep in takers[step.target]:
             moved += step.left_type.bytes
     fed = {step.source: step.source_type.bytes for step in graph.accelerated}
+    fed |= {step.addend.name: step.addend.type.bytes for step in graph.accelerated if step.addend}
     return moved + sum(size for name, size in fed.items() if not isinstance(made.get(name), AcceleratedStep))
 
 

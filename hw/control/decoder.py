@@ -20,7 +20,6 @@ from wingrid.hw.isa import (
     Fault,
     Instruction,
     Load,
-    RoundsTo,
     Store,
 )
 from wingrid.hw.shift_add import combination
@@ -145,7 +144,7 @@ class Decoder(wiring.Component):
         illegal = self._compared(
             m,
             (store.bank > 1) | (store.pool == 1),
-            (store.addition > max(RoundsTo)) | _wide(store.factor) | _wide(store.addend_factor),
+            (store.addition > 1) | _wide(store.factor) | _wide(store.addend_factor),
             store.count == 0,
             store.width == 0,
             store.first >= store.width,

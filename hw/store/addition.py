@@ -9,7 +9,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import ADDITION_FACTOR_BITS, ADDITION_FRACTION_BITS, RoundsTo
+from wingrid.hw.isa import ADDITION_FACTOR_BITS, ADDITION_FRACTION_BITS
 from wingrid.hw.load.deep_memory import DeepMemory
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.requantiser import results_layout
@@ -42,7 +42,7 @@ class Addition(wiring.Component):
     """Adds a byte from the addend buffer to each result, both with factors: a residual connection on the way out.
 
     What leaves is ``clamp(round((factor * result + addend_factor * addend + offset) / 2**ADDITION_FRACTION_BITS))``,
-    a tie going to the even integer or to the odd one. Results meet the buffer's entries in order, from ``base`` on;
+    half to even. Results meet the buffer's entries in order, from ``base`` on;
     addresses wrap at its depth. One vector of results per cycle, with the same latency whether it is added to or not.
 
     Members
@@ -52,8 +52,8 @@ class Addition(wiring.Component):
         Bits beyond the buffer's own address are ignored.
     write_data : In, 8 * bus_bytes
         A byte for each column, the lowest one for column 0.
-    addition : In, 8
-        A ``RoundsTo``, or 0: results pass as they are.
+    addition : In, 1
+        Else results pass as they are.
     factor : In, signed(ADDITION_FACTOR_BITS)
     addend_factor : In, signed(ADDITION_FACTOR_BITS)
     offset : In, signed(32)
@@ -80,7 +80,7 @@ class Addition(wiring.Component):
                 "write_enable": In(1),
                 "write_address": In(BUFFER_ADDRESS_BITS),
                 "write_data": In(8 * config.bus_bytes),
-                "addition": In(8),
+                "addition": In(1),
                 "factor": In(signed(ADDITION_FACTOR_BITS)),
                 "addend_factor": In(signed(ADDITION_FACTOR_BITS)),
                 "offset": In(signed(OFFSET_BITS)),
@@ -111,13 +111,10 @@ class Addition(wiring.Component):
         factor = Signal.like(self.factor)
         addend_factor = Signal.like(self.addend_factor)
         offset = Signal.like(self.offset)
-        odd = Signal()
-        adds = self.addition != 0
         m.d.sync += [
-            factor.eq(Mux(adds, self.factor, 1 << ADDITION_FRACTION_BITS)),
-            addend_factor.eq(Mux(adds, self.addend_factor, 0)),
-            offset.eq(Mux(adds, self.offset, 0)),
-            odd.eq(self.addition == RoundsTo.ODD.value),
+            factor.eq(Mux(self.addition, self.factor, 1 << ADDITION_FRACTION_BITS)),
+            addend_factor.eq(Mux(self.addition, self.addend_factor, 0)),
+            offset.eq(Mux(self.addition, self.offset, 0)),
         ]
         valid = Signal(self.latency)
         m.d.sync += valid.eq(Cat(self.input.valid, valid))
@@ -143,7 +140,7 @@ class Addition(wiring.Component):
             total = register("total", TOTAL_BITS, lower + (upper << LOW_BITS))
             half = ADDITION_FRACTION_BITS - 1
             kept = total[half + 1 :].as_signed()
-            up = total[half] & (total[:half].any() | (kept[0] ^ odd))
+            up = total[half] & (total[:half].any() | kept[0])
             rounded = register("rounded", len(kept) + 1, kept + up)
             clamped = register("clamped", 8, Mux(rounded < -128, -128, Mux(rounded > 127, 127, rounded)))
             m.d.comb += self.output.lanes[column].eq(clamped)

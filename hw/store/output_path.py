@@ -40,7 +40,7 @@ class OutputPath(wiring.Component):
         Side of a pooling window; 0 and 1 stand for none.
     table : In, 16
         As ``TableLookup`` has it.
-    addition : In, 8
+    addition : In, 1
     factor : In, signed(ADDITION_FACTOR_BITS)
     addend_factor : In, signed(ADDITION_FACTOR_BITS)
     offset : In, signed(32)
@@ -70,7 +70,7 @@ class OutputPath(wiring.Component):
                 "tile": In(8),
                 "pool": In(8),
                 "table": In(16),
-                "addition": In(8),
+                "addition": In(1),
                 "factor": In(signed(ADDITION_FACTOR_BITS)),
                 "addend_factor": In(signed(ADDITION_FACTOR_BITS)),
                 "offset": In(signed(32)),

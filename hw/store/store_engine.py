@@ -44,7 +44,7 @@ class StoreEngine(wiring.Component):
     zero_point : Out, signed(8)
     minimum : Out, signed(8)
     maximum : Out, signed(8)
-    addition : Out, 8
+    addition : Out, 1
     factor : Out, signed(ADDITION_FACTOR_BITS)
     addend_factor : Out, signed(ADDITION_FACTOR_BITS)
     offset : Out, signed(32)
@@ -95,7 +95,7 @@ class StoreEngine(wiring.Component):
                 "zero_point": Out(signed(8)),
                 "minimum": Out(signed(8)),
                 "maximum": Out(signed(8)),
-                "addition": Out(8),
+                "addition": Out(1),
                 "factor": Out(signed(ADDITION_FACTOR_BITS)),
                 "addend_factor": Out(signed(ADDITION_FACTOR_BITS)),
                 "offset": Out(signed(32)),
@@ -148,7 +148,7 @@ class StoreEngine(wiring.Component):
             self.zero_point.eq(current.zero_point),
             self.minimum.eq(current.minimum),
             self.maximum.eq(current.maximum),
-            self.addition.eq(current.addition),
+            self.addition.eq(current.addition[0]),
             self.factor.eq(current.factor),
             self.addend_factor.eq(current.addend_factor),
             self.offset.eq(current.offset),
@@ -246,7 +246,7 @@ class StoreEngine(wiring.Component):
             m.d.sync += placing.eq(0)
         m.d.comb += self.ended.eq(placing & self.placed)
         releases_late = Signal()
-        m.d.sync += releases_late.eq((current.table != 0) | (current.addition != 0))
+        m.d.sync += releases_late.eq((current.table != 0) | current.addition[0])
         late = Mux(releases_late, 1 << Semaphore.PARAMETERS_RELEASED, 0)
         m.d.comb += self.signal.eq(
             Mux(self.drained, current.signal & ~late, 0) | Mux(self.ended, current.signal & late, 0)

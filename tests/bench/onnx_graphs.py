@@ -3,8 +3,8 @@
     python -m tests.bench.onnx_graphs --graphs 180 --seed 1000
 
 Every layer's tensor and every output is compared, bit by bit, with the golden model in the accelerator's place. The
-random graphs come twice, the second time with functions of one byte behind their layers, on an accelerator with tables.
-Exit status 1 if one differs.
+random graphs come twice, the second time with functions of one byte behind their layers, on an accelerator with tables
+and addends. Exit status 1 if one differs.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
 
-from imported_graphs import CONFIG, WITH_TABLES, by_name, differences, imported, quantised_on
+from imported_graphs import CONFIG, WITH_UNITS, by_name, differences, imported, quantised_on
 from light_networks import NAMES, light_network
 from random_graphs import judged_case
 
@@ -65,16 +65,18 @@ def main() -> int:
     started, failed = time.monotonic(), 0
     layers: Counter[str] = Counter()
     tables: Counter[str] = Counter()
+    additions: Counter[str] = Counter()
     apart = np.zeros(2, np.int64)
     graphs: Counter[str] = Counter()
     plain, functions = (random_cases(options.graphs, options.seed, functions=kind) for kind in (False, True))
     for name, model, x, int8_kernels in chain(plain, functions):
         with_functions = "functions" in name
-        graph = imported(model, x, int8_kernels=int8_kernels, config=WITH_TABLES if with_functions else CONFIG)
+        graph = imported(model, x, int8_kernels=int8_kernels, config=WITH_UNITS if with_functions else CONFIG)
         kind = name.partition(" (")[0]
         graphs[kind] += 1
         layers[kind] += len(graph.accelerated)
         tables[kind] += sum(layer.lookup is not None for layer in graph.layers)
+        additions[kind] += sum(layer.addition is not None for layer in graph.layers)
         found = differences(graph, x)
         failed += bool(found)
         for line in found:
@@ -82,11 +84,14 @@ def main() -> int:
         if int8_kernels and not with_functions:
             apart += steps_apart(graph, x)
     for kind, count in sorted(graphs.items()):
-        print(f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator, {tables[kind]} with tables")
+        print(
+            f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator, {tables[kind]} with tables, "
+            f"{additions[kind]} add"
+        )
     print(f"int8 kernels against ONNX Runtime's default here: {apart[0]} of {apart[1]} outputs differ")
     if not options.no_topologies:
         for name, model, x, _ in published_cases():
-            graph = imported(model, x)
+            graph = imported(model, x, config=WITH_UNITS)
             found = differences(graph, x)
             failed += bool(found)
             print(

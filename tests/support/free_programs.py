@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import Buffer, Execute, Instruction, Load, RoundsTo, Semaphore, Store, mask
+from wingrid.hw.isa import Buffer, Execute, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.winograd_matrices import winograd
 
 EXECUTE_BANK, STORE_BANK = 0, 1
@@ -97,7 +97,7 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
         pool=pool,
         pool_stride=2 if pool else 0,
         table=int(random.integers(0, config.tables + 1)),
-        addition=int(random.integers(0, len(RoundsTo) + 1)) if config.addends else 0,
+        addition=int(random.integers(0, 2)) if config.addends else 0,
         addend_base=int(random.integers(0, config.addends)) if config.addends else 0,
     )
 

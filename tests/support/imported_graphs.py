@@ -21,7 +21,7 @@ from wingrid.host.onnx_models.sizes import ONLY
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig()
-WITH_TABLES = AcceleratorConfig(tables=8)
+WITH_UNITS = AcceleratorConfig(tables=8, addends=1024)
 
 Inputs = Mapping[str, np.ndarray]
 
@@ -73,7 +73,7 @@ def differences(graph: ImportedGraph, x: np.ndarray | Inputs) -> list[str]:
     try:
         step, taken = next(steps)
         while True:
-            y = results[step.name] = golden(step.layer, step.operands, taken)
+            y = results[step.name] = golden(step.layer, step.operands, *taken)
             wrong = step.model_output(y) != step.left_in(expected[step.target])
             if wrong.any():
                 found.append(f"layer {step.name}: {int(wrong.sum())} of {wrong.size} elements")

@@ -9,8 +9,9 @@ from random_convolutions import RandomConvolution
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.execution.driver import fill_memory, read_output
-from wingrid.host.networks.layer import Convolution, Layer, LayerError, Lookup, Operands, Pool
+from wingrid.host.networks.layer import Addition, Convolution, Layer, LayerError, Lookup, Operands, Pool
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import ADDITION_FRACTION_BITS
 from wingrid.sim.functional import FunctionalMachine
 
 # Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
@@ -122,6 +123,21 @@ def with_lookup(random: np.random.Generator, layer: Layer, config: AcceleratorCo
     return dataclasses.replace(layer, lookup=lookup) if config.tables else layer
 
 
+def with_addition(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> Layer:
+    """The layer, on an accelerator that adds half of the time with an addition, if it can have one."""
+    overlaps = layer.pool and layer.pool.side != layer.pool.stride
+    if not config.addends or overlaps or random.integers(2):
+        return layer
+    one = 1 << ADDITION_FRACTION_BITS
+    factors = (int(factor) for factor in random.integers(-one // 2, 2 * one, 2))
+    return dataclasses.replace(layer, addition=Addition(*factors, int(random.integers(-64 * one, 64 * one))))
+
+
+def random_addend(random: np.random.Generator, layer: Layer) -> np.ndarray | None:
+    """What the layer adds, if it does."""
+    return random.integers(-128, 128, layer.addend_shape, np.int8) if layer.addition else None
+
+
 def random_table(random: np.random.Generator, layer: Layer) -> np.ndarray | None:
     """What the layer looks its results up in, if it does."""
     if layer.lookup is None:
@@ -159,10 +175,10 @@ def judged_case(case: RandomConvolution) -> tuple[Layer, Operands, np.ndarray]:
 
 
 def run_functional(
-    compiled: CompiledLayer, operands: Operands, x: np.ndarray, seed: int = 1
+    compiled: CompiledLayer, operands: Operands, x: np.ndarray, seed: int = 1, addend: np.ndarray | None = None
 ) -> tuple[np.ndarray, dict[str, int]]:
     """Output and bytes per class of a compiled layer on the executable specification."""
     machine = FunctionalMachine(compiled.config, compiled.memory_bytes, seed)
-    fill_memory(machine.memory, compiled, operands, x)
+    fill_memory(machine.memory, compiled, operands, x, addend)
     machine.run(compiled.memory.program, compiled.length)
     return read_output(machine.memory, compiled), machine.traffic

@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from free_programs import free_program
-from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution, with_lookup
+from layer_cases import (
+    SQUARE,
+    TINY,
+    WIDE,
+    random_convolution,
+    random_layer,
+    random_winograd_convolution,
+    with_addition,
+    with_lookup,
+)
 
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
@@ -292,7 +301,7 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
                 layer = dataclasses.replace(layer, pool=pool)
             except LayerError:
                 continue
-        return with_lookup(random, layer, config)
+        return with_addition(random, with_lookup(random, layer, config), config)
 
 
 def _tiles(random: np.random.Generator, config: AcceleratorConfig) -> tuple[int, ...]:

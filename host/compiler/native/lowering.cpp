@@ -4,6 +4,7 @@
 #include <exception>
 #include <vector>
 
+#include "addends.hpp"
 #include "definitions.hpp"
 #include "description.hpp"
 #include "pixels.hpp"
@@ -22,7 +23,7 @@ public:
                        PARAMETER_BYTES, layer.bus_bytes},
           m_tables{m_schedule, Buffer::TABLES, layer.tables, layer.layer_tables, layer.table_capacity, TABLE_ENTRIES,
                    layer.bus_bytes},
-          m_pixels{layer, m_schedule} {}
+          m_addends{layer, m_schedule}, m_pixels{layer, m_schedule} {}
 
     std::vector<uint8_t> emit() {
         std::vector<const Pass*> order;
@@ -199,10 +200,21 @@ private:
         SET(store, pool, side);
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);
-        const int64_t after_all[] = {parameters.load, table.load, after};
+        Loaded addends{0, NOBODY};
+        if (m_layer.addition) {
+            // Squares of a row: tiles, or the pooling windows of a strip.
+            addends = m_addends.load(group, gathers ? width : group.width(), count, block);
+            SET(store, addition, m_layer.addition);
+            SET(store, addend_base, addends.place);
+            SET(store, factor, m_layer.factor);
+            SET(store, addend_factor, m_layer.addend_factor);
+            SET(store, offset, m_layer.offset);
+        }
+        const int64_t after_all[] = {parameters.load, table.load, addends.load, after};
         const int64_t index = m_schedule.add(store, after_all);
         m_parameters.use(block, index);
         if (m_layer.layer_tables) m_tables.use(table_block, index);
+        if (m_layer.addition) m_addends.use(index);
         return index;
     }
 
@@ -215,6 +227,7 @@ private:
     WeightLoader m_weights;
     BlockLoader m_parameters;
     BlockLoader m_tables;
+    AddendLoader m_addends;
     PixelLoader m_pixels;
     std::vector<bool> m_begun;
     std::vector<int64_t> m_after;

@@ -70,11 +70,12 @@ private:
     using Pairs = std::vector<std::pair<int64_t, int64_t>>;  // consumer, producer
 
     // A LOAD counts by its buffer.
-    enum Kind : uint8_t { LOAD_INPUTS, LOAD_WEIGHTS, LOAD_PARAMETERS, LOAD_TABLES, EXECUTE, STORE };
+    enum Kind : uint8_t { LOAD_INPUTS, LOAD_WEIGHTS, LOAD_PARAMETERS, LOAD_TABLES, LOAD_ADDENDS, EXECUTE, STORE };
 
     static_assert(static_cast<int>(Buffer::INPUTS) == LOAD_INPUTS && static_cast<int>(Buffer::WEIGHTS) == LOAD_WEIGHTS
                   && static_cast<int>(Buffer::PARAMETERS) == LOAD_PARAMETERS
-                  && static_cast<int>(Buffer::TABLES) == LOAD_TABLES);
+                  && static_cast<int>(Buffer::TABLES) == LOAD_TABLES
+                  && static_cast<int>(Buffer::ADDENDS) == LOAD_ADDENDS);
 
     static Kind kind(const Load& load) { return static_cast<Kind>(load.buffer); }
     static Kind kind(const Execute&) { return EXECUTE; }
@@ -85,7 +86,8 @@ private:
             case LOAD_INPUTS: return Semaphore::INPUTS_LOADED;
             case LOAD_WEIGHTS: return Semaphore::WEIGHTS_LOADED;
             case LOAD_PARAMETERS:
-            case LOAD_TABLES: return Semaphore::PARAMETERS_LOADED;
+            case LOAD_TABLES:
+            case LOAD_ADDENDS: return Semaphore::PARAMETERS_LOADED;
             case EXECUTE: return consumer == STORE ? Semaphore::SUMS_READY : Semaphore::OPERANDS_RELEASED;
             default: return consumer == EXECUTE ? Semaphore::BANK_RELEASED : Semaphore::PARAMETERS_RELEASED;
         }

@@ -1,4 +1,4 @@
-"""What a build learns of a network before it searches: whether its accelerator needs tables."""
+"""What a build learns of a network before it searches: whether its accelerator needs tables or addends."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import pytest
 from imported_graphs import quantised_on
 from onnx import TensorProto, helper, numpy_helper
 
-from wingrid.host.builds.estimating import TABLES, with_tables
+from wingrid.host.builds.estimating import ADDENDS, TABLES, with_units
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig(rows=4, cols=4)
+FREE = frozenset({"tables", "addends"})
 
 
 def saved(folder: Path, activation: str) -> str:
@@ -22,14 +23,16 @@ def saved(folder: Path, activation: str) -> str:
     random = np.random.default_rng(1)
     nodes = [
         helper.make_node("Conv", ["x", "w"], ["c"], name="conv"),
-        helper.make_node(activation, ["c"], ["y"], name="activation"),
+        helper.make_node("Conv", ["x", "v"], ["d"], name="beside"),
+        helper.make_node(activation, ["c", "d"] if activation == "Add" else ["c"], ["y"], name="activation"),
     ]
+    nodes = nodes if activation == "Add" else [nodes[0], nodes[2]]
     graph = helper.make_graph(
         nodes,
         "activated",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 5, 5])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
-        [numpy_helper.from_array(random.normal(0, 1, (4, 3, 1, 1)).astype(np.float32), "w")],
+        [numpy_helper.from_array(random.normal(0, 1, (4, 3, 1, 1)).astype(np.float32), name) for name in "wv"],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     quantised = quantised_on(model, random.normal(0, 1, (1, 3, 5, 5)).astype(np.float32))
@@ -37,11 +40,17 @@ def saved(folder: Path, activation: str) -> str:
     return str(folder / "model.onnx")
 
 
-@pytest.mark.parametrize(("activation", "tables"), [("HardSwish", TABLES), ("LeakyRelu", TABLES), ("Relu", 0)])
-def test_tables_are_for_networks_that_look_something_up(activation: str, tables: int, tmp_path: Path) -> None:
-    assert with_tables(saved(tmp_path, activation), CONFIG, {}) == dataclasses.replace(CONFIG, tables=tables)
+@pytest.mark.parametrize(
+    ("activation", "tables", "addends"),
+    [("HardSwish", TABLES, 0), ("LeakyRelu", TABLES, 0), ("Relu", 0, 0), ("Add", 0, ADDENDS)],
+)
+def test_units_are_for_networks_that_use_them(activation: str, tables: int, addends: int, tmp_path: Path) -> None:
+    network = saved(tmp_path, activation)
+    assert with_units(network, CONFIG, FREE, {}) == dataclasses.replace(CONFIG, tables=tables, addends=addends)
+    assert with_units(network, CONFIG, FREE - {"tables"}, {}).tables == 0
+    assert with_units(network, CONFIG, FREE - {"addends"}, {}).addends == 0
 
 
 @pytest.mark.parametrize("network", ["digits", "alexnet"])
 def test_others_do_without(network: str) -> None:
-    assert with_tables(network, CONFIG, {}) == CONFIG
+    assert with_units(network, CONFIG, FREE, {}) == CONFIG

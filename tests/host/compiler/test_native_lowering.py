@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, SQUARE, random_convolution, random_layer, random_winograd_convolution, with_lookup
+from layer_cases import (
+    CONFIGS,
+    SQUARE,
+    random_convolution,
+    random_layer,
+    random_winograd_convolution,
+    with_addition,
+    with_lookup,
+)
 
 from wingrid.host.compiler import compile_layer as compiling
 from wingrid.host.compiler.blocking import Blocking
@@ -70,6 +78,7 @@ def test_random_layers_become_the_same_program(config: AcceleratorConfig, seed: 
     layer = with_lookup(random, random_layer(random, shape), config)
     if seed % 3 == 0 and min(shape.out_height, shape.out_width) >= pool.side:
         layer = dataclasses.replace(layer, pool=pool)
+    layer = with_addition(random, layer, config)
     try:
         planned = plan_layer(layer, config, tiles=(tile,))
     except LayerError:

@@ -5,12 +5,23 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from layer_cases import RTL_CONFIGS, SQUARE, judged_case, random_case, random_layer, run_functional, with_lookup
+from layer_cases import (
+    RTL_CONFIGS,
+    SQUARE,
+    judged_case,
+    random_addend,
+    random_case,
+    random_layer,
+    run_functional,
+    with_addition,
+    with_lookup,
+)
 from random_convolutions import cases
 
 from wingrid.host.compiler.algorithms import usable_tiles
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.execution.driver import MachineFault, run_on_rtl
+from wingrid.host.execution.layer_run import timing_difference
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, Operands, fully_connected, matrix_product
 from wingrid.hw.encoding import encode_program
@@ -28,16 +39,18 @@ def test_random_layers_on_the_rtl_equal_golden(name: str) -> None:
     config = RTL_CONFIGS[name]
     for seed in range(60):
         random = np.random.default_rng([seed, 99])
-        layer = with_lookup(random, random_layer(random), config)
+        layer = with_addition(random, with_lookup(random, random_layer(random), config), config)
         operands, x = random_case(random, layer)
+        addend = random_addend(random, layer)
         timing = MemoryTiming(int(random.integers(1, 80)), int(random.integers(1, config.bus_bytes + 1)))
         compiled = compile_layer(layer, config)
-        run = run_on_rtl(compiled, operands, x, timing=timing, seed=seed + 1)
+        run = run_on_rtl(compiled, operands, x, addend, timing=timing, seed=seed + 1)
         measured = run.measurement
-        assert np.array_equal(run.output, golden(layer, operands, x)), (seed, layer)
+        assert np.array_equal(run.output, golden(layer, operands, x, addend)), (seed, layer)
+        assert timing_difference(compiled, compiled.program, timing, run.counters, run.events) is None, (seed, layer)
         assert measured.cycles == measured.busy + sum(measured.stalls.values()), seed
         if seed % 10 == 0:
-            _, traffic = run_functional(compiled, operands, x)
+            _, traffic = run_functional(compiled, operands, x, addend=addend)
             assert measured.bytes == traffic, seed
 
 

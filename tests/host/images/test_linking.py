@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, random_case, random_layer, with_lookup
+from layer_cases import CONFIGS, random_case, random_layer, with_addition, with_lookup
 
 from wingrid.host.compiler.compile_layer import plan_exactly
 from wingrid.host.compiler.memory_map import MemoryMap
@@ -21,13 +21,13 @@ def test_moving_is_compiling_for_another_place(name: str) -> None:
     config, moved = CONFIGS[name], 0
     for seed in range(20):
         random = np.random.default_rng([seed, 31])
-        layer = with_lookup(random, random_layer(random), config)
+        layer = with_addition(random, with_lookup(random, random_layer(random), config), config)
         operands, _ = random_case(random, layer)
         try:
             planned = plan_exactly(layer, lambda operands=operands: operands, config)
         except LayerError:
             continue
-        places = [4096 * int(page) for page in random.integers(1, 1000, 5)]
+        places = [4096 * int(page) for page in random.integers(1, 1000, 6)]
         there = MemoryMap(*places, 0, config.bus_bytes)
         free = dataclasses.replace(planned, memory=unplaced(config.bus_bytes)).compiled().program
         fixed = dataclasses.replace(planned, memory=there).compiled().program

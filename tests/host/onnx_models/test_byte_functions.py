@@ -21,7 +21,7 @@ from byte_activations import (
     with_constant,
     with_quantised_slope,
 )
-from imported_graphs import CONFIG, WITH_TABLES, differences, imported
+from imported_graphs import CONFIG, WITH_UNITS, differences, imported
 from random_graphs import judged_case
 
 from wingrid.host.execution.setup import Setup
@@ -52,7 +52,7 @@ def case(
     function: Function,
     operator: str = "Conv",
     dtypes: tuple[type[np.integer], ...] = (np.uint8,),
-    config: AcceleratorConfig = WITH_TABLES,
+    config: AcceleratorConfig = WITH_UNITS,
 ) -> ImportedGraph:
     """The layer with the function behind it as it is imported, after it was found to give ONNX Runtime's bits."""
     model, x = behind_a_layer(seed, function, operator, dtypes)
@@ -294,9 +294,9 @@ def test_a_tensor_that_is_an_output_of_the_model_ends_a_function(inner: str) -> 
         writer.quantised()
 
     model, x = behind_a_layer(62, function)
-    assert only_layer(imported(model, x, config=WITH_TABLES)).layer.lookup is Lookup.LAYER
+    assert only_layer(imported(model, x, config=WITH_UNITS)).layer.lookup is Lookup.LAYER
     model.graph.output.append(onnx.ValueInfoProto(name=kept[inner]))
-    graph = imported(model, x, config=WITH_TABLES)
+    graph = imported(model, x, config=WITH_UNITS)
     assert differences(graph, x) == []
     assert [layer.lookup for layer in graph.layers] == [Lookup.LAYER if inner == "bytes" else None]
     assert "Abs" in [step.operator for step in graph.host_steps]
@@ -351,7 +351,7 @@ def test_every_byte_is_asked_for_in_every_arrangement(monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("seed", range(24))
 def test_random_graphs_with_functions_give_onnxruntimes_bits(seed: int) -> None:
     model, x, name = judged_case(seed, functions=True)
-    graph = imported(model, x, int8_kernels="s8s8" in name, config=WITH_TABLES)
+    graph = imported(model, x, int8_kernels="s8s8" in name, config=WITH_UNITS)
     assert differences(graph, x) == [], f"seed {seed}: {name}"
     assert any(layer.lookup for layer in graph.layers) or seed in WITHOUT_TABLES
 
@@ -360,7 +360,7 @@ def test_a_run_on_golden_is_judged_equal(tmp_path: Path) -> None:
     model, x = behind_a_layer(81, hard_swish)
     path = tmp_path / "model.onnx"
     onnx.save(model, path)
-    setup = Setup("golden", WITH_TABLES, MemoryTiming.for_bus(WITH_TABLES.bus_bytes))
+    setup = Setup("golden", WITH_UNITS, MemoryTiming.for_bus(WITH_UNITS.bus_bytes))
     result = run_model(str(path), setup, sources={ONLY: x})
     result.require_checks()
     assert [layer.layer.lookup for layer in result.layers] == [Lookup.LAYER]

@@ -16,7 +16,7 @@ from cocotbext.axi import AxiBus, AxiLiteBus, AxiLiteMaster, AxiSlave
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode, encode_program
-from wingrid.hw.isa import Buffer, Execute, Fault, Instruction, Load, RoundsTo, Semaphore, Store, mask
+from wingrid.hw.isa import Buffer, Execute, Fault, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.registers import IDENTITY, VERSION, Control, Counter, Register, Status, counter_address
 
 CONFIG = AcceleratorConfig(**json.loads(os.environ["WINGRID_CONFIG"]))
@@ -233,7 +233,7 @@ async def addresses_out_of_a_buffer_stop_the_machine(dut: HierarchyObject) -> No
         Load(buffer=Buffer.TABLES.value, destination=CONFIG.table_entries),
         Load(buffer=Buffer.ADDENDS.value, destination=CONFIG.addends),
         Store(table=CONFIG.tables + 1),
-        Store(addition=RoundsTo.EVEN.value, addend_base=CONFIG.addends),
+        Store(addition=1, addend_base=CONFIG.addends),
         Execute(input_base=CONFIG.input_buffer),
         Execute(weight_base=CONFIG.weight_buffer),
         Execute(accumulator_base=CONFIG.accumulators - 3, count=4),

@@ -14,7 +14,7 @@ from simulation import Pins, offer, seen, simulate
 from winograd_products import winograd_sums
 
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
-from wingrid.hw.isa import ADDITION_FRACTION_BITS, RoundsTo
+from wingrid.hw.isa import ADDITION_FRACTION_BITS
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.winograd_matrices import winograd
 from wingrid.sim.golden.addition import added
@@ -45,7 +45,7 @@ class Work:
     table: int = 0
     """What results are looked up in: of ``TABLES`` the one before, none for 0."""
     addition: int = 0
-    """A ``RoundsTo`` for ``ADDENDS``, or none of them."""
+    """Whether ``ADDENDS`` are added."""
     addend_base: int = 0
     factor: int = 0
     addend_factor: int = 0
@@ -67,7 +67,7 @@ class Work:
             results = looked_up(results, TABLES[self.table - 1])
         if self.addition:
             addends = ADDENDS[(self.addend_base + np.arange(results.shape[1])) % len(ADDENDS)].T
-            results = added(results, addends, self.factor, self.addend_factor, self.offset, RoundsTo(self.addition))
+            results = added(results, addends, self.factor, self.addend_factor, self.offset)
         return results.T.tolist()
 
 
@@ -190,7 +190,7 @@ def test_another_tensor_is_added_in_the_order_of_results(config: AcceleratorConf
     for number, item in enumerate(work):
         item.minimum, item.maximum = -128, 127
         item.table = number % (config.tables + 1)
-        item.addition, item.addend_base = number % 3, int(random.integers(ADDING.addends))
+        item.addition, item.addend_base = number % 2, int(random.integers(ADDING.addends))
         item.factor, item.addend_factor = (int(f) for f in random.integers(-1, 1 << ADDITION_FRACTION_BITS, 2))
         item.offset = int(random.integers(-(1 << 26), 1 << 26))
     check(work, gaps=random, config=config)

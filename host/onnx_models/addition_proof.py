@@ -1,0 +1,166 @@
+"""Integers with which the accelerator adds two tensors as ONNX Runtime does, proven on every pair of bytes.
+
+ONNX Runtime adds in floating point. Factors and an offset are sought with which ``wingrid.sim.golden.addition`` gives
+its result for all 65,536 pairs, however they lie in a tensor. Where there are none, the node is the host's.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+import onnxruntime
+from onnx import helper
+
+from wingrid.host.networks.layer import Addition
+from wingrid.host.onnx_models.concatenation import BYTES
+from wingrid.host.onnx_models.graph import as_type, signed
+from wingrid.host.onnx_models.session import compute, model_of, open_session
+from wingrid.hw.isa import ADDITION_FACTOR_BITS, ADDITION_FRACTION_BITS
+from wingrid.sim.cache import cached, key
+from wingrid.sim.golden.addition import added
+
+Pairs = npt.NDArray[np.int64]
+"""A number for each pair of bytes [256, 256], from the lowest byte of each tensor on."""
+
+ORDERED = np.sort(BYTES)
+
+RUNS = (3, 67)
+"""Elements that ONNX Runtime is made to add at a time: fewer than any processor's instructions take, and as many as
+leave some over."""
+
+NEIGHBOURS = tuple(itertools.product(range(-2, 3), repeat=2))
+"""Steps of both factors to where a better pair is looked for."""
+
+STEPS = 16
+"""After so many the factors are further from what arithmetic says than rounding to 24 bits explains."""
+
+BEYOND = 1 << 62
+"""More than any sum."""
+
+
+@dataclass(frozen=True)
+class QuantisedSum:
+    """Scales and zero points, as int8, of two tensors and of their sum, in the model's type of bytes."""
+
+    scales: tuple[float, float, float]
+    zero_points: tuple[int, int, int]
+    dtype: np.dtype
+
+    def proven(self, node: onnx.NodeProto, like: onnx.ModelProto) -> Addition | None:
+        """The integers, from the cache if they were found before; ``None`` if there are none.
+
+        ``node`` is a QLinearAdd with these numbers, which runs under the operator versions of ``like``.
+        """
+        question = (onnxruntime.__version__, *map(float.hex, self.scales), *self.zero_points, self.dtype.name)
+
+        def ask(folder: Path) -> Path:
+            answers = self._asked(node, like)
+            found = None if answers is None else self._fitting(answers)
+            answer = folder / "addition"
+            answer.write_text(json.dumps([found.factor, found.addend_factor, found.offset] if found else None))
+            return answer
+
+        numbers = json.loads(cached(f"additions/{key(*map(str, question))}", ask).read_text())
+        return Addition(*numbers) if numbers else None
+
+    def _asked(self, node: onnx.NodeProto, like: onnx.ModelProto) -> npt.NDArray[np.int8] | None:
+        """What ONNX Runtime makes of each pair of bytes, int8 [256, 256]; ``None`` if it depends on where they lie."""
+        alone, constants = self._alone(node)
+        kind = helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(self.dtype), [None] * 3)
+        model = model_of([alone], {"a": kind, "b": kind}, constants, ["sum"], like)
+        session = open_session(model)
+        known: npt.NDArray[np.int16] = np.full((256, 256), BEYOND >> 48, np.int16)
+        for a, b in self._arrangements():
+            inputs = {name: as_type(values, self.dtype) for name, values in (("a", a), ("b", b))}
+            found = signed(compute(session, inputs)["sum"])
+            first, second = (np.broadcast_to(values, found.shape).astype(np.intp) + 128 for values in (a, b))
+            new = known.copy()
+            new[first, second] = found
+            told = (known == BEYOND >> 48) | (new == known)
+            if not told.all() or not (new[first, second] == found).all():
+                return None
+            known = new
+        assert (known != BEYOND >> 48).all(), "every pair was asked for"
+        return known.astype(np.int8)
+
+    def _arrangements(self) -> Iterator[tuple[npt.NDArray[np.int8], npt.NDArray[np.int8]]]:
+        """Pairs of tensors whose elements' pairs are all there are: two long ones, and ones that broadcast in runs."""
+        first, second = np.repeat(ORDERED, 256), np.tile(ORDERED, 256)
+        yield first.reshape(1, 1, -1), second.reshape(1, 1, -1)
+        for run in RUNS:
+            rows = np.resize(ORDERED, (-(-256 // run), run))
+            for turn in range(run):
+                yield rows[None], np.roll(rows, turn, axis=1)[:, None]
+
+    def _alone(self, node: onnx.NodeProto) -> tuple[onnx.NodeProto, dict[str, npt.NDArray]]:
+        alone = onnx.NodeProto()
+        alone.CopyFrom(node)
+        constants: dict[str, npt.NDArray] = {}
+        for number, (scale, zero_point) in enumerate(zip(self.scales, self.zero_points, strict=True)):
+            constants[f"scale {number}"] = np.array(scale, np.float32)
+            constants[f"zero point {number}"] = as_type(np.array(zero_point, np.int8), self.dtype)
+        names = list(constants)
+        del alone.input[:]
+        alone.input.extend(["a", *names[:2], "b", *names[2:]])
+        alone.output[0] = "sum"
+        return alone, constants
+
+    def _fitting(self, answers: npt.NDArray[np.int8]) -> Addition | None:
+        """Integers with these answers for all pairs.
+
+        How far apart the least and the largest offset are with which all answers come out is a concave function of the
+        factors, negative where there is none: so it is followed upwards, from where arithmetic says that it is high.
+        """
+        low, high = self._limits(answers)
+        one = 1 << ADDITION_FRACTION_BITS
+        widest = (1 << ADDITION_FACTOR_BITS - 1) - 1
+        factors = (round(self.scales[0] / self.scales[2] * one), round(self.scales[1] / self.scales[2] * one))
+        if max(factors) > widest:
+            return None
+        room = self._offsets(factors, low, high)
+        for _ in range(STEPS):
+            if room[0] <= room[1]:
+                break
+            steps = [(factors[0] + first, factors[1] + second) for first, second in NEIGHBOURS]
+            rooms = {step: self._offsets(step, low, high) for step in steps}
+            best = max(steps, key=lambda step: rooms[step][1] - rooms[step][0])
+            if rooms[best][1] - rooms[best][0] <= room[1] - room[0]:
+                return None
+            factors, room = best, rooms[best]
+        if room[0] > room[1] or max(factors) > widest:
+            return None
+        offset = min(max(self._zero_offset(factors), room[0]), room[1])
+        if not -(1 << 31) <= offset < 1 << 31:
+            return None
+        exact = np.array_equal(added(ORDERED[:, None], ORDERED, *factors, offset), answers)
+        return Addition(*factors, offset) if exact else None
+
+    @staticmethod
+    def _limits(answers: npt.NDArray[np.int8]) -> tuple[Pairs, Pairs]:
+        """The least and the largest total that becomes each answer."""
+        half = 1 << ADDITION_FRACTION_BITS - 1
+        wanted = answers.astype(np.int64)
+        # Ties are even answers'.
+        odd = wanted & 1
+        middle = wanted << ADDITION_FRACTION_BITS
+        low = np.where(wanted == -128, -BEYOND, middle - half + odd)
+        high = np.where(wanted == 127, BEYOND, middle + half - odd)
+        return low, high
+
+    @staticmethod
+    def _offsets(factors: tuple[int, int], low: Pairs, high: Pairs) -> tuple[int, int]:
+        """The least and the largest offset with which all totals are within their limits; crossed if there is none."""
+        products = factors[0] * ORDERED.astype(np.int64)[:, None] + factors[1] * ORDERED.astype(np.int64)
+        return int((low - products).max()), int((high - products).min())
+
+    def _zero_offset(self, factors: tuple[int, int]) -> int:
+        """The offset that zero points alone make."""
+        first, second, sum_ = self.zero_points
+        return (sum_ << ADDITION_FRACTION_BITS) - factors[0] * first - factors[1] * second

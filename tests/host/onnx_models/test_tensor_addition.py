@@ -1,0 +1,228 @@
+"""Residual additions: a layer adds another tensor on its way out, and every tensor is ONNX Runtime's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+import pytest
+from image_cases import ImageCase
+from imported_graphs import WITH_UNITS, differences, imported, quantised_on
+from layer_cases import SQUARE, WIDE
+from onnx import TensorProto, helper, numpy_helper
+from random_graphs import judged_case
+
+from wingrid.host.execution.setup import Setup
+from wingrid.host.images.chained_run import run_chained
+from wingrid.host.images.machines import RtlMachine, SpecifiedMachine
+from wingrid.host.images.running import run_image
+from wingrid.host.images.work import model_work
+from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.judge import difference
+from wingrid.host.onnx_models.model_run import run_graph
+from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import MemoryTiming
+
+WITHOUT = dataclasses.replace(SQUARE, addends=0)
+
+
+class Network:
+    """Nodes in floating point, to be quantised: every tensor has 8 channels of 9 x 7 pixels, unless it pools."""
+
+    def __init__(self, seed: int = 1, images: int = 1) -> None:
+        self._random = np.random.default_rng(seed)
+        self._nodes: list[onnx.NodeProto] = []
+        self._weights: dict[str, np.ndarray] = {}
+        self._shape = (images, 8, 9, 7)
+        self.x = self._random.normal(0, 1, self._shape).astype(np.float32)
+
+    def conv(self, source: str, target: str, side: int = 1, relu: bool = False) -> str:
+        name = f"{target}_weights"
+        self._weights[name] = self._random.normal(0, 0.4 / side, (8, 8, side, side))
+        made = f"{target}_before" if relu else target
+        self.node("Conv", [source, name], made, pads=[side // 2] * 4)
+        return self.node("Relu", [made], target) if relu else made
+
+    def node(self, operator: str, inputs: Sequence[str], target: str, **attributes: object) -> str:
+        self._nodes.append(helper.make_node(operator, inputs, [target], name=f"{target}_node", **attributes))
+        return target
+
+    def add(self, first: str, second: str, target: str) -> str:
+        return self.node("Add", [first, second], target)
+
+    def graph(self, outputs: Sequence[str], config: AcceleratorConfig = SQUARE) -> ImportedGraph:
+        """As the importer reads it once it is quantised."""
+        graph = helper.make_graph(
+            self._nodes,
+            "residual",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self._shape)],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
+            [numpy_helper.from_array(value.astype(np.float32), name) for name, value in self._weights.items()],
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        return imported(quantised_on(model, self.x), self.x, config=config)
+
+
+def added(graph: ImportedGraph) -> list[bool]:
+    """Of each layer, whether it adds."""
+    return [bool(layer.addition) for layer in graph.layers]
+
+
+def host(graph: ImportedGraph) -> list[str]:
+    return [step.operator for step in graph.host_steps if step.operator not in ("QuantizeLinear", "DequantizeLinear")]
+
+
+def block(seed: int = 1, images: int = 1, side: int = 3) -> Network:
+    """A layer, a residual block around two, and another one with a layer on its shortcut."""
+    network = Network(seed, images)
+    network.conv("x", "a", relu=True)
+    network.conv("a", "b", side, relu=True)
+    network.conv("b", "c", side)
+    network.node("Relu", [network.add("c", "a", "sum")], "d")
+    network.conv("d", "e", side)
+    network.conv("d", "f")
+    network.node("Relu", [network.add("f", "e", "total")], "g")
+    network.conv("g", "y")
+    return network
+
+
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("images", "side"), [(1, 3), (2, 1)])
+def test_residual_blocks_are_one_program(seed: int, images: int, side: int) -> None:
+    network = block(seed, images, side)
+    graph = network.graph(["y"])
+    assert host(graph) == []
+    assert sorted(added(graph)) == [False] * 4 + [True] * 2
+    assert differences(graph, network.x) == []
+    inputs = dict.fromkeys(graph.inputs, network.x)
+    case = ImageCase(model_work("block", graph, inputs), inputs, graph)
+    image = case.image()
+    assert len(image.contents.entries) == 1
+    assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
+    described = [layer["addend"] for layer in image.manifest["layers"]]
+    assert [name is not None for name in described] == added(graph)
+
+
+@pytest.mark.rtl
+@pytest.mark.parametrize("config", [SQUARE, WIDE], ids=["4x4", "2x3"])
+def test_they_run_from_images_and_in_one_memory_and_side_by_side(config: AcceleratorConfig) -> None:
+    network = block()
+    graph = network.graph(["y"], config)
+    inputs = dict.fromkeys(graph.inputs, network.x)
+    case = ImageCase(model_work("block", graph, inputs), inputs, graph)
+    image = case.image(config)
+    # Where rows and columns differ, the host lays out anew what a layer takes, but not what it adds.
+    assert len(image.contents.entries) == 1 if config is SQUARE else len(image.contents.entries) > 1
+    with RtlMachine(image) as machine:
+        assert case.wrong(run_image(image, machine, inputs)) is None
+    setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes), jobs=1)
+    whole = run_chained(graph, inputs, setup)
+    assert [text for layer in whole.layers for text in layer.failures()] == []
+    assert difference(graph, inputs, whole.outputs) is None
+    apart = run_graph(
+        graph, inputs, "block", dataclasses.replace(setup, jobs=2), [step.name for step in graph.accelerated]
+    )
+    assert list(apart.failures()) == []
+
+
+def test_whoever_has_others_to_serve_is_added_by_a_layer_of_its_own() -> None:
+    network = Network()
+    network.conv("x", "a", relu=True)
+    network.conv("a", "b")
+    network.conv("a", "c")
+    network.add("b", "c", "sum")
+    network.conv("sum", "y")
+    graph = network.graph(["y", "b", "c"])
+    assert host(graph) == []
+    assert [layer.operator for layer in graph.layers].count("add") == 1
+    assert differences(graph, network.x) == []
+
+
+def test_chains_of_additions_and_one_of_a_layers_own_input() -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.conv("a", "b")
+    network.conv("a", "c")
+    network.add(network.add("b", "a", "first"), "c", "second")
+    network.add("second", "first", "third")
+    network.conv("third", "y")
+    graph = network.graph(["y"])
+    assert host(graph) == []
+    assert sum(added(graph)) == 3
+    assert differences(graph, network.x) == []
+
+
+@pytest.mark.parametrize(
+    ("side", "stride", "operators"), [(2, 2, ["conv"] * 3), (3, 2, ["conv"] * 2 + ["maxpool", "conv"])]
+)
+def test_pooling_behind_an_addition(side: int, stride: int, operators: list[str]) -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.conv("a", "b", 3)
+    network.node("MaxPool", [network.add("b", "a", "sum")], "p", kernel_shape=[side] * 2, strides=[stride] * 2)
+    network.conv("p", "y")
+    graph = network.graph(["y"])
+    assert host(graph) == []
+    assert [layer.operator for layer in graph.layers] == operators
+    assert differences(graph, network.x) == []
+
+
+def test_what_the_host_makes_may_be_added_and_what_only_it_has_is_its_own() -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.node("Transpose", ["a"], "t", perm=[0, 1, 2, 3])
+    network.add("a", "t", "sum")
+    network.conv("x", "b")
+    network.add("b", "x", "with_input")
+    network.add(network.node("Neg", ["x"], "n"), "x", "on_host")
+    graph = network.graph(["sum", "with_input", "on_host"])
+    assert sum(added(graph)) >= 1
+    assert differences(graph, network.x) == []
+
+
+def test_without_addends_the_host_adds_and_says_what_would_help() -> None:
+    network = block()
+    graph = network.graph(["y"], WITHOUT)
+    found = {(step.operator, step.reason, step.remedy) for step in graph.host_steps if step.operator == "QLinearAdd"}
+    assert found == {("QLinearAdd", "this accelerator adds no tensors to results", "--set addends=1024")}
+    assert differences(graph, network.x) == []
+
+
+def test_functions_behind_an_addition_stay_the_hosts() -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.conv("a", "b")
+    network.node("Sigmoid", [network.add("b", "a", "sum")], "s")
+    network.conv("s", "y")
+    graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
+    (left,) = (step for step in graph.host_steps if "Sigmoid" in step.operator)
+    assert left.reason == "it follows an addition, behind which the accelerator has neither clamp nor table"
+    assert sum(added(graph)) == 1
+    assert differences(graph, network.x) == []
+
+
+@pytest.mark.slow
+def test_random_graphs_with_residual_blocks_give_onnxruntimes_bits() -> None:
+    """Quantised in all forms that ONNX Runtime's quantiser has."""
+    adding = 0
+    for seed in range(16):
+        model, x, name = judged_case(seed)
+        graph = imported(model, x[:1], int8_kernels="s8s8" in name, config=WITH_UNITS)
+        assert differences(graph, x[:1]) == [], f"seed {seed}, {name}"
+        assert not [step for step in graph.host_steps if step.operator == "QLinearAdd"], f"seed {seed}, {name}"
+        adding += any(added(graph))
+    assert adding > 3
+
+
+def test_tables_before_an_addition() -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.conv("a", "b")
+    network.add(network.node("Sigmoid", ["b"], "s"), "a", "sum")
+    network.conv("sum", "y")
+    graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
+    assert host(graph) == []
+    assert [(bool(layer.lookup), bool(layer.addition)) for layer in graph.layers].count((True, True)) == 1
+    assert differences(graph, network.x) == []
