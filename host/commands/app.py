@@ -12,6 +12,7 @@ import typer
 
 from wingrid.host.commands.build import build
 from wingrid.host.commands.check import check
+from wingrid.host.commands.compress import compress
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.fetch import fetch
 from wingrid.host.commands.filter import filter_picture
@@ -50,6 +51,7 @@ app.command()(synth)
 app.command()(build)
 app.command()(check)
 app.command()(quantize)
+app.command()(compress)
 app.command()(fetch)
 app.command()(networks)
 
