@@ -21,6 +21,7 @@ from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
 from wingrid.host.commands.run import run
+from wingrid.host.commands.show import show
 from wingrid.host.commands.soc import soc
 from wingrid.host.commands.synth import synth
 from wingrid.host.commands.verilog import verilog
@@ -44,6 +45,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(estimate)
 app.command("filter")(filter_picture)
+app.command()(show)
 app.command()(matmul)
 app.command()(verilog)
 app.command()(soc)
