@@ -53,6 +53,8 @@ class AcceleratedStep:
     """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
     first_channel: int | None = None
     """Of a layer that leaves a part of ``target``'s channels, the first one of them; ``None`` if it leaves all."""
+    model_macs: int | None = None
+    """Multiply-adds of the nodes that it stands for, where the layer does others for them."""
 
     @property
     def name(self) -> str:
@@ -61,6 +63,8 @@ class AcceleratedStep:
     @property
     def macs(self) -> int:
         """Multiply-adds of the model's layer: channels that the host repeats count once."""
+        if self.model_macs is not None:
+            return self.model_macs
         shape = self.layer.shape
         return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
 

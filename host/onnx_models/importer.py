@@ -86,15 +86,24 @@ def _steps(
         if node.name in covered:
             continue
         if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
-            at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
-            for source, part in parts.items():
-                steps[at[source]] = makers[part.target] = part
+            at = {step.name: position for position, step in enumerate(steps)}
+            for part in parts:
+                makers[part.target] = part
+                if part.name in at:
+                    steps[at[part.name]] = part
+                else:
+                    steps.append(part)
             continue
         try:
             require_static(node, types)
             step = read_layer(node, constants, types, optimised, makers)
             require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
+            if copying := fusion.by_itself(node, makers):
+                covered.update(copying.nodes)
+                steps.append(copying)
+                makers[copying.target] = copying
+                continue
             macs = multiply_adds(node, types)
             reason, remedy = reason_for(node, str(refusal), macs), remedy_for(node, constants, optimised.graph)
             if left := fusion.left.get(node.name):

@@ -4,8 +4,8 @@ Both are convolutions of each channel by itself. Max pooling is behind one that 
 windows, requantised by a scale with which every sum that a window can have gives ONNX Runtime's own result.
 
 ONNX Runtime adds bytes for QLinearGlobalAveragePool, so that its result is a function of the sum. For
-QLinearAveragePool it adds floating point numbers: there a node is only taken if no sum is so near to a tie that
-rounding could decide.
+QLinearAveragePool it adds floating point numbers: there a node is only taken if the scale has so few bits that these
+sums are exact, or no sum is so near to a tie that rounding could decide.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import onnx
 import onnxruntime
+from onnx import helper
 
 from wingrid.host.networks.layer import Convolution, Layer, Operands, Pool
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
+from wingrid.host.onnx_models.identity_layers import ones
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.host.onnx_models.short_scales import sums_are_exact
 from wingrid.hw.isa import LARGEST_KERNEL
 from wingrid.sim.cache import cached, key
 from wingrid.sim.golden.requantise import requantise
@@ -93,7 +97,7 @@ def max_pooling(node: onnx.NodeProto, types: Mapping[str, TensorType], maker: Ac
     if layer.output_shape != left.shape:
         raise NotAccelerable(f"max pooling from {list(taken.shape)} to {list(left.shape)} is not the accelerator's")
     scales = (maker.target_scale, maker.target_scale)
-    step = _step(node, layer, _ones(shape, np.float32(1)), (taken, left), scales)
+    step = _step(node, layer, ones(shape, np.float32(1)), (taken, left), scales)
     return dataclasses.replace(step, target_zero=maker.target_zero_point)
 
 
@@ -133,10 +137,16 @@ def average_pooling(
         channels, height, width, channels, (kernel[0], kernel[1]), (strides[0], strides[1]),
         (pads[0], pads[1], pads[2], pads[3]), groups=channels, images=images,
     )  # fmt: skip
-    zero_points = int(signed(x_zero.reshape(())[()])), int(signed(y_zero.reshape(())[()]))
-    scale = _scale(node, constants, model, kernel, (float(x_scale), float(y_scale)), zero_points, taken.dtype)
-    layer = Layer(node.name, "avgpool", shape, *zero_points)
-    return _step(node, layer, _ones(shape, scale), (taken, left), (float(x_scale), float(y_scale)))
+    x_point, y_point = int(signed(x_zero.reshape(())[()])), int(signed(y_zero.reshape(())[()]))
+    asked = _Question(
+        node, (kernel[0], kernel[1]), left.shape[2:], (float(x_scale), float(y_scale)), (x_point, y_point), taken.dtype
+    )
+    rounding = asked.answered(constants, model)
+    layer = Layer(node.name, "avgpool", shape, x_point, rounding.zero_point)
+    operands = dataclasses.replace(ones(shape, rounding.scale), bias=np.full(shape.kernels, rounding.bias, np.int32))
+    return dataclasses.replace(
+        _step(node, layer, operands, (taken, left), (float(x_scale), float(y_scale))), target_zero=y_point
+    )
 
 
 def _tensors(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> tuple[TensorType, TensorType]:
@@ -149,11 +159,6 @@ def _tensors(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> tuple[Ten
     return taken, left
 
 
-def _ones(shape: Convolution, scale: np.float32) -> Operands:
-    weights = np.ones((shape.kernels, 1, *shape.kernel), np.int8)
-    return Operands(weights, np.zeros(shape.kernels, np.int32), np.full(shape.kernels, scale, np.float32))
-
-
 def _step(
     node: onnx.NodeProto,
     layer: Layer,
@@ -161,117 +166,141 @@ def _step(
     tensors: tuple[TensorType, TensorType],
     scales: tuple[float, float],
 ) -> AcceleratedStep:
-    return AcceleratedStep(
-        layer, operands, IMAGES, node.input[0], node.output[0], *tensors, (node.name,), None, *scales
-    )
-
-
-def _scale(
-    node: onnx.NodeProto,
-    constants: Mapping[str, npt.NDArray],
-    model: onnx.ModelProto,
-    kernel: Sequence[int],
-    scales: tuple[float, float],
-    zero_points: tuple[int, int],
-    dtype: np.dtype,
-) -> np.float32:
-    """The scale with which every sum of a window becomes ONNX Runtime's average, from the cache if it was found before.
-
-    Raises ``NotAccelerable``.
-    """
-    pixels = math.prod(kernel)
-    if node.op_type == "QLinearAveragePool" and _near_a_tie(pixels, scales, zero_points):
-        raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
-    question = (onnxruntime.__version__, node.op_type, pixels, *map(float.hex, scales), *zero_points, dtype.name)
-
-    def ask(folder: Path) -> Path:
-        sums = _asked(pixels, scales, zero_points)
-        answers = _averages(node, constants, model, kernel, dtype, sums)
-        found = None if answers is None else _fitting(sums, answers, pixels, scales, zero_points)
-        answer = folder / "scale"
-        answer.write_text(float.hex(float(found)) if found is not None else "")
-        return answer
-
-    answer = cached(f"averages/{key(*map(str, question))}", ask).read_text()
-    if not answer:
-        raise NotAccelerable("no scale turns the sums of windows into ONNX Runtime's averages")
-    return np.float32(float.fromhex(answer))
-
-
-def _asked(pixels: int, scales: tuple[float, float], zero_points: tuple[int, int]) -> npt.NDArray[np.int64]:
-    """The sums, counted from the lowest bytes, about which ONNX Runtime is asked."""
-    every = np.arange(255 * pixels + 1)
-    if len(every) <= EVERY:
-        return every
-    results = _requantised(every, _middle(pixels, scales), pixels, zero_points).astype(np.int16)
-    changes = np.flatnonzero(np.diff(results))
-    near = changes[:, None] + np.arange(1 - MARGIN, 1 + MARGIN)
-    return np.unique(np.clip(np.append(near, [0, every[-1]]), 0, every[-1]))
-
-
-def _averages(
-    node: onnx.NodeProto,
-    constants: Mapping[str, npt.NDArray],
-    model: onnx.ModelProto,
-    kernel: Sequence[int],
-    dtype: np.dtype,
-    sums: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int8] | None:
-    """ONNX Runtime's average for these sums of a window; ``None`` if it depends on more than that."""
-    answers = np.zeros(len(sums), np.int8)
     source, target = node.input[0], node.output[0]
-    # Of any number of channels.
-    kind = type_of(source, np.zeros((1, 1, *kernel), dtype))
-    kind.tensor_type.shape.dim[1].dim_param = "windows"
-    session = open_session(model_of([_alone(node, kernel)], {source: kind}, constants, [target], model))
-    step = max(1, PIECE // math.prod(kernel))
-    for order in range(ARRANGEMENTS):
-        for start in range(0, len(sums), step):
-            piece = slice(start, start + step)
-            x = _windows(sums[piece], math.prod(kernel), dtype, order).reshape(1, -1, *kernel)
-            found = signed(compute(session, {source: x})[target]).reshape(-1)
-            if order and not np.array_equal(answers[piece], found):
-                return None
-            answers[piece] = found
-    return answers
+    return AcceleratedStep(layer, operands, IMAGES, source, target, *tensors, (node.name,), None, *scales, model_macs=0)
 
 
-def _fitting(
-    sums: npt.NDArray[np.int64],
-    answers: npt.NDArray[np.int8],
-    pixels: int,
-    scales: tuple[float, float],
-    zero_points: tuple[int, int],
-) -> np.float32 | None:
-    """A scale with which requantisation has these answers for these sums, if there is one."""
-    for candidate in _neighbours(_middle(pixels, scales)):
-        if np.array_equal(_requantised(sums, candidate, pixels, zero_points), answers):
-            return candidate
-    return None
+@dataclass(frozen=True)
+class _Rounding:
+    """How sums of a window become averages: (sum + bias) * scale, rounded half to even, and then the zero point."""
+
+    scale: np.float32
+    bias: int
+    zero_point: int
+
+    def of(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int8]:
+        """For sums of bytes less their zero point."""
+        return requantise((sums + self.bias)[None], np.full(1, self.scale, np.float32), zero_point=self.zero_point)[0]
 
 
-def _middle(pixels: int, scales: tuple[float, float]) -> np.float32:
-    """The scale that arithmetic suggests."""
-    return np.float32(np.float32(scales[0]) / (np.float32(scales[1]) * np.float32(pixels)))
+@dataclass(frozen=True)
+class _Question:
+    """What ONNX Runtime is asked about a node: the average of each sum of a window of this ``kernel``.
 
+    ``size`` is that of the images that the node leaves: a single pixel comes from another kernel than several do.
+    """
 
-def _requantised(
-    sums: npt.NDArray[np.int64], scale: np.float32, pixels: int, zero_points: tuple[int, int]
-) -> npt.NDArray[np.int8]:
-    """What the accelerator makes of sums, from which it takes the zero point as often as a window has pixels."""
-    centred = sums + pixels * (-128 - zero_points[0])
-    return requantise(centred[None], np.full(1, scale, np.float32), zero_point=zero_points[1])[0]
+    node: onnx.NodeProto
+    kernel: tuple[int, int]
+    size: Sequence[int]
+    scales: tuple[float, float]
+    zero_points: tuple[int, int]
+    dtype: np.dtype
+
+    @property
+    def pixels(self) -> int:
+        return math.prod(self.kernel)
+
+    def answered(self, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto) -> _Rounding:
+        """The rounding that gives ONNX Runtime's average of every sum, from the cache if it was found before.
+
+        Raises ``NotAccelerable``.
+        """
+        added = self.node.op_type == "QLinearGlobalAveragePool" or sums_are_exact(self.scales[0], 255 * self.pixels)
+        if not added and _near_a_tie(self.pixels, self.scales, self.zero_points):
+            raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
+        question = (
+            onnxruntime.__version__, self.node.op_type, *self.kernel, *self.size,
+            *map(float.hex, self.scales), *self.zero_points, self.dtype.name,
+        )  # fmt: skip
+
+        def ask(folder: Path) -> Path:
+            sums = self._sums()
+            answers = self._averages(constants, model, sums)
+            found = None if answers is None else self._fitting(sums, answers)
+            answer = folder / "rounding"
+            answer.write_text(f"{float.hex(float(found.scale))} {found.bias} {found.zero_point}" if found else "")
+            return answer
+
+        answer = cached(f"averages/{key(*map(str, question))}", ask).read_text().split()
+        if not answer:
+            raise NotAccelerable("no scale turns the sums of windows into ONNX Runtime's averages")
+        return _Rounding(np.float32(float.fromhex(answer[0])), int(answer[1]), int(answer[2]))
+
+    def _sums(self) -> npt.NDArray[np.int64]:
+        """The sums, counted from the lowest bytes, about which ONNX Runtime is asked."""
+        every = np.arange(255 * self.pixels + 1)
+        if len(every) <= EVERY:
+            return every
+        results = next(self._candidates()).of(self._centred(every)).astype(np.int16)
+        changes = np.flatnonzero(np.diff(results))
+        near = changes[:, None] + np.arange(1 - MARGIN, 1 + MARGIN)
+        return np.unique(np.clip(np.append(near, [0, every[-1]]), 0, every[-1]))
+
+    def _centred(self, sums: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Sums less the zero point, as often as a window has pixels."""
+        return sums + self.pixels * (-128 - self.zero_points[0])
+
+    def _averages(
+        self, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto, sums: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int8] | None:
+        """ONNX Runtime's average for these sums of a window; ``None`` if it depends on more than that."""
+        answers = np.zeros(len(sums), np.int8)
+        source, target = self.node.input[0], self.node.output[0]
+        # As many windows side by side as the node leaves pixels, in any number of channels.
+        (rows, columns), (height, width) = self.size, self.kernel
+        kind = type_of(source, np.zeros((1, 1, rows * height, columns * width), self.dtype))
+        kind.tensor_type.shape.dim[1].dim_param = "channels"
+        session = open_session(model_of([_alone(self.node, self.kernel)], {source: kind}, constants, [target], model))
+        step = max(1, PIECE // (rows * columns * self.pixels)) * rows * columns
+        for order in range(ARRANGEMENTS):
+            for start in range(0, len(sums), step):
+                piece = slice(start, start + step)
+                windows = _windows(sums[piece], self.pixels, self.dtype, order)
+                count = len(windows)
+                windows = np.resize(windows, (-(-count // (rows * columns)) * rows * columns, self.pixels))
+                images = windows.reshape(1, -1, rows, columns, height, width).swapaxes(3, 4)
+                x = np.ascontiguousarray(images).reshape(1, -1, rows * height, columns * width)
+                found = signed(compute(session, {source: x})[target]).reshape(-1)[:count]
+                if order and not np.array_equal(answers[piece], found):
+                    return None
+                answers[piece] = found
+        return answers
+
+    def _fitting(self, sums: npt.NDArray[np.int64], answers: npt.NDArray[np.int8]) -> _Rounding | None:
+        """A rounding that has these answers for these sums, if there is one."""
+        for candidate in self._candidates():
+            if np.array_equal(candidate.of(self._centred(sums)), answers):
+                return candidate
+        return None
+
+    def _candidates(self) -> Iterator[_Rounding]:
+        """Roundings with the scale that arithmetic suggests, and numbers around it.
+
+        ONNX Runtime rounds with the zero point added, so that of a tie the even byte is taken. With one added to the
+        average, and the zero point one less, that is so if the zero point is odd.
+        """
+        middle = np.float32(np.float32(self.scales[0]) / (np.float32(self.scales[1]) * np.float32(self.pixels)))
+        zero_point = self.zero_points[1]
+        for scale in _neighbours(middle):
+            yield _Rounding(scale, 0, zero_point)
+            if zero_point % 2:
+                yield _Rounding(scale, round(1 / float(scale)), zero_point - 1)
 
 
 def _alone(node: onnx.NodeProto, kernel: Sequence[int]) -> onnx.NodeProto:
-    """The node over a single window."""
+    """The node over windows side by side."""
     alone = onnx.NodeProto()
     alone.CopyFrom(node)
     for attribute in alone.attribute:
         if attribute.name == "pads":
             attribute.ints[:] = [0] * 2 * len(kernel)
+        if attribute.name == "strides":
+            attribute.ints[:] = kernel
         if attribute.name == "auto_pad":
             attribute.s = b"VALID"
+    if alone.op_type == "QLinearAveragePool" and not any(attribute.name == "strides" for attribute in alone.attribute):
+        alone.attribute.append(helper.make_attribute("strides", list(kernel)))
     return alone
 
 

@@ -58,13 +58,13 @@ def test_poolings_are_a_convolutions_or_layers_of_their_own() -> None:
         "test_averagepool_2d_precomputed_pads_count_include_pad": (5, 5),
         "test_averagepool_2d_pads_count_include_pad": (3, 3),
         "test_averagepool_2d_strides": (5, 5),
+        "test_averagepool_2d_default": (2, 2),
+        "test_averagepool_2d_precomputed_strides": (2, 2),
         "test_globalaveragepool": (5, 5),
         "test_globalaveragepool_precomputed": (3, 3),
     }
-    assert len(left) == 14
+    assert len(left) == 12
     several, axes = "an average that leaves out padding has windows of several sizes", "pooling over 1 axes is not the"
-    # The quantiser gives what an average takes and leaves one scale: of four pixels, half a step is a sum's tie.
-    assert "so near to a tie" in left["test_averagepool_2d_default"]
     assert left["test_averagepool_2d_pads"] == left["test_averagepool_2d_same_lower"] == several
     assert left["test_maxpool_1d_default"].startswith(axes)
 
