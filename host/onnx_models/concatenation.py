@@ -66,7 +66,7 @@ class Concatenation:
             if maker.target_type.dtype != whole.dtype or Cutting.of(maker.layer.shape, maker.layer.pool):
                 raise NotAccelerable(f"{name} is of another type, or cut into sections")
             firsts.append(channels)
-            copied.append(maker.first_channel is not None or consumers.only(name) is not node)
+            copied.append(maker.part is not None or consumers.only(name) is not node)
             channels += maker.target_type.shape[1]
         return cls(node, inputs, tuple(firsts), tuple(copied))
 

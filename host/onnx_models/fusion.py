@@ -18,7 +18,7 @@ from wingrid.host.onnx_models.concatenation import BYTES, Concatenation
 from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.identity_layers import identity_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
@@ -104,7 +104,7 @@ class Fusion:
                     self._part(f"{node.name} part {number}", makers[name], function, copied),
                     target=found.output,
                     target_type=whole,
-                    first_channel=first,
+                    part=Part(first),
                 )
                 for number, (name, first, copied, function) in enumerate(
                     zip(found.inputs, found.firsts, found.copied, functions, strict=True)

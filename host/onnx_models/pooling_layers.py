@@ -11,6 +11,7 @@ sums are exact, or no sum is so near to a tie that rounding could decide.
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,8 +23,8 @@ import onnx
 import onnxruntime
 from onnx import helper
 
-from wingrid.host.networks.layer import Convolution, Layer, Operands, Pool
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
+from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair, Pool, Surface
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.identity_layers import ones
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import NotAccelerable
@@ -74,31 +75,33 @@ def max_pooling(node: onnx.NodeProto, types: Mapping[str, TensorType], maker: Ac
     taken, left = _tensors(node, types)
     if len([name for name in node.output if name]) > 1:
         raise NotAccelerable("max pooling that tells where its maxima were is not the accelerator's")
-    attributes, sizes = attributes_of(node), taken.shape[2:]
-    kernel = attributes["kernel_shape"]
-    strides, dilations = (list(attributes.get(name, [1, 1])) for name in ("strides", "dilations"))
-    if kernel[0] != kernel[1] or strides[0] != strides[1] or dilations != [1, 1]:
+    window = _Window.of(node, taken)
+    (height, width), side = window.sizes, max(window.kernel)
+    # Windows along a line reach over rows of padding.
+    line = len(taken.shape) == 3
+    if window.dilated or (not line and (window.kernel[0] != side or window.strides[0] != window.strides[1])):
         raise NotAccelerable("max pooling over windows that are not square, or dilated, is not the accelerator's")
-    top, first, *_ = padding_of(attributes, sizes, kernel, strides, dilations)
+    step = window.strides[1]
+    top, first = window.pads[:2]
     # As far as the last window goes, which may overhang with ceil_mode.
     bottom, last = (
-        max(0, (outputs - 1) * strides[0] + kernel[0] - size - before)
-        for outputs, size, before in zip(left.shape[2:], sizes, (top, first), strict=True)
+        max(0, (outputs - 1) * step + side - size - before)
+        for outputs, size, before in zip(_plane(left), window.sizes, (top, first), strict=True)
     )
-    images, channels, height, width = taken.shape
+    images, channels = taken.shape[:2]
     # A window of one pixel is a step of the convolution.
-    pool = Pool(kernel[0], strides[0]) if kernel[0] > 1 else None
+    pool = Pool(side, step) if side > 1 else None
     shape = Convolution(
-        channels, height, width, channels, stride=(1, 1) if pool else (strides[0], strides[1]),
+        channels, height, width, channels, stride=(1, 1) if pool else (step, step),
         padding=(top, first, bottom, last), groups=channels, images=images,
     )  # fmt: skip
     zero_point = LOWEST if any(shape.padding) else maker.target_zero_point
     layer = Layer(node.name, "maxpool", shape, zero_point, zero_point, pool=pool)
-    if layer.output_shape != left.shape:
+    if layer.output_shape[2:] != _plane(left):
         raise NotAccelerable(f"max pooling from {list(taken.shape)} to {list(left.shape)} is not the accelerator's")
     scales = (maker.target_scale, maker.target_scale)
-    step = _step(node, layer, ones(shape, np.float32(1)), (taken, left), scales)
-    return dataclasses.replace(step, target_zero=maker.target_zero_point)
+    layer_step = _step(node, layer, ones(shape, np.float32(1)), (taken, left), scales)
+    return dataclasses.replace(layer_step, target_zero=maker.target_zero_point)
 
 
 def average_pooling(
@@ -106,47 +109,119 @@ def average_pooling(
     constants: Mapping[str, npt.NDArray],
     types: Mapping[str, TensorType],
     model: onnx.ModelProto,
-) -> AcceleratedStep:
+) -> list[AcceleratedStep]:
     """An average over windows: their sums, and a scale with which every sum becomes what ONNX Runtime makes of it.
 
-    Raises ``NotAccelerable`` where windows differ in size, or no scale does.
+    Windows of several sizes, where padding is left out, are a layer for each size. Raises ``NotAccelerable`` where no
+    scale does.
     """
     taken, left = _tensors(node, types)
-    attributes, sizes = attributes_of(node), taken.shape[2:]
+    attributes, size = attributes_of(node), _plane(left)
     if attributes.get("channels_last", 0):
         raise NotAccelerable("an average over the middle axes is not the accelerator's")
-    if node.op_type == "QLinearGlobalAveragePool":
-        kernel, strides, pads = list(sizes), [1, 1], [0, 0, 0, 0]
-    else:
-        kernel = list(attributes["kernel_shape"])
-        strides, dilations = (list(attributes.get(name, [1, 1])) for name in ("strides", "dilations"))
-        pads = padding_of(attributes, sizes, kernel, strides, dilations)
-        if dilations != [1, 1] or attributes.get("ceil_mode", 0):
-            raise NotAccelerable("an average over windows that are dilated, or overhang, is not the accelerator's")
-        if any(pads) and not attributes.get("count_include_pad", 0):
-            raise NotAccelerable("an average that leaves out padding has windows of several sizes")
-    if max(kernel) > LARGEST_KERNEL:
-        raise NotAccelerable(
-            f"a window of {kernel[0]}x{kernel[1]} pixels is larger than {LARGEST_KERNEL} along an axis"
-        )
+    window = _Window.of(node, taken)
+    if window.dilated:
+        raise NotAccelerable("an average over windows that are dilated is not the accelerator's")
+    if max(window.kernel) > LARGEST_KERNEL:
+        kernel = "x".join(map(str, window.kernel))
+        raise NotAccelerable(f"a window of {kernel} pixels is larger than {LARGEST_KERNEL} along an axis")
     x_scale, x_zero, y_scale, y_zero = (constants.get(name) for name in node.input[1:5])
     if x_scale is None or x_zero is None or y_scale is None or y_zero is None:
         raise NotAccelerable("scales and zero points that are no constants")
-    images, channels, height, width = taken.shape
-    shape = Convolution(
-        channels, height, width, channels, (kernel[0], kernel[1]), (strides[0], strides[1]),
-        (pads[0], pads[1], pads[2], pads[3]), groups=channels, images=images,
-    )  # fmt: skip
-    x_point, y_point = int(signed(x_zero.reshape(())[()])), int(signed(y_zero.reshape(())[()]))
-    asked = _Question(
-        node, (kernel[0], kernel[1]), left.shape[2:], (float(x_scale), float(y_scale)), (x_point, y_point), taken.dtype
-    )
-    rounding = asked.answered(constants, model)
-    layer = Layer(node.name, "avgpool", shape, x_point, rounding.zero_point)
-    operands = dataclasses.replace(ones(shape, rounding.scale), bias=np.full(shape.kernels, rounding.bias, np.int32))
-    return dataclasses.replace(
-        _step(node, layer, operands, (taken, left), (float(x_scale), float(y_scale))), target_zero=y_point
-    )
+    scales = float(x_scale), float(y_scale)
+    zero_points = int(signed(x_zero.reshape(())[()])), int(signed(y_zero.reshape(())[()]))
+    included = bool(attributes.get("count_include_pad", 0))
+    rows, columns = (window.along(axis, size[axis], included=included) for axis in (0, 1))
+    regions = [(down, across) for down in rows for across in columns]
+    # A single window without padding comes from another kernel of ONNX Runtime than all others.
+    asked = (1, 2) if any(window.pads) and size == (1, 1) else size
+    steps = []
+    for number, (down, across) in enumerate(regions):
+        question = _Question(node, (down.pixels, across.pixels), asked, scales, zero_points, taken)
+        rounding = question.answered(constants, model)
+        shape = Convolution(
+            taken.shape[1], *window.sizes, taken.shape[1], window.kernel, window.strides,
+            (down.before, across.before, down.after, across.after), groups=taken.shape[1], images=taken.shape[0],
+        )  # fmt: skip
+        alone = len(regions) == 1
+        layer = Layer(
+            node.name if alone else f"{node.name} part {number}", "avgpool", shape, zero_points[0], rounding.zero_point,
+            surface=None if alone else Surface(*size),
+        )  # fmt: skip
+        operands = ones(shape, rounding.scale)
+        operands = dataclasses.replace(operands, bias=np.full(shape.kernels, rounding.bias, np.int32))
+        step = _step(node, layer, operands, (taken, left), scales)
+        part = None if alone else Part(0, down.first, across.first)
+        steps.append(dataclasses.replace(step, target_zero=zero_points[1], part=part))
+    return steps
+
+
+def _plane(kind: TensorType) -> Pair:
+    """Height and width of an image; a line is an image of one row."""
+    height, width = (1, *kind.shape[2:])[-2:]
+    return height, width
+
+
+@dataclass(frozen=True)
+class _Window:
+    """What a node pools over, along the rows and columns of its input."""
+
+    sizes: Pair
+    kernel: Pair
+    strides: Pair
+    pads: tuple[int, int, int, int]
+    """Top, left, bottom, right."""
+    dilated: bool
+
+    @classmethod
+    def of(cls, node: onnx.NodeProto, taken: TensorType) -> _Window:
+        sizes = _plane(taken)
+        if node.op_type == "QLinearGlobalAveragePool":
+            return cls(sizes, sizes, (1, 1), (0, 0, 0, 0), dilated=False)
+        attributes = attributes_of(node)
+        kernel = list(attributes["kernel_shape"])
+        axes = len(kernel)
+        strides, dilations = (list(attributes.get(name, [1] * axes)) for name in ("strides", "dilations"))
+        pads = padding_of(attributes, taken.shape[2:], kernel, strides, dilations)
+        starts, ends = pads[:axes], pads[axes:]
+        top, bottom = (starts[0], ends[0]) if axes > 1 else (0, 0)
+        (kernel_y, kernel_x), (stride_y, stride_x) = (1, *kernel)[-2:], (1, *strides)[-2:]
+        pads = [top, starts[-1], bottom, ends[-1]]
+        return cls(
+            sizes,
+            (kernel_y, kernel_x),
+            (stride_y, stride_x),
+            (pads[0], pads[1], pads[2], pads[3]),
+            dilated=any(dilation > 1 for dilation in dilations),
+        )
+
+    def along(self, axis: int, outputs: int, *, included: bool) -> list[_Windows]:
+        """All windows of an axis, in order. Raises ``NotAccelerable`` where one averages no pixel.
+
+        With ``included``, padding before and after counts as pixels, so that all windows have as many.
+        """
+        (before, after), size = self.pads[axis::2], self.sizes[axis]
+        side, stride = self.kernel[axis], self.strides[axis]
+        starts = [output * stride - before for output in range(outputs)]
+        counts = [side if included else min(start + side, size) - max(start, 0) for start in starts]
+        if min(counts) < 1 or (included and starts[-1] + side > size + after):
+            raise NotAccelerable("an average over windows that overhang is not the accelerator's")
+        found = []
+        for pixels, group in itertools.groupby(range(outputs), counts.__getitem__):
+            first, *_, last = (*group,) * 2
+            found.append(_Windows(first, pixels, -starts[first], starts[last] + side - size))
+        return found
+
+
+@dataclass(frozen=True)
+class _Windows:
+    """Successive windows along an axis of which each averages the same number of pixels."""
+
+    first: int
+    pixels: int
+    before: int
+    """Padding before the first of them, negative where that many pixels are left out."""
+    after: int
 
 
 def _tensors(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> tuple[TensorType, TensorType]:
@@ -154,7 +229,7 @@ def _tensors(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> tuple[Ten
     taken, left = types[node.input[0]], types[node.output[0]]
     if taken.dtype not in (np.int8, np.uint8) or left.dtype != taken.dtype:
         raise NotAccelerable(f"pooling of {taken.dtype} to {left.dtype}: the accelerator's tensors have 8 bits")
-    if len(taken.shape) != 4:
+    if len(taken.shape) not in (3, 4):
         raise NotAccelerable(f"pooling over {len(taken.shape) - 2} axes is not the accelerator's")
     return taken, left
 
@@ -187,7 +262,7 @@ class _Rounding:
 class _Question:
     """What ONNX Runtime is asked about a node: the average of each sum of a window of this ``kernel``.
 
-    ``size`` is that of the images that the node leaves: a single pixel comes from another kernel than several do.
+    ``size`` is that of the images to ask about, in windows.
     """
 
     node: onnx.NodeProto
@@ -195,7 +270,7 @@ class _Question:
     size: Sequence[int]
     scales: tuple[float, float]
     zero_points: tuple[int, int]
-    dtype: np.dtype
+    taken: TensorType
 
     @property
     def pixels(self) -> int:
@@ -211,7 +286,7 @@ class _Question:
             raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
         question = (
             onnxruntime.__version__, self.node.op_type, *self.kernel, *self.size,
-            *map(float.hex, self.scales), *self.zero_points, self.dtype.name,
+            *map(float.hex, self.scales), *self.zero_points, self.taken.dtype.name, len(self.taken.shape),
         )  # fmt: skip
 
         def ask(folder: Path) -> Path:
@@ -222,7 +297,7 @@ class _Question:
             answer.write_text(f"{float.hex(float(found.scale))} {found.bias} {found.zero_point}" if found else "")
             return answer
 
-        answer = cached(f"averages/{key(*map(str, question))}", ask).read_text().split()
+        answer = cached(f"averages/{key(Path(__file__).read_bytes(), *map(str, question))}", ask).read_text().split()
         if not answer:
             raise NotAccelerable("no scale turns the sums of windows into ONNX Runtime's averages")
         return _Rounding(np.float32(float.fromhex(answer[0])), int(answer[1]), int(answer[2]))
@@ -249,18 +324,21 @@ class _Question:
         source, target = self.node.input[0], self.node.output[0]
         # As many windows side by side as the node leaves pixels, in any number of channels.
         (rows, columns), (height, width) = self.size, self.kernel
-        kind = type_of(source, np.zeros((1, 1, rows * height, columns * width), self.dtype))
+        axes = len(self.taken.shape) - 2
+        plane = (rows * height, columns * width)[-axes:]
+        kind = type_of(source, np.zeros((1, 1, *plane), self.taken.dtype))
         kind.tensor_type.shape.dim[1].dim_param = "channels"
-        session = open_session(model_of([_alone(self.node, self.kernel)], {source: kind}, constants, [target], model))
+        alone = _alone(self.node, self.kernel[-axes:])
+        session = open_session(model_of([alone], {source: kind}, constants, [target], model))
         step = max(1, PIECE // (rows * columns * self.pixels)) * rows * columns
         for order in range(ARRANGEMENTS):
             for start in range(0, len(sums), step):
                 piece = slice(start, start + step)
-                windows = _windows(sums[piece], self.pixels, self.dtype, order)
+                windows = _windows(sums[piece], self.pixels, self.taken.dtype, order)
                 count = len(windows)
                 windows = np.resize(windows, (-(-count // (rows * columns)) * rows * columns, self.pixels))
                 images = windows.reshape(1, -1, rows, columns, height, width).swapaxes(3, 4)
-                x = np.ascontiguousarray(images).reshape(1, -1, rows * height, columns * width)
+                x = np.ascontiguousarray(images).reshape(1, -1, *plane)
                 found = signed(compute(session, {source: x})[target]).reshape(-1)[:count]
                 if order and not np.array_equal(answers[piece], found):
                     return None
@@ -289,18 +367,12 @@ class _Question:
 
 
 def _alone(node: onnx.NodeProto, kernel: Sequence[int]) -> onnx.NodeProto:
-    """The node over windows side by side."""
+    """The node over windows of that size side by side, without padding."""
     alone = onnx.NodeProto()
     alone.CopyFrom(node)
-    for attribute in alone.attribute:
-        if attribute.name == "pads":
-            attribute.ints[:] = [0] * 2 * len(kernel)
-        if attribute.name == "strides":
-            attribute.ints[:] = kernel
-        if attribute.name == "auto_pad":
-            attribute.s = b"VALID"
-    if alone.op_type == "QLinearAveragePool" and not any(attribute.name == "strides" for attribute in alone.attribute):
-        alone.attribute.append(helper.make_attribute("strides", list(kernel)))
+    if node.op_type == "QLinearAveragePool":
+        del alone.attribute[:]
+        alone.attribute.extend(helper.make_attribute(name, list(kernel)) for name in ("kernel_shape", "strides"))
     return alone
 
 
