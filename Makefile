@@ -89,6 +89,7 @@ compression: $(VENV)/.tests-installed
 # The pages that set our figures beside other people's.
 comparisons: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.fidelity
+	$(BIN)/python -m tests.bench.gpu
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed
