@@ -22,13 +22,15 @@ def golden(
     """
     shape = layer.shape
     results = []
+    top, left, bottom, right = shape.padding
+    x = x[:, :, max(0, -top) : shape.height + min(0, bottom), max(0, -left) : shape.width + min(0, right)]
     for position, image in enumerate(x):
         sums = convolve(
             image,
             operands.weights,
             x_zero_point=layer.x_zero_point,
             stride=shape.stride,
-            padding=shape.padding,
+            padding=(max(0, top), max(0, left), max(0, bottom), max(0, right)),
             dilation=shape.dilation,
             groups=shape.groups,
         )

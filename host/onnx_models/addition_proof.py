@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,12 +53,28 @@ class QuantisedSum:
     zero_points: tuple[int, int, int]
     dtype: np.dtype
 
+    @classmethod
+    def of(cls, node: onnx.NodeProto, constants: Mapping[str, npt.NDArray]) -> QuantisedSum | None:
+        """The numbers of a QLinearAdd; ``None`` if some are no constants, or one for each channel."""
+        names = [*node.input, ""][:8]
+        scales = [constants.get(names[place]) for place in (1, 4, 6)]
+        zeros = [constants.get(names[place]) for place in (2, 5, 7)]
+        if any(number is None or number.size != 1 for number in (*scales, *zeros)):
+            return None
+        first, second, total = (float(scale.reshape(())) for scale in scales if scale is not None)
+        zero_points = [int(signed(zero.reshape(1))[0]) for zero in zeros if zero is not None]
+        dtypes = {zero.dtype for zero in zeros if zero is not None}
+        if len(dtypes) > 1:
+            return None
+        return cls((first, second, total), (zero_points[0], zero_points[1], zero_points[2]), dtypes.pop())
+
     def proven(self, node: onnx.NodeProto, like: onnx.ModelProto) -> Addition | None:
         """The integers, from the cache if they were found before; ``None`` if there are none.
 
         ``node`` is a QLinearAdd with these numbers, which runs under the operator versions of ``like``.
         """
-        question = (onnxruntime.__version__, *map(float.hex, self.scales), *self.zero_points, self.dtype.name)
+        form = ADDITION_FACTOR_BITS, ADDITION_FRACTION_BITS
+        question = (onnxruntime.__version__, *form, *map(float.hex, self.scales), *self.zero_points, self.dtype.name)
 
         def ask(folder: Path) -> Path:
             answers = self._asked(node, like)

@@ -10,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
 from wingrid.host.onnx_models.inputs import Values
+from wingrid.host.onnx_models.short_scales import with_short_scale
 
 METHODS = ("minmax", "entropy", "percentile")
+
+AVERAGING = ("AveragePool", "GlobalAveragePool", "ReduceMean")
+"""Operators whose results are exact if their input has a short scale."""
 
 BINS = {"entropy": 512, "percentile": 2048}
 """Of a histogram. ONNX Runtime's own default for entropy, 128, leaves nothing to choose: it merges into as many."""
@@ -89,7 +94,19 @@ def calibrated(
                 histograms.collector.histogram_dict[name] = (counts, edges, least, most, largest)
             found = _collected(histograms, feeds, names, "histograms", listener)
         known = {name: data for name, data in found.items() if name not in unbounded}
+        for name in known.keys() - _only_added(onnx.load(path, load_external_data=False).graph):
+            known[name].lowest, known[name].highest = with_short_scale(known[name].lowest, known[name].highest)
         return Ranges(TensorsData(found.calibration_method, known), unbounded)
+
+
+def _only_added(graph: onnx.GraphProto) -> set[str]:
+    """Tensors that take part in an addition and in no average.
+
+    Ratios of short scales would put many of their sums at a tie, where ONNX Runtime's rounding errors decide, which no
+    integers follow.
+    """
+    added = {name for node in graph.node if node.op_type in ("Add", "Sum") for name in node.input}
+    return added - {name for node in graph.node if node.op_type in AVERAGING for name in node.input}
 
 
 def _collected(

@@ -40,7 +40,7 @@ def walk(
             source, *others = (values[name] if name in values else graph.constants[name] for name in inputs_of(first))
             addend = first.layer_addend(others[0]) if others else None
             output = yield first, Taken(first.layer_input(source), addend)
-            if first.first_channel is None:
+            if first.part is None:
                 values[first.target] = first.model_output(output)
             else:
                 kind = first.target_type

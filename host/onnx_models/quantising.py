@@ -20,6 +20,7 @@ from onnx import version_converter
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.onnx_models.added_ranges import ATTEMPTS, sums_without_integers, widen
 from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.calibrating import Method, Ranges, calibrated
 from wingrid.host.onnx_models.inputs import Values
@@ -80,6 +81,11 @@ def quantised(
         ranges = calibrated(folder / "plain.onnx", names, feeds, method, listener or Silence())
         kept += nodes_beyond_numbers(plain, ranges.unbounded)
         made = _quantise(folder / "plain.onnx", folder, ranges, kept)
+        for _ in range(ATTEMPTS):
+            if not (sums := sums_without_integers(made)):
+                break
+            widen(ranges, sums)
+            made = _quantise(folder / "plain.onnx", folder, ranges, kept)
     give_names_back(made, names)
     result = checked_model(made.SerializeToString(), Path())
     if not result.is_quantised:

@@ -6,14 +6,14 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import numpy.typing as npt
 import onnx
 
 from wingrid.host.compiler.algorithms import require_way
-from wingrid.host.networks.layer import Addition, Convolution, Layer, LayerError, Operands
+from wingrid.host.networks.layer import Addition, LayerError
 from wingrid.host.onnx_models.addition_proof import QuantisedSum
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Addend, signed
+from wingrid.host.onnx_models.graph import AcceleratedStep, Addend
+from wingrid.host.onnx_models.identity_layers import identity_layer
 from wingrid.host.onnx_models.layer_reading import ACTIVATIONS
 from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
@@ -30,16 +30,20 @@ class TensorAddition:
     node: onnx.NodeProto
     terms: tuple[Addend, Addend]
     total: Addend
+    sum: QuantisedSum
 
     @classmethod
     def of(
         cls, node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], types: Mapping[str, TensorType]
     ) -> TensorAddition:
         """The node. Raises ``NotAccelerable`` for another kind of addition."""
-        names = [*node.input, ""][:8]
+        numbers = QuantisedSum.of(node, constants)
+        if numbers is None:
+            raise NotAccelerable("an addition needs constant scales and zero points, one for each tensor")
+        names = node.input[0], node.input[3], node.output[0]
         first, second, total = (
-            _quantised(name, scale, zero_point, constants, types)
-            for name, scale, zero_point in (names[0:3], names[3:6], (node.output[0], *names[6:8]))
+            Addend(name, _bytes(name, types), scale, zero_point)
+            for name, scale, zero_point in zip(names, numbers.scales, numbers.zero_points, strict=True)
         )
         if first.type != total.type or second.type != total.type:
             raise NotAccelerable(
@@ -48,7 +52,7 @@ class TensorAddition:
             )
         if first.name == second.name or first.name in constants or second.name in constants:
             raise NotAccelerable("an addition of one tensor to itself, or of a constant one, is not the accelerator's")
-        return cls(node, (first, second), total)
+        return cls(node, (first, second), total, numbers)
 
     def fused(
         self,
@@ -70,7 +74,7 @@ class TensorAddition:
         refusal: LayerError | None = None
         for term in reversed(made):
             maker = makers[term.name]
-            if maker.layer.pool or maker.layer.addition or maker.first_channel is not None:
+            if maker.layer.pool or maker.layer.addition or maker.part is not None:
                 continue
             if consumers.only(term.name) is self.node:
                 try:
@@ -78,11 +82,10 @@ class TensorAddition:
                 except LayerError as error:
                     refusal = error
         for term in reversed(made):
-            if makers[term.name].arrangement == IMAGES and len(term.type.shape) == 4:
-                try:
-                    return self._with(_unchanged(self.node.name, term), term, model, config), None
-                except LayerError as error:
-                    refusal = error
+            try:
+                return self._with(identity_layer(self.node.name, "add", makers[term.name]), term, model, config), None
+            except LayerError as error:
+                refusal = error
         raise NotAccelerable(str(refusal) if refusal else "an addition of such tensors is not the accelerator's")
 
     def _with(
@@ -107,13 +110,9 @@ class TensorAddition:
         )
 
     def _proven(self, model: onnx.ModelProto) -> Addition:
-        numbers = (*self.terms, self.total)
-        scales, zero_points = [tensor.scale for tensor in numbers], [tensor.zero_point for tensor in numbers]
-        total = QuantisedSum(
-            (scales[0], scales[1], scales[2]), (zero_points[0], zero_points[1], zero_points[2]), self.total.type.dtype
-        )
+        """The integers that add first and second term. Raises ``NotAccelerable`` if there are none."""
         try:
-            addition = total.proven(self.node, model)
+            addition = self.sum.proven(self.node, model)
         except ModelRefused as refusal:
             raise NotAccelerable(str(refusal)) from None
         if addition is None:
@@ -121,30 +120,9 @@ class TensorAddition:
         return addition
 
 
-def _quantised(
-    name: str,
-    scale: str,
-    zero_point: str,
-    constants: Mapping[str, npt.NDArray],
-    types: Mapping[str, TensorType],
-) -> Addend:
+def _bytes(name: str, types: Mapping[str, TensorType]) -> TensorType:
+    """The tensor's type. Raises ``NotAccelerable`` if it is not known, or its values have no 8 bits."""
     kind = types.get(name)
     if kind is None or kind.dtype not in ACTIVATIONS:
         raise NotAccelerable(f"the type or shape of {name} is not known, or it has no 8 bits")
-    step, zero = constants.get(scale), constants.get(zero_point, np.zeros(1, kind.dtype))
-    if step is None or step.size != 1 or zero.size != 1 or (zero_point and zero_point not in constants):
-        raise NotAccelerable(f"{name} has no constant scale and zero point, one of each")
-    return Addend(name, kind, float(step.reshape(())), int(signed(zero.reshape(1))[0]))
-
-
-def _unchanged(name: str, term: Addend) -> AcceleratedStep:
-    """A layer that leaves the tensor as it is."""
-    images, channels, height, width = term.type.shape
-    shape = Convolution(channels, height, width, channels, groups=channels, images=images)
-    operands = Operands(
-        np.ones((channels, 1, 1, 1), np.int8), np.zeros(channels, np.int32), np.ones(channels, np.float32)
-    )
-    layer = Layer(name, "add", shape, term.zero_point, term.zero_point)
-    return AcceleratedStep(
-        layer, operands, IMAGES, term.name, term.name, term.type, term.type, (name,), None, term.scale, term.scale
-    )
+    return kind

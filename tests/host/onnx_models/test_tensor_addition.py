@@ -19,6 +19,7 @@ from wingrid.host.images.chained_run import run_chained
 from wingrid.host.images.machines import RtlMachine, SpecifiedMachine
 from wingrid.host.images.running import run_image
 from wingrid.host.images.work import model_work
+from wingrid.host.onnx_models import quantising
 from wingrid.host.onnx_models.graph import ImportedGraph
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_run import run_graph
@@ -128,7 +129,7 @@ def test_they_run_from_images_and_in_one_memory_and_side_by_side(config: Acceler
 
 
 def test_whoever_has_others_to_serve_is_added_by_a_layer_of_its_own() -> None:
-    network = Network()
+    network = Network(2)
     network.conv("x", "a", relu=True)
     network.conv("a", "b")
     network.conv("a", "c")
@@ -140,8 +141,22 @@ def test_whoever_has_others_to_serve_is_added_by_a_layer_of_its_own() -> None:
     assert differences(graph, network.x) == []
 
 
+def test_the_quantiser_widens_sums_until_integers_add_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def graph() -> ImportedGraph:
+        network = Network(1)
+        network.conv("x", "a", relu=True)
+        network.add(network.conv("a", "b"), network.conv("a", "c"), "sum")
+        network.conv("sum", "y")
+        return network.graph(["y", "b", "c"])
+
+    assert host(graph()) == []
+    monkeypatch.setattr(quantising, "ATTEMPTS", 0)
+    (left,) = (step for step in graph().host_steps if step.operator == "QLinearAdd")
+    assert left.reason == "no integers add all pairs of bytes as ONNX Runtime does"
+
+
 def test_chains_of_additions_and_one_of_a_layers_own_input() -> None:
-    network = Network()
+    network = Network(2)
     network.conv("x", "a")
     network.conv("a", "b")
     network.conv("a", "c")
@@ -190,15 +205,31 @@ def test_without_addends_the_host_adds_and_says_what_would_help() -> None:
     assert differences(graph, network.x) == []
 
 
-def test_functions_behind_an_addition_stay_the_hosts() -> None:
+def test_functions_behind_an_addition_are_a_layer_of_their_own() -> None:
     network = Network()
     network.conv("x", "a")
     network.conv("a", "b")
     network.node("Sigmoid", [network.add("b", "a", "sum")], "s")
     network.conv("s", "y")
     graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
-    (left,) = (step for step in graph.host_steps if "Sigmoid" in step.operator)
-    assert left.reason == "it follows an addition, behind which the accelerator has neither clamp nor table"
+    assert host(graph) == []
+    assert [(bool(layer.addition), bool(layer.lookup)) for layer in graph.layers] == [
+        (False, False),
+        (True, False),
+        (False, True),
+        (False, False),
+    ]
+    assert differences(graph, network.x) == []
+
+
+def test_sums_lie_where_a_concatenation_has_them() -> None:
+    network = Network()
+    network.conv("x", "a")
+    network.conv("a", "b")
+    network.conv("a", "c")
+    network.node("Concat", [network.add("b", "a", "sum"), "c"], "both", axis=1)
+    network.node("Relu", ["both"], "y")
+    graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
     assert sum(added(graph)) == 1
     assert differences(graph, network.x) == []
 

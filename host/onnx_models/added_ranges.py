@@ -1,0 +1,50 @@
+"""Ranges of sums, widened by as little as makes their addition one that integers can do.
+
+ONNX Runtime adds quantised tensors in floating point. Where a sum of two bytes comes close to a tie its rounding errors
+decide, and for some scales no integers follow them (``wingrid.host.onnx_models.addition_proof``). With another scale
+of the sum, next to it, others do, or none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import onnx
+
+from wingrid.host.onnx_models.addition_proof import QuantisedSum
+from wingrid.host.onnx_models.calibrating import Ranges
+from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.session import as_it_runs
+from wingrid.host.onnx_models.tensor_addition import OPERATOR
+from wingrid.host.onnx_models.tensors import constants_of
+
+ATTEMPTS = 8
+"""To find scales, of all sums of a model together."""
+
+WIDER = 1 + 2**-16
+"""By what a range grows: its ends move by less than a two hundredth of a step."""
+
+
+def sums_without_integers(quantised: onnx.ModelProto) -> set[str]:
+    """Tensors, as the model had them before, that are sums of two which no integers add as ONNX Runtime does."""
+    try:
+        optimised = as_it_runs(quantised, int8_kernels=True)
+    except ModelRefused:  # so will others
+        return set()
+    constants = constants_of(optimised)
+    before = {node.output[0]: node.input[0] for node in quantised.graph.node if node.op_type == "QuantizeLinear"}
+    found = set()
+    for node in optimised.graph.node:
+        numbers = QuantisedSum.of(node, constants) if node.op_type == OPERATOR else None
+        if numbers and node.output[0] in before and numbers.proven(node, optimised) is None:
+            found.add(before[node.output[0]])
+    return found
+
+
+def widen(ranges: Ranges, names: Iterable[str]) -> None:
+    """Let these tensors' ranges reach a little further, zero included."""
+    for name in names:
+        if name in ranges.tensors:
+            found = ranges.tensors[name]
+            found.lowest, found.highest = (np.asarray(end * WIDER, end.dtype) for end in (found.lowest, found.highest))
