@@ -81,7 +81,7 @@ def block(seed: int = 1, images: int = 1, side: int = 3) -> Network:
     network.conv("x", "a", relu=True)
     network.conv("a", "b", side, relu=True)
     network.conv("b", "c", side)
-    network.node("Relu", [network.add("c", "a", "sum")], "d")
+    network.node("Relu", [network.add("a", "c", "sum")], "d")
     network.conv("d", "e", side)
     network.conv("d", "f")
     network.node("Relu", [network.add("f", "e", "total")], "g")
