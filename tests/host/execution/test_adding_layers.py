@@ -138,6 +138,8 @@ def test_no_semaphore_can_be_left_out() -> None:
     addend = random_addend(random, layer)
     compiled = compile_layer(layer, SQUARE)
     expected = golden(layer, operands, x, addend)
+    for seed in range(1, 6):
+        assert np.array_equal(run_functional(compiled, operands, x, seed, addend)[0], expected)
     for semaphore in (Semaphore.PARAMETERS_LOADED, Semaphore.PARAMETERS_RELEASED):
         instructions = copy.deepcopy(compiled.instructions)
         for instruction in instructions:

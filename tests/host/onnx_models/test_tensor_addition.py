@@ -14,13 +14,15 @@ from layer_cases import SQUARE, WIDE
 from onnx import TensorProto, helper, numpy_helper
 from random_graphs import judged_case
 
+from wingrid.host.compiler.compile_layer import plan_exactly
 from wingrid.host.execution.setup import Setup
 from wingrid.host.images.chained_run import run_chained
 from wingrid.host.images.machines import RtlMachine, SpecifiedMachine
 from wingrid.host.images.running import run_image
+from wingrid.host.images.segmentation import segmented
 from wingrid.host.images.work import model_work
 from wingrid.host.onnx_models import quantising
-from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_run import run_graph
 from wingrid.hw.config import AcceleratorConfig
@@ -104,6 +106,20 @@ def test_residual_blocks_are_one_program(seed: int, images: int, side: int) -> N
     assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
     described = [layer["addend"] for layer in image.manifest["layers"]]
     assert [name is not None for name in described] == added(graph)
+
+
+def test_what_is_added_stays_in_memory_until_it_is() -> None:
+    network = block()
+    graph = network.graph(["y"])
+    work = model_work("block", graph, dict.fromkeys(graph.inputs, network.x))
+    steps = [step for step in work.steps if isinstance(step, AcceleratedStep)]
+    planned = [plan_exactly(step.layer, lambda step=step: step.operands, SQUARE) for step in steps]
+    found = segmented(work, planned)
+    for position, (step, tensor) in enumerate(zip(steps, found.added, strict=True)):
+        assert (tensor is None) == (step.addend is None)
+        if tensor is not None and step.addend is not None:
+            assert tensor.value == step.addend.name
+            assert tensor.first < position <= tensor.last
 
 
 @pytest.mark.rtl
