@@ -99,7 +99,7 @@ def _steps(
                 require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             if relaid := relaying.of(node, makers):
-                relaid = [fusion.extended(step) for step in relaid]
+                relaid = [step if step.part else fusion.extended(step) for step in relaid]
                 covered.update(name for step in relaid for name in step.nodes)
                 _put(relaid, steps, makers)
                 continue

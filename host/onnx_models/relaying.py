@@ -17,8 +17,9 @@ import numpy.typing as npt
 import onnx
 
 from wingrid.host.compiler.algorithms import require_way
-from wingrid.host.networks.layer import Convolution, LayerError, Lookup, Operands
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep
+from wingrid.host.compiler.cutting import Cutting
+from wingrid.host.networks.layer import Convolution, LayerError, Lookup, Operands, Surface
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part
 from wingrid.host.onnx_models.identity_layers import identity_layer
 from wingrid.host.onnx_models.nodes import Consumers, taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused
@@ -32,6 +33,7 @@ OPERATORS = (
     "Gather",
     "Identity",
     "Reshape",
+    "Resize",
     "Slice",
     "SpaceToDepth",
     "Split",
@@ -58,9 +60,11 @@ class Selection:
     step: tuple[int, int]
     """Rows and columns from one pixel to the next."""
     size: tuple[int, int]
+    repeats: tuple[int, int] = (1, 1)
+    """How often each row and column of a whole image occurs, one after the other."""
 
     @classmethod
-    def of(cls, elements: npt.NDArray[np.int64], shape: Sequence[int]) -> Selection | None:
+    def of(cls, elements: npt.NDArray[np.int32], shape: Sequence[int]) -> Selection | None:
         """From the number of each element in a tensor of that shape, in C order; ``None`` if it is no such thing."""
         if elements.ndim != 4 or len(shape) != 4 or not elements.size or len(elements) != shape[0]:
             return None
@@ -69,6 +73,8 @@ class Selection:
         if any((line != line[:, :1]).any() for line in lines):
             return None
         images, channels, rows, columns = (line[:, 0] for line in lines)
+        repeats = [_repetitions(places, size) for places, size in zip((rows, columns), shape[2:], strict=True)]
+        rows, columns = rows[:: repeats[0]], columns[:: repeats[1]]
         steps = [int(places[1] - places[0]) if len(places) > 1 else 1 for places in (rows, columns)]
         if not np.array_equal(images, np.arange(shape[0])) or min(steps) < 1:
             return None
@@ -79,11 +85,12 @@ class Selection:
             (int(rows[0]), int(columns[0])),
             (steps[0], steps[1]),
             (len(rows), len(columns)),
+            (repeats[0], repeats[1]),
         )
 
     def whole_images(self, shape: Sequence[int]) -> bool:
         """Whether it has all pixels of a tensor of that shape."""
-        return (*self.first, *self.step, *self.size) == (0, 0, 1, 1, *shape[2:])
+        return (*self.first, *self.step, *self.size, *self.repeats) == (0, 0, 1, 1, *shape[2:], 1, 1)
 
 
 @dataclass(frozen=True)
@@ -123,13 +130,15 @@ class Relaying:
         if not ends:
             return None
         folds = self._consumers.only(maker.target) is node
-        steps = (folds and self._folded(maker, ends)) or [
-            self._copied(f"{node.name} part {number}" if len(ends) > 1 else node.name, maker, end)
-            for number, end in enumerate(ends)
-        ]
         try:
+            steps = folds and self._folded(maker, ends)
+            if not steps:
+                names = [node.name] if len(ends) == 1 else [f"{node.name} part {number}" for number in range(len(ends))]
+                steps = [step for name, end in zip(names, ends, strict=True) for step in self._copies(name, maker, end)]
             for step in steps:
                 require_way(step.layer, self._config)
+                if step.layer.surface and Cutting.of(step.layer.shape):
+                    return None
         except LayerError:
             return None
         return steps
@@ -137,7 +146,7 @@ class Relaying:
     def _ends(self, node: onnx.NodeProto, source: str) -> list[_End]:
         """What the node, or nodes behind it, leave of the tensor; all that a node with several outputs leaves."""
         shape = self._types[source].shape
-        values = {source: np.arange(math.prod(shape)).reshape(shape)}
+        values = {source: np.arange(math.prod(shape), dtype=np.int32).reshape(shape)}
         found: list[_End] = []
         nodes: list[str] = []
         current: onnx.NodeProto | None = node
@@ -155,8 +164,8 @@ class Relaying:
         return found
 
     def _moved(
-        self, node: onnx.NodeProto, values: Mapping[str, npt.NDArray[np.int64]]
-    ) -> dict[str, npt.NDArray[np.int64]] | None:
+        self, node: onnx.NodeProto, values: Mapping[str, npt.NDArray[np.int32]]
+    ) -> dict[str, npt.NDArray[np.int32]] | None:
         """Numbers of elements as the node lays them out; ``None`` if it does anything else."""
         others = [name for name in taken_by(node) if name not in values]
         if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx") or node.input[0] not in values:
@@ -170,6 +179,40 @@ class Relaying:
             return dict(compute(session, values))
         except ModelRefused:  # it may have no kernel for numbers of elements
             return None
+
+    def _copies(self, name: str, maker: AcceleratedStep, end: _End) -> list[AcceleratedStep]:
+        """Layers that leave the selection of what another one has left: one, or one for each of its repetitions."""
+        images, channels, height, width = maker.target_type.shape
+        down, across = end.selection.repeats
+        if (down, across) == (1, 1):
+            return [self._copied(name, maker, end)]
+        once = dataclasses.replace(end.selection, repeats=(1, 1))
+        if images > 1 or once.channels != tuple(range(channels)) or not once.whole_images(maker.target_type.shape):
+            raise LayerError("pixels of a single whole image are repeated, and no others")
+        steps = []
+        if across > 1:
+            # All pixels as one column, whose rows lie apart: only rows can.
+            tensor = end.tensor if down == 1 else f"{end.tensor} columns"
+            kind = TensorType(maker.target_type.dtype, (1, channels, height, width * across))
+            for column in range(across):
+                copy = identity_layer(f"{name} column {column}", "copy", maker)
+                shape = dataclasses.replace(copy.layer.shape, height=height * width, width=1)
+                layer = dataclasses.replace(
+                    copy.layer, shape=shape, surface=Surface(height * width * across, 1, across)
+                )
+                part = Part(column=column, column_step=across)
+                steps.append(dataclasses.replace(copy, layer=layer, target=tensor, target_type=kind, part=part))
+                steps[-1] = dataclasses.replace(steps[-1], in_a_column=True, nodes=end.nodes)
+            maker = steps[-1]
+        if down > 1:
+            kind = self._types[end.tensor]
+            for row in range(down):
+                copy = identity_layer(f"{name} row {row}", "copy", maker)
+                layer = dataclasses.replace(copy.layer, surface=Surface(kind.shape[2], kind.shape[3], down))
+                part = Part(row=row, row_step=down)
+                steps.append(dataclasses.replace(copy, layer=layer, target_type=kind, target=end.tensor, part=part))
+                steps[-1] = dataclasses.replace(steps[-1], nodes=end.nodes)
+        return steps
 
     def _copied(self, name: str, maker: AcceleratedStep, end: _End) -> AcceleratedStep:
         """A layer that leaves the selection of what another one has left."""
@@ -224,6 +267,12 @@ class Relaying:
         return dataclasses.replace(
             step, target=end.tensor, target_type=self._types[end.tensor], nodes=(*step.nodes, *end.nodes)
         )
+
+
+def _repetitions(places: npt.NDArray[np.intp], size: int) -> int:
+    """How often each of ``size`` places occurs in turn; 1 if they are not all there so."""
+    count = len(places) // size
+    return count if count > 1 and np.array_equal(places, np.repeat(np.arange(size), count)) else 1
 
 
 def _without_groups(weights: npt.NDArray[np.int8], groups: int) -> npt.NDArray[np.int8]:

@@ -110,9 +110,24 @@ def sliced(writer: Writer) -> None:
     writer.output(gathered, 4)
 
 
+def enlarged(writer: Writer) -> None:
+    """As in feature pyramids: pixels repeated along both axes, behind that put beside others; and along one axis."""
+    for scales, beside in (((2, 2), True), ((1, 3), False), ((2, 1), False)):
+        name = f"c{len(writer.constants)}"
+        writer.constants[name] = np.array([1, 1, *scales], np.float32)
+        (tensor,) = writer.add(
+            "Resize", writer.tensor, "", name, mode="nearest", nearest_mode="floor",
+            coordinate_transformation_mode="asymmetric",
+        )  # fmt: skip
+        if beside:
+            (tensor,) = writer.add("Concat", tensor, tensor, axis=1)
+        writer.output(tensor, 16 if beside else 8)
+
+
 CASES: dict[str, tuple[Callable[[Writer], None], list[str]]] = {
     "shuffled": (shuffled, ["conv", "conv", "conv", "copy", "conv"]),
     "split": (split, ["conv", "conv", "conv", "conv", "conv", "copy", "copy", "conv"]),
+    "enlarged": (enlarged, [*["conv"] * 4, *["copy"] * (2 + 2 + 2 + 3 + 2)]),
     "sliced": (sliced, ["conv", *["copy"] * 4, "conv", "copy", "conv", "copy", "conv"]),
 }
 
