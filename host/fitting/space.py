@@ -55,6 +55,11 @@ def smallest(fixed: AcceleratorConfig, free: frozenset[str], **mesh: int) -> Acc
     return config
 
 
+def roomiest(mesh: AcceleratorConfig, free: frozenset[str]) -> AcceleratorConfig:
+    """The mesh with the largest buffers that may be chosen."""
+    return changed(mesh, free, **{name: ladder[-1] for name, ladder in LADDERS.items() if name in free}) or mesh
+
+
 def changed(config: AcceleratorConfig, free: frozenset[str], **values: int) -> AcceleratorConfig | None:
     """The configuration with other values, and what follows from them anew; ``None`` if that is none.
 

@@ -15,6 +15,9 @@ import numpy as np
 
 from wingrid.host.networks.layer import Layer, Operands
 
+SEEDED = "seeded"
+"""Where weights from a random generator come from: no class that a network finds with them means anything."""
+
 RELU_SPREAD = 64
 """Standard deviation, in steps of int8, of a layer's outputs before ReLU: 4 of them span the 255 above zero."""
 

