@@ -13,7 +13,6 @@ from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.fit import Estimate
-from wingrid.host.images.flattening import flattened
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.layer import Operands
 from wingrid.host.onnx_models.graph import AcceleratedStep
@@ -41,7 +40,7 @@ def image_estimator(
         return lambda setup: time_network(chosen, setup, listener=hears)
 
     def estimate(setup: Setup) -> NetworkResult:
-        graph = flattened(imported_for_estimate(network, setup.config, Sizes(shapes), int8_kernels=int8_kernels))
+        graph = imported_for_estimate(network, setup.config, Sizes(shapes), int8_kernels=int8_kernels)
         build.library(hears.building)
         started = time.perf_counter()
         steps = graph.accelerated
