@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	$(BIN)/wingrid run vgg16 --input sample:flower --json $(OUT)/report.json --csv $(OUT)/report.csv
 
 test: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40
 
 # All that uses no Verilator and is not slow: two minutes on two idle cores.
 quick: $(VENV)/.tests-installed

@@ -10,9 +10,10 @@ from wingrid.host.estimates.power import power, power_lines, weight_table
 from wingrid.host.estimates.sweep import Variant, layer_rows, variants_as_list
 from wingrid.host.estimates.table import footnotes, layer_table, variant_footnotes, variant_table
 from wingrid.host.files import write_whole
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.plot_format import require_plot_format
-from wingrid.host.reports.report import Report, as_json, csv_text
+from wingrid.host.reports.report import Report, as_json
 
 
 class EstimateDeliverables:

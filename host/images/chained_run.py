@@ -17,7 +17,6 @@ from wingrid.host.execution.layer_run import Job, checked, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import TensorMemory
 from wingrid.host.execution.setup import Setup
-from wingrid.host.images.flattening import flattened
 from wingrid.host.images.placement import Need, placed
 from wingrid.host.images.segmentation import MemoryTensor, Segmentation, segmented
 from wingrid.host.images.work import HostWork, worked
@@ -45,7 +44,6 @@ def run_chained(
     of each layer are loaded before it. Each output is compared with golden's, each layer's time with the timing
     model's. Raises what ``run_layer`` does.
     """
-    graph = flattened(graph)
     hears: Listener = listener or Silence()
     timing_build.library(hears.building)
     build.accelerator_library(setup.config, progress=hears.building)

@@ -60,8 +60,8 @@ def test_vgg16_shrinks_as_its_table_says() -> None:
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(
         UserError,
-        match=r"^unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, gabor96, digits, waifu2x, "
-        r"vgg16-imagenet$",
+        match=r"^unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, gabor96, digits, digits-compressed, "
+        r"waifu2x, vgg16-imagenet$",
     ):
         find("vgg")
 
