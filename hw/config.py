@@ -41,7 +41,8 @@ class AcceleratorConfig:
     An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the weight buffer a
     row of a weight tile (``cols`` int8), one of an accumulator bank ``cols`` accumulators, one of the output buffer
     a bus beat. ``parameter_blocks`` counts output channel blocks, ``tables`` tables of a byte for each column,
-    behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a
+    behind requantisation; 0 for an accelerator without. With ``sparse`` 1 there are lanes for sparse fully connected
+    layers, one for each row of the array. ``bus_bytes`` 0 stands for the smallest bus that carries a
     channel block per beat. ``address_bits`` is the width of an AXI byte address.
     """
 
@@ -54,6 +55,7 @@ class AcceleratorConfig:
     accumulators: int = 900
     parameter_blocks: int = 32
     tables: int = 0
+    sparse: int = 0
     output_buffer: int = 256
     queue_depth: int = 8
     fetch_ahead: int = 16
@@ -83,6 +85,7 @@ class AcceleratorConfig:
         self._power_of_two("parameter_blocks", 2, 1 << 12)
         if self.tables:
             self._power_of_two("tables", 2, LARGEST_TABLES)
+        self._between("sparse", 0, 1)
         self._power_of_two("output_buffer", 16, 1 << 14)
         self._power_of_two("queue_depth", 2, LARGEST_QUEUE)
         self._power_of_two("fetch_ahead", 2, 64)
@@ -151,6 +154,11 @@ class AcceleratorConfig:
         return self.tables * TABLE_ENTRIES
 
     @property
+    def weight_lanes(self) -> int:
+        """Bytes of an entry of the weight buffer: one for each column, and for each sparse lane."""
+        return max(self.rows, self.cols) if self.sparse else self.cols
+
+    @property
     def multipliers(self) -> int:
         return self.rows * self.cols
 
@@ -158,8 +166,13 @@ class AcceleratorConfig:
     def block_memories(self) -> dict[str, tuple[int, int]]:
         """Depth and width in bits of each buffer of the datapath: block memories, with one write and one read port."""
         memories = {
-            "inputs": (self.input_buffer, 8 * self.rows),
-            "weights": (self.weight_buffer, 8 * self.cols),
+            # Each sparse lane reads another entry.
+            **(
+                {f"inputs {lane}": (self.input_buffer, 8) for lane in range(self.rows)}
+                if self.sparse
+                else {"inputs": (self.input_buffer, 8 * self.rows)}
+            ),
+            "weights": (self.weight_buffer, 8 * self.weight_lanes),
             "parameters": (self.parameter_entries, 8 * self.cols),
             "accumulators 0": (self.accumulators, self.cols * self.accumulator_bits),
             "accumulators 1": (self.accumulators, self.cols * self.accumulator_bits),
