@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 OUT := build/run
 
 .PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
-	cells silicon area-points flow bitstream lint clean
+	cells silicon area-points flow bitstream compression lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -81,6 +81,10 @@ cells: $(VENV)/.tests-installed
 # A bitstream with digits for a ULX3S, and its netlist simulated until the UART has told the class.
 bitstream: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.bitstream build/bitstream
+
+# The published compression of VGG-16 beside what its real weights give, which are fetched.
+compression: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.compression
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed

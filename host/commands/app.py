@@ -12,6 +12,7 @@ import typer
 
 from wingrid.host.commands.build import build
 from wingrid.host.commands.check import check
+from wingrid.host.commands.compress import compress
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.fetch import fetch
 from wingrid.host.commands.filter import filter_picture
@@ -20,6 +21,7 @@ from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
 from wingrid.host.commands.run import run
+from wingrid.host.commands.show import show
 from wingrid.host.commands.soc import soc
 from wingrid.host.commands.synth import synth
 from wingrid.host.commands.verilog import verilog
@@ -43,6 +45,7 @@ app = typer.Typer(
 app.command()(run)
 app.command()(estimate)
 app.command("filter")(filter_picture)
+app.command()(show)
 app.command()(matmul)
 app.command()(verilog)
 app.command()(soc)
@@ -50,6 +53,7 @@ app.command()(synth)
 app.command()(build)
 app.command()(check)
 app.command()(quantize)
+app.command()(compress)
 app.command()(fetch)
 app.command()(networks)
 

@@ -25,8 +25,10 @@ from wingrid.host.commands.options import (
     require_images,
 )
 from wingrid.host.commands.progress import Bar
+from wingrid.host.errors import UserError
 from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.output import EstimateDeliverables
+from wingrid.host.estimates.power import require_rate
 from wingrid.host.estimates.sweep import combinations, estimate_variants
 from wingrid.host.execution.setup import Setup
 from wingrid.host.silicon.known_clock import with_clock
@@ -45,6 +47,9 @@ def estimate(
     ] = False,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw roofline, cycles and energy; .png or .svg.")
+    ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", metavar="FPS", help="Tell watts by part at so many images per second.")
     ] = None,
     config: ConfigFile = None,
     set_: Annotated[
@@ -70,11 +75,15 @@ def estimate(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
+    if rate is not None:
+        require_rate(rate)
+        if names is not None:
+            raise UserError("--rate is of whole images, and --layers leaves some of a network out")
     settings = combinations(set_ or ())
     by_model = estimator(
         network, names, batch, shapes=named_shapes(shape), assume_int8=assume_int8, int8_kernels=int8_kernels
     )
-    deliverables = EstimateDeliverables(json, csv, plot, len(settings))
+    deliverables = EstimateDeliverables(json, csv, plot, len(settings), rate)
 
     def describe(fields: list[str]) -> Setup:
         options = Setup.from_options(

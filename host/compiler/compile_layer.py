@@ -205,6 +205,8 @@ class _Way:
         """Cut if it has to be. Raises ``LayerError`` if that does not help."""
         shape = unfolding.unfolded if unfolding else layer.shape
         cutting = Cutting.of(shape, layer.pool)
+        if cutting and layer.surface:
+            raise LayerError(f"layer {layer.name}: sections of an image do not lie within another tensor")
         return cls(unfolding, cutting, cutting.cut if cutting else shape, tiles)
 
 

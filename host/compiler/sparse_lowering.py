@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator
 
 from wingrid.host.compiler.blocking import Blocking
-from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
+from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.residency import NOBODY, Residency
 from wingrid.host.compiler.sparse_streams import SparseRun, SparseStreams, piece_limit
 from wingrid.host.compiler.synchronise import Schedule
@@ -35,9 +35,10 @@ class SparseLowering:
     ) -> None:
         self.schedule = Schedule()
         self._layer, self._streams, self._memory, self._config = layer, streams, memory, config
-        self._height = blocking.shape.height * blocking.shape.width
+        self._image = blocking.shape.height * blocking.shape.width
         self._stride = blocking.shape.stride[0] * blocking.shape.width
         self._out_height = blocking.shape.out_height
+        self._surface = surface_of(layer, blocking)
         self._parameters = parameter_loader(self.schedule, blocking, config, memory)
         tables = layer_tables(layer, blocking)
         self._tables = table_loader(self.schedule, tables, config, memory) if tables else None
@@ -109,14 +110,14 @@ class SparseLowering:
         region = self._inputs.request(sample, shape.positions)
         if not region.loaded:
             image, row = divmod(sample, self._out_height)
-            source = self._memory.inputs + (image * shape.blocks * self._height + row * self._stride) * bus
-            whole = shape.run_beats == self._height
+            source = self._memory.inputs + (image * shape.blocks * self._image + row * self._stride) * bus
+            whole = shape.run_beats == self._image
             load = Load(
                 buffer=Buffer.INPUTS.value,
                 source=source,
                 run_beats=shape.positions if whole else shape.run_beats,
                 runs=1 if whole else shape.blocks,
-                run_pitch=self._height * bus,
+                run_pitch=self._image * bus,
                 destination=self._inputs.ring.address(region.position),
                 row_beats=shape.positions,
             )
@@ -133,7 +134,8 @@ class SparseLowering:
             if self._tables:
                 entry, table_loaded = self._tables.request(table_block)
                 table = entry + 1
-            pixel = (image * self._streams.shape.outputs + block) * self._out_height + row
+            plane = image * self._streams.shape.outputs + block
+            pixel = plane * self._surface.pixels + row * self._surface.row_pixels
             store = Store(
                 bank=bank,
                 zero_point=self._layer.y_zero_point,

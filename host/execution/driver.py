@@ -18,7 +18,7 @@ from wingrid.host.compiler.layout import (
     pack_tables,
     unpack_activations,
 )
-from wingrid.host.compiler.memory_map import activation_bytes
+from wingrid.host.compiler.memory_map import output_bytes, surface_of
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
 from wingrid.hw.config import AcceleratorConfig
@@ -97,9 +97,11 @@ def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.ND
 
 def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
     """The layer's output from memory, int8 [images, K, OH, OW]."""
-    config, shape = compiled.config, compiled.plan.blocking.output_shape
-    start = compiled.memory.outputs
-    y = unpack_activations(memory[start : start + activation_bytes(shape, config.cols, config)], shape, config)
+    config, blocking, start = compiled.config, compiled.plan.blocking, compiled.memory.outputs
+    (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
+    content = memory[start : start + output_bytes(compiled.layer, blocking, config)]
+    y = unpack_activations(content, (images, kernels, surface.height, surface.width), config)
+    y = np.ascontiguousarray(y[:, :, :: surface.row_step][:, :, :height, :width])
     return compiled.cutting.joined(y) if compiled.cutting else y
 
 

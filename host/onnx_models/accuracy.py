@@ -2,57 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import onnx
 
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.quantisation_result import Closeness
+from wingrid.host.onnx_models.closeness import ClosenessSums
 from wingrid.host.onnx_models.inputs import Values
 from wingrid.host.onnx_models.model_file import Model
 from wingrid.host.onnx_models.quantising import Quantised
-from wingrid.host.onnx_models.session import Level, Value, compute, open_session
+from wingrid.host.onnx_models.session import Level, compute, open_session
 
 WORST = 5
 """Layers that are named."""
 
 MOVES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose")
 """Operators that leave values as they are: no layers to name beside the one that made the values."""
-
-
-class _Sums:
-    """What closeness follows from, sample by sample."""
-
-    def __init__(self) -> None:
-        self._signal = self._noise = self._other = self._common = 0.0
-        self._known, self._equal = True, True
-
-    def add(self, expected: Value, found: Value) -> None:
-        """Take in one sample's tensors. Places where one of them is infinite or no number do not count."""
-        if not (isinstance(expected, np.ndarray) and isinstance(found, np.ndarray) and expected.shape == found.shape):
-            self._known = self._equal = False
-            return
-        self._equal &= bool(np.array_equal(expected, found, equal_nan=expected.dtype.kind == "f"))
-        if expected.dtype.kind != "f" or found.dtype.kind != "f":
-            self._known = False
-            return
-        left, right = expected.astype(np.float64).ravel(), found.astype(np.float64).ravel()
-        finite = np.isfinite(left) & np.isfinite(right)
-        left, right = left[finite], right[finite]
-        self._signal += float(left @ left)
-        self._other += float(right @ right)
-        self._common += float(left @ right)
-        self._noise += float((left - right) @ (left - right))
-
-    def closeness(self, name: str, operator: str) -> Closeness:
-        """For a tensor that is called so."""
-        norms = math.sqrt(self._signal) * math.sqrt(self._other)
-        cosine = min(1.0, max(-1.0, self._common / norms)) if self._known and norms else None
-        snr = 10 * math.log10(self._signal / self._noise) if self._known and self._signal and self._noise else None
-        return Closeness(name, operator, snr, cosine, self._equal)
 
 
 @dataclass(frozen=True)
@@ -73,8 +40,8 @@ def accuracy(before: Model, after: Quantised, feeds: Iterable[Values], listener:
     # Without optimisation, as that would merge what lies between.
     float_inside = open_session(_exposing(after.prepared, list(pairs)), Level.ORT_DISABLE_ALL)
     int8_inside = open_session(_exposing(after.model.proto, list(pairs.values())), Level.ORT_DISABLE_ALL)
-    outputs = {value.name: _Sums() for value in before.proto.graph.output}
-    inside = {name: _Sums() for name in pairs}
+    outputs = {value.name: ClosenessSums() for value in before.proto.graph.output}
+    inside = {name: ClosenessSums() for name in pairs}
     for done, feed in enumerate(feeds, 1):
         expected, found = compute(float_session, feed), compute(int8_session, feed)
         for name, sums in outputs.items():

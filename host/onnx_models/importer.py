@@ -20,7 +20,7 @@ from wingrid.host.onnx_models.concatenation import OPERATORS
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
-from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
+from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layers
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
@@ -86,25 +86,35 @@ def _steps(
         if node.name in covered:
             continue
         if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
-            at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
-            for source, part in parts.items():
-                steps[at[source]] = makers[part.target] = part
+            at = {step.name: position for position, step in enumerate(steps)}
+            for part in parts:
+                makers[part.target] = part
+                if part.name in at:
+                    steps[at[part.name]] = part
+                else:
+                    steps.append(part)
             continue
         try:
             require_static(node, types)
-            step = read_layer(node, constants, types, optimised, makers)
-            require_way(step.layer, config)
+            layers = read_layers(node, constants, types, optimised, makers)
+            for step in layers:
+                require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
+            if copying := fusion.by_itself(node, makers):
+                covered.update(copying.nodes)
+                steps.append(copying)
+                makers[copying.target] = copying
+                continue
             macs = multiply_adds(node, types)
             reason, remedy = reason_for(node, str(refusal), macs), remedy_for(node, constants, optimised.graph)
             if left := fusion.left.get(node.name):
                 reason, remedy = left.reason, left.remedy
             steps.append(HostStep(node, reason, macs, remedy))
             continue
-        step = fusion.extended(step)
-        covered.update(step.nodes)
-        steps.append(step)
-        makers[step.target] = step
+        for step in [fusion.extended(layers[0])] if len(layers) == 1 else layers:
+            covered.update(step.nodes)
+            steps.append(step)
+            makers[step.target] = step
     return _without_idle(steps, fusion.computed, optimised.graph)
 
 

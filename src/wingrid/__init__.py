@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
     from wingrid.host.api.outcomes import Estimate, Run, Sweep
     from wingrid.host.api.running import filter_picture, matmul, run, run_picture
+    from wingrid.host.api.seeing import exciting_patches, show
     from wingrid.host.errors import UserError
     from wingrid.host.execution.network_result import ChecksFailed
     from wingrid.host.networks.pictures import load_picture, save_picture
@@ -33,6 +34,7 @@ _HOMES = {
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
     "host.api.outcomes": ("Estimate", "Run", "Sweep"),
     "host.api.running": ("filter_picture", "matmul", "run", "run_picture"),
+    "host.api.seeing": ("exciting_patches", "show"),
     "host.errors": ("UserError",),
     "host.execution.network_result": ("ChecksFailed",),
     "host.networks.pictures": ("load_picture", "save_picture"),
@@ -54,6 +56,7 @@ __all__ = [
     "UserError",
     "compile_layer",
     "estimate",
+    "exciting_patches",
     "fetch",
     "filter_picture",
     "generate_verilog",
@@ -65,6 +68,7 @@ __all__ = [
     "run",
     "run_picture",
     "save_picture",
+    "show",
     "sweep",
     "verilog_manifest",
 ]

@@ -275,11 +275,18 @@ def two_tensors(writer: ByteWriter) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [softmax, along_width, by_pixel, by_image, broadcast, read_by_others, read_by_others_later, two_tensors],
+    [softmax, along_width, by_pixel, by_image, broadcast, two_tensors],
     ids=lambda function: function.__name__,
 )
 def test_what_is_no_function_of_one_byte_is_the_hosts(function: Function) -> None:
     assert {layer.lookup for layer in case(61, function).layers} == {None}
+
+
+@pytest.mark.parametrize("function", [read_by_others, read_by_others_later], ids=lambda function: function.__name__)
+def test_what_begins_at_a_tensor_that_others_take_is_a_layer_of_its_own(function: Function) -> None:
+    layers = case(61, function).layers
+    assert [layer.lookup for layer in layers if layer.operator == "lookup"] == [Lookup.LAYER]
+    assert [layer.lookup for layer in layers if layer.operator == "conv"] == [None]
 
 
 @pytest.mark.parametrize("inner", ["floats", "bytes"])
@@ -298,8 +305,8 @@ def test_a_tensor_that_is_an_output_of_the_model_ends_a_function(inner: str) -> 
     model.graph.output.append(onnx.ValueInfoProto(name=kept[inner]))
     graph = imported(model, x, config=WITH_TABLES)
     assert differences(graph, x) == []
-    assert [layer.lookup for layer in graph.layers] == [Lookup.LAYER if inner == "bytes" else None]
-    assert "Abs" in [step.operator for step in graph.host_steps]
+    assert [layer.lookup for layer in graph.layers] == ([Lookup.LAYER] * 2 if inner == "bytes" else [None])
+    assert ("Abs" in [step.operator for step in graph.host_steps]) == (inner == "floats")
 
 
 def test_integers_are_not_divided_to_find_out() -> None:
