@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from layer_cases import random_case, random_layer, with_lookup
+from layer_cases import WIDE, random_case, random_layer, with_lookup
 from sparse_matrices import random_matrix
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, plan_layer
@@ -14,6 +14,20 @@ from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
 from wingrid.host.networks.layer import Convolution, Layer, Operands, fully_connected, matrix_product
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import SPARSE_FORMATS, SparseFormat
+
+SMALL = {
+    "winograd": 0, "sparse": 1, "input_buffer": 64, "weight_buffer": 90, "accumulators": 20, "parameter_blocks": 4,
+    "output_buffer": 32, "burst_beats": 8,
+}  # fmt: skip
+CONFIGS = {
+    "2x3": WIDE,
+    "2x2": AcceleratorConfig(rows=2, cols=2, **SMALL),
+    "3x5": AcceleratorConfig(rows=3, cols=5, bus_bytes=16, **SMALL),
+    "4x4": AcceleratorConfig(rows=4, cols=4, **SMALL),
+    "4x12": AcceleratorConfig(rows=4, cols=12, **SMALL),
+    "32x2": AcceleratorConfig(rows=32, cols=2, **SMALL),
+}
+"""Lanes from 2 to 32, fewer than columns and more; little room, so that layers come in many pieces."""
 
 
 def random_sparse_layer(

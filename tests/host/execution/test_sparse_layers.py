@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from layer_cases import WIDE, run_functional
-from sparse_layers import compile_sparse, random_sparse_layer
-from timing_cases import NARROW, TALL
+from sparse_layers import CONFIGS, compile_sparse, random_sparse_layer
+from timing_cases import TALL
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.execution.driver import MachineFault, fill_memory, finish, read_output, run_on_rtl, start
@@ -20,32 +20,27 @@ from wingrid.host.networks.layer import Layer, Operands, fully_connected
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import ProgramError
 from wingrid.hw.isa import SPARSE_FORMATS, Execute, SparseFormat
-from wingrid.hw.registers import Control, Counter, Register
+from wingrid.hw.registers import Control, Counter, Register, Status
+from wingrid.sim.golden.sparse import SparseLanes, WindowOverflow
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
 
-SQUARE = AcceleratorConfig(
-    rows=4, cols=4, winograd=0, sparse=1, input_buffer=64, weight_buffer=90, accumulators=20, parameter_blocks=4,
-    output_buffer=32, burst_beats=8,
-)  # fmt: skip
-CONFIGS = {
-    "4x4": SQUARE,
-    "2x3": WIDE,
-    "3x5": NARROW,
-    "20x2": TALL,
+LARGE = {
     "32x32": AcceleratorConfig(rows=32, cols=32, winograd=0, sparse=1),
     "16x12": AcceleratorConfig(rows=16, cols=12, winograd=0, sparse=1),
     "8x12": AcceleratorConfig(rows=8, cols=12, winograd=0, sparse=1, accumulators=4),
 }
+SQUARE = CONFIGS["4x4"]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", [*CONFIGS, *LARGE])
 def test_random_layers_equal_golden(name: str) -> None:
+    config = {**CONFIGS, **LARGE}[name]
     for seed in range(24):
         form = SPARSE_FORMATS[seed % len(SPARSE_FORMATS)]
-        layer, operands, x = random_sparse_layer(np.random.default_rng([seed, len(name)]), CONFIGS[name], form)
-        compiled = compile_sparse(layer, operands, CONFIGS[name], form)
+        layer, operands, x = random_sparse_layer(np.random.default_rng([seed, config.rows]), config, form)
+        compiled = compile_sparse(layer, operands, config, form)
         output, _ = run_functional(compiled, operands, x, seed)
         assert np.array_equal(output, golden(layer, operands, x)), (seed, layer)
 
@@ -91,6 +86,8 @@ def damaged_run(
             )
         finally:
             device.write_register(Register.CONTROL, Control.RESET)
+            while Status(device.read_register(Register.STATUS)) & Status.RESETTING:
+                pass
             streams[:] = whole
             start(device, compiled)
             device.run_until_interrupt()
@@ -128,6 +125,26 @@ def test_damaged_streams_take_the_same_time_and_write_nowhere_else() -> None:
     assert any(not np.array_equal(output, golden(layer, operands, x)) for output in outputs)
 
 
+def overflowing(compiled: CompiledLayer, damage: Callable[[npt.NDArray[np.uint8]], None]) -> int:
+    """The instruction in which a lane leaves its window, by numpy."""
+    assert compiled.streams is not None
+    streams = compiled.streams.packed(compiled.config)
+    damage(streams)
+    entries = streams.reshape(-1, compiled.config.bus_bytes)[:, : compiled.config.rows]
+    inputs = np.zeros((compiled.config.input_buffer, compiled.config.rows), np.int8)
+    first = 0
+    for number, instruction in enumerate(compiled.instructions):
+        if isinstance(instruction, Execute):
+            if not instruction.accumulate:
+                lanes = SparseLanes(compiled.config.rows)
+            try:
+                lanes.feed(entries[first : first + instruction.blocks], SparseFormat(instruction.sparse), inputs, 0)
+            except WindowOverflow:
+                return number
+            first += instruction.blocks
+    raise AssertionError("no lane leaves its window")
+
+
 @pytest.mark.rtl
 def test_a_lane_beyond_its_window_is_a_fault_of_its_instruction_and_is_forgotten_after_a_reset() -> None:
     layer, operands, x = connected(60)
@@ -140,14 +157,9 @@ def test_a_lane_beyond_its_window_is_a_fault_of_its_instruction_and_is_forgotten
     entry = run.start + run.entries // 2
 
     def damage(streams: npt.NDArray[np.uint8]) -> None:
-        streams.reshape(-1, WIDE.bus_bytes)[entry : entry + 17, 1] = end
+        streams.reshape(-1, WIDE.bus_bytes)[entry : entry + 40, 1] = end
 
-    executes = [number for number, i in enumerate(compiled.instructions) if isinstance(i, Execute)]
-    first = 0
-    for number in executes:
-        first += compiled.instructions[number].blocks  # type: ignore[attr-defined]
-        if first > entry + 16:
-            break
+    number = overflowing(compiled, damage)
     with pytest.raises(MachineFault, match=rf"stopped with ADDRESS_OUT_OF_BUFFER at instruction {number} "):
         damaged_run(compiled, operands, x, damage)
 
@@ -155,7 +167,7 @@ def test_a_lane_beyond_its_window_is_a_fault_of_its_instruction_and_is_forgotten
         compiled, streams=dataclasses.replace(compiled.streams, entries=compiled.streams.entries.copy())
     )
     assert broken.streams is not None
-    broken.streams.entries[entry : entry + 17, 1] = end
+    broken.streams.entries[entry : entry + 40, 1] = end
     with pytest.raises(ProgramError, match=r"^EXECUTE: a lane is more than 16 rows ahead of another one$"):
         run_functional(broken, operands, x)
 
