@@ -272,10 +272,15 @@ def plan_exactly(
     planned = plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings)
     if algorithm not in (None, SPARSE) or planned.cutting or SparseShape.of(layer, config) is None:
         return planned
+    try:
+        # Streams are of the layer as it is, whatever the mesh would make of it.
+        whole = plan_layer(layer, config) if planned.unfolding else planned
+    except LayerError:
+        return planned
     streams = SparseStreams.cheapest(layer, operands(), config)
     dense = plan_cost(planned.plan)
     cheaper = dense is None or streams.cost.cost < dense.cost
-    return dataclasses.replace(planned, unfolding=None).by(streams) if algorithm or cheaper else planned
+    return whole.by(streams) if algorithm or cheaper else planned
 
 
 def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:

@@ -204,6 +204,18 @@ def test_layers_that_lanes_cannot_compute_are_direct() -> None:
     assert np.array_equal(run_functional(compiled, operands, x)[0], golden(layer, operands, x))
 
 
+def test_a_layer_that_the_mesh_would_unfold_is_computed_as_it_is() -> None:
+    random = np.random.default_rng(5)
+    layer = Layer("case", "fc", fully_connected(1, 6, 6, 8), prepared=True)
+    weights = np.where(random.random((8, 1, 6, 6)) < 0.1, 3, 0).astype(np.int8)
+    operands = Operands(weights, np.zeros(8, np.int32), np.full(8, 0.1, np.float32))
+    x = random.integers(-128, 128, (1, 1, 6, 6)).astype(np.int8)
+    assert compile_exactly(layer, lambda: operands, SQUARE, "direct").unfolding is not None
+    compiled = compile_exactly(layer, lambda: operands, SQUARE, "sparse")
+    assert (compiled.algorithm, compiled.unfolding) == ("sparse", None)
+    assert np.array_equal(run_functional(compiled, operands, x)[0], golden(layer, operands, x))
+
+
 def test_a_batch_brings_the_streams_once_if_all_samples_fit() -> None:
     layer, operands, _ = connected()
     batch = dataclasses.replace(layer, shape=fully_connected(40, 1, 1, 30, images=6))
