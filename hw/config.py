@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,10 @@ TABLE_ENTRIES = 256
 
 AXI_PAGE_BYTES = 4096
 """No AXI burst crosses a boundary of this many bytes (AMBA AXI4, A3.4.1)."""
+
+
+AXI_BURST_BEATS = 256
+"""Most beats of an AXI burst (AMBA AXI4, A3.4.1)."""
 
 
 class ConfigError(ValueError):
@@ -69,52 +73,16 @@ class AcceleratorConfig:
             value = getattr(self, field.name)
             if type(value) is not int:
                 self._refuse(field.name, "must be a whole number")
-        self._between("rows", 2, 64)
-        self._between("cols", 2, 64)
-        if self.winograd not in (0, *POINTS):
-            self._refuse("winograd", f"must be one of {', '.join(map(str, (0, *POINTS)))}")
         if self.bus_bytes == 0:
-            widest = max(self.rows, self.cols, 4)
-            object.__setattr__(self, "bus_bytes", 1 << (widest - 1).bit_length())
-        self._power_of_two("bus_bytes", 4, INSTRUCTION_BYTES)
-        if self.bus_bytes < max(self.rows, self.cols):
-            self._refuse("bus_bytes", "must be at least rows and cols: a beat carries a channel block")
-        self._power_of_two("input_buffer", 16, 1 << 20)
-        self._between("weight_buffer", 16, 1 << 20)
-        self._between("accumulators", 4, 1 << 15)
-        self._power_of_two("parameter_blocks", 2, 1 << 12)
-        if self.tables:
-            self._power_of_two("tables", 2, LARGEST_TABLES)
-        self._between("sparse", 0, 1)
-        self._power_of_two("output_buffer", 16, 1 << 14)
-        self._power_of_two("queue_depth", 2, LARGEST_QUEUE)
-        self._power_of_two("fetch_ahead", 2, 64)
-        self._power_of_two("burst_beats", 1, 256)
-        self._power_of_two("reads_in_flight", 1, 64)
-        self._power_of_two("writes_in_flight", 1, 64)
-        self._between("address_bits", OFFSET_BITS, 64)
-        if self.weight_buffer < 2 * self.rows:
-            self._refuse("weight_buffer", "must hold two weight tiles, that is 2 * rows entries")
-        if self.burst_beats * self.bus_bytes > AXI_PAGE_BYTES:
-            object.__setattr__(self, "burst_beats", AXI_PAGE_BYTES // self.bus_bytes)
-        if self.winograd and self.accumulators < 2 * winograd(self.winograd).patch ** 2:
-            self._refuse("accumulators", "must hold two Winograd tiles of n * n positions")
-        if self.winograd and self.output_buffer < 2 * self.winograd**2:
-            self._refuse("output_buffer", "must hold two Winograd tiles, that is 2 * winograd**2 entries")
-        if self.output_buffer < 2 * self.burst_beats:
-            self._refuse("output_buffer", "must hold two bursts, that is 2 * burst_beats entries")
+            object.__setattr__(self, "bus_bytes", smallest_bus(self.rows, self.cols))
+        if self.burst_beats <= AXI_BURST_BEATS:
+            object.__setattr__(self, "burst_beats", min(self.burst_beats, longest_burst(self.bus_bytes)))
+        for name, holds, rule in rules(self):
+            if not holds:
+                self._refuse(name, rule)
 
     def _refuse(self, name: str, rule: str) -> None:
         raise ConfigError(f"configuration field {name} = {getattr(self, name)!r} {rule}")
-
-    def _between(self, name: str, low: int, high: int) -> None:
-        if not low <= getattr(self, name) <= high:
-            self._refuse(name, f"must lie between {low} and {high}")
-
-    def _power_of_two(self, name: str, low: int, high: int) -> None:
-        value = getattr(self, name)
-        if not low <= value <= high or value & (value - 1):
-            self._refuse(name, f"must be a power of two between {low} and {high}")
 
     @property
     def tiles(self) -> tuple[int, ...]:
@@ -214,8 +182,7 @@ class AcceleratorConfig:
     def _given(self) -> dict[str, Any]:
         """The fields without those that merely hold their derived default, so that they follow a change."""
         values = dataclasses.asdict(self)
-        widest = max(self.rows, self.cols, 4)
-        if self.bus_bytes == 1 << (widest - 1).bit_length():
+        if self.bus_bytes == smallest_bus(self.rows, self.cols):
             del values["bus_bytes"]
         return values
 
@@ -230,6 +197,64 @@ class AcceleratorConfig:
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ConfigError(f"configuration {path} is not valid TOML: {error}") from None
         return _build(values, str(path))
+
+
+def smallest_bus(rows: int, cols: int) -> int:
+    """Bytes of the smallest bus that carries a channel block per beat."""
+    return 1 << (max(rows, cols, 4) - 1).bit_length()
+
+
+def longest_burst(bus_bytes: int) -> int:
+    """Beats of the longest burst that an AXI page holds."""
+    return AXI_PAGE_BYTES // max(bus_bytes, 1)
+
+
+def rules(config: Any) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 (fields may be arrays)
+    """What holds of each configuration that can work: a field, whether its value is one, and the rule in words.
+
+    ``config`` has the fields of ``AcceleratorConfig``. Those but ``winograd``, ``tables`` and ``sparse`` may be numpy
+    arrays, of many configurations at once; then so is whether the rules hold.
+    """
+
+    def between(name: str, low: int, high: int) -> tuple[str, Any, str]:
+        value = getattr(config, name)
+        return name, (low <= value) & (value <= high), f"must lie between {low} and {high}"
+
+    def power_of_two(name: str, low: int, high: int) -> tuple[str, Any, str]:
+        value = getattr(config, name)
+        holds = (low <= value) & (value <= high) & ((value & (value - 1)) == 0)
+        return name, holds, f"must be a power of two between {low} and {high}"
+
+    yield between("rows", 2, 64)
+    yield between("cols", 2, 64)
+    tiles = (0, *POINTS)
+    yield "winograd", config.winograd in tiles, f"must be one of {', '.join(map(str, tiles))}"
+    yield power_of_two("bus_bytes", 4, INSTRUCTION_BYTES)
+    carried = (config.bus_bytes >= config.rows) & (config.bus_bytes >= config.cols)
+    yield "bus_bytes", carried, "must be at least rows and cols: a beat carries a channel block"
+    yield power_of_two("input_buffer", 16, 1 << 20)
+    yield between("weight_buffer", 16, 1 << 20)
+    yield between("accumulators", 4, 1 << 15)
+    yield power_of_two("parameter_blocks", 2, 1 << 12)
+    if config.tables:
+        yield power_of_two("tables", 2, LARGEST_TABLES)
+    yield between("sparse", 0, 1)
+    yield power_of_two("output_buffer", 16, 1 << 14)
+    yield power_of_two("queue_depth", 2, LARGEST_QUEUE)
+    yield power_of_two("fetch_ahead", 2, 64)
+    yield power_of_two("burst_beats", 1, AXI_BURST_BEATS)
+    yield power_of_two("reads_in_flight", 1, 64)
+    yield power_of_two("writes_in_flight", 1, 64)
+    yield between("address_bits", OFFSET_BITS, 64)
+    two_tiles = config.weight_buffer >= 2 * config.rows
+    yield "weight_buffer", two_tiles, "must hold two weight tiles, that is 2 * rows entries"
+    if config.winograd:
+        positions, pixels = winograd(config.winograd).patch ** 2, config.winograd**2
+        yield "accumulators", config.accumulators >= 2 * positions, "must hold two Winograd tiles of n * n positions"
+        held = config.output_buffer >= 2 * pixels
+        yield "output_buffer", held, "must hold two Winograd tiles, that is 2 * winograd**2 entries"
+    two_bursts = config.output_buffer >= 2 * config.burst_beats
+    yield "output_buffer", two_bursts, "must hold two bursts, that is 2 * burst_beats entries"
 
 
 def _build(values: dict[str, Any], origin: str) -> AcceleratorConfig:

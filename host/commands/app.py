@@ -12,6 +12,7 @@ import typer
 
 from wingrid.host.commands.build import build
 from wingrid.host.commands.check import check
+from wingrid.host.commands.compare import compare
 from wingrid.host.commands.compress import compress
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.fetch import fetch
@@ -44,6 +45,7 @@ app = typer.Typer(
 # In the order of the help text.
 app.command()(run)
 app.command()(estimate)
+app.command()(compare)
 app.command("filter")(filter_picture)
 app.command()(show)
 app.command()(matmul)

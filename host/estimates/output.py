@@ -10,9 +10,10 @@ from wingrid.host.estimates.power import power, power_lines, weight_table
 from wingrid.host.estimates.sweep import Variant, layer_rows, variants_as_list
 from wingrid.host.estimates.table import footnotes, layer_table, variant_footnotes, variant_table
 from wingrid.host.files import write_whole
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.plot_format import require_plot_format
-from wingrid.host.reports.report import Report, as_json, csv_text
+from wingrid.host.reports.report import Report, as_json
 
 
 class EstimateDeliverables:
@@ -25,11 +26,14 @@ class EstimateDeliverables:
         plot: Path | None,
         configurations: int,
         rate: float | None = None,
+        html: Path | None = None,
     ) -> None:
-        self._deliverables, self._plot, self._rate = Deliverables(json_file, csv_file, {"--plot": plot}), plot, rate
+        self._deliverables = Deliverables(json_file, csv_file, {"--plot": plot, "--html": html})
+        self._plot, self._rate = plot, rate
+        for option, file in (("--plot", plot), ("--html", html)):
+            if file is not None and configurations > 1:
+                raise UserError(f"{option} draws one configuration, and the settings make {configurations}")
         if plot is not None:
-            if configurations > 1:
-                raise UserError(f"--plot draws one configuration, and the settings make {configurations}")
             require_plot_format(plot)
 
     def deliver(self, variants: Sequence[Variant]) -> None:

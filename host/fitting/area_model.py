@@ -8,21 +8,25 @@ predicted without it.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.errors import UserError
 from wingrid.host.fitting.block_memories import BLOCKS, buffer_blocks
+from wingrid.host.fitting.designs import Designs
 from wingrid.host.silicon import area_points
 from wingrid.host.silicon.area_points import AreaPoint
 from wingrid.host.silicon.family import FAMILIES
 from wingrid.host.silicon.target import Target
 from wingrid.hw.config import AcceleratorConfig
+
+RESOURCES = ("logic", "multipliers", "memories")
+"""What of a chip an accelerator takes, by the names that ``Target`` has for it."""
 
 MULTIPLIERS_PER_LANE = 3
 """DSP blocks of a requantiser lane; there is a lane for each column."""
@@ -30,24 +34,20 @@ MULTIPLIERS_PER_LANE = 3
 
 @dataclass(frozen=True)
 class PredictedArea:
-    """What an accelerator is expected to take."""
+    """What an accelerator is expected to take; arrays of it of ``Designs``."""
 
-    logic: float
+    logic: Any
     """Look-up tables, with those that carry chains and small memories are made of."""
-    multipliers: int
-    memories: float
+    multipliers: Any
+    memories: Any
 
     def plus(self, others: Mapping[str, int]) -> PredictedArea:
         """This, and so much logic, so many multipliers and memories of others."""
-        return PredictedArea(**{name: count + others.get(name, 0) for name, count in dataclasses.asdict(self).items()})
+        return PredictedArea(*(getattr(self, name) + others.get(name, 0) for name in RESOURCES))
 
-    def share(self, target: Target) -> dict[str, float]:
+    def share(self, target: Target) -> dict[str, Any]:
         """What fraction of the target's logic, multipliers and memories that is."""
-        return {
-            "logic": self.logic / target.logic,
-            "multipliers": self.multipliers / target.multipliers,
-            "memories": self.memories / target.memories,
-        }
+        return {name: getattr(self, name) / getattr(target, name) for name in RESOURCES}
 
 
 def require_family(target: Target) -> None:
@@ -70,13 +70,14 @@ def is_known(config: AcceleratorConfig, family: str) -> bool:
     return bool(_of(family, config.winograd))
 
 
-def predicted_area(config: AcceleratorConfig, family: str) -> PredictedArea:
+def predicted_area(config: AcceleratorConfig | Designs, family: str) -> PredictedArea:
     """What a configuration takes on a family of which it ``is_known``."""
-    return PredictedArea(
-        float(_features(config) @ _fitted(family, config.winograd)),
-        multipliers(config),
-        buffer_blocks(config, family),
-    )
+    memories = buffer_blocks(config, family)
+    if isinstance(config, Designs):
+        mesh = predicted_area(config.mesh, family)
+        return PredictedArea(np.full(len(config), mesh.logic), np.full(len(config), mesh.multipliers), memories)
+    logic = float(_features(config) @ _fitted(family, config.winograd))
+    return PredictedArea(logic, multipliers(config), float(memories))
 
 
 def multipliers(config: AcceleratorConfig) -> int:

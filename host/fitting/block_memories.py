@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.fitting.designs import Designs
 from wingrid.hw.config import AcceleratorConfig
 
 _ECP5 = ((1, 16384, 1), (1, 8192, 2), (1, 4096, 4), (1, 2048, 9), (1, 1024, 18), (1, 512, 36))
@@ -22,17 +26,21 @@ From Lattice's FPGA-TN-02204 (DP16KD, PDPW16KD) and AMD's UG473 (RAMB36E1, RAMB1
 """
 
 
-def buffer_blocks(config: AcceleratorConfig, family: str) -> float:
-    """Blocks of memory that all buffers take on a family of ``BLOCKS``."""
-    return sum(blocks(depth, width, family) for depth, width in config.block_memories.values())
+def buffer_blocks(config: AcceleratorConfig | Designs, family: str) -> Any:  # noqa: ANN401 (a number or an array)
+    """Blocks of memory that all buffers take on a family of ``BLOCKS``, of each configuration."""
+    described: Any = config
+    return sum(blocks(depth, width, family) for depth, width in described.block_memories.values())
 
 
-def blocks(depth: int, width: int, family: str) -> float:
+def blocks(depth: npt.ArrayLike, width: npt.ArrayLike, family: str) -> npt.NDArray[np.float64]:
     """Blocks of a buffer: a memory of the largest power of two entries, and one of the rest (``DeepMemory``)."""
-    whole = 1 << depth.bit_length() - 1
-    apart = _least(whole, width, family) + (_least(depth - whole, width, family) if depth > whole else 0)
-    return min(apart, _least(depth, width, family))
+    depth, width = np.asarray(depth, np.int64), np.asarray(width, np.int64)
+    # Exponents of floats are exact for all depths.
+    whole = np.int64(1) << (np.frexp(depth.astype(np.float64))[1].astype(np.int64) - 1)
+    apart = _least(whole, width, family) + np.where(depth > whole, _least(depth - whole, width, family), 0)
+    return np.minimum(apart, _least(depth, width, family))
 
 
-def _least(depth: int, width: int, family: str) -> float:
-    return min(size * math.ceil(depth / entries) * math.ceil(width / bits) for size, entries, bits in BLOCKS[family])
+def _least(depth: npt.NDArray[np.int64], width: npt.NDArray[np.int64], family: str) -> npt.NDArray[np.float64]:
+    counts = [size * (-(-depth // entries) * -(-width // bits)) for size, entries, bits in BLOCKS[family]]
+    return np.min(np.broadcast_arrays(*counts), axis=0).astype(np.float64)

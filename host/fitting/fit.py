@@ -18,9 +18,10 @@ from wingrid.host.execution.clock import Clock
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.area_model import PredictedArea, is_known, largest_share, predicted_area, require_family
-from wingrid.host.fitting.bound import cycles_at_least, microjoules_at_least
+from wingrid.host.fitting.bound import least
+from wingrid.host.fitting.designs import Designs
 from wingrid.host.fitting.planned_clock import planned_mhz
-from wingrid.host.fitting.space import meshes, scaled, steps
+from wingrid.host.fitting.space import meshes, roomiest, scaled, steps
 from wingrid.host.networks.layer import Layer, LayerError
 from wingrid.host.reports.report import Report
 from wingrid.host.silicon.board import Board
@@ -163,6 +164,7 @@ class _Search:
         self._wanted = wanted
         self._says = says
         self._timed: dict[AcceleratorConfig, Candidate | None] = {}
+        self._promises: dict[AcceleratorConfig, tuple[float, ...]] = {}
         self._refused: LayerError | None = None
 
     def run(self, refined: int) -> Fit:
@@ -292,14 +294,20 @@ class _Search:
 
     def _promise(self, mesh: AcceleratorConfig) -> tuple[float, ...]:
         """What ``_badness`` cannot fall below for the mesh, whatever its buffers."""
+        if mesh not in self._promises:
+            self._promises[mesh] = self._promised(mesh)
+        return self._promises[mesh]
+
+    def _promised(self, mesh: AcceleratorConfig) -> tuple[float, ...]:
         wanted = self._wanted
         mhz = wanted.clock(mesh)
-        time = cycles_at_least(self._layers, mesh, wanted.memory(mesh)) / self._images / ((mhz or 1e-6) * 1e6)
+        bound = least(self._layers, Designs.of(roomiest(mesh, wanted.free)), wanted.memory(mesh))
+        time = float(bound.cycles[0]) / self._images / ((mhz or 1e-6) * 1e6)
         size = largest_share(self._share(mesh))[1]
         if wanted.fps is not None:
             return (0.0, size) if time <= 1 / wanted.fps else (1.0, time)
         if wanted.objective is Objective.ENERGY:
-            return microjoules_at_least(self._layers, mesh) / self._images, time
+            return float(bound.unbuffered[0]) / self._images, time
         if wanted.objective is Objective.AREA:
             return time * size, size
         return time, size

@@ -15,9 +15,11 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from wingrid.host.execution.measurement import Activity, Measurement
-from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 from wingrid.hw.winograd_matrices import element_bits
 
@@ -60,8 +62,11 @@ def multiply_add_energy(tile: int) -> float:
     return MULTIPLY_8X8 * activation * weight / 64 + ADD_32 * accumulator / 32
 
 
-def buffer_bit_energy(size: float) -> float:
+def buffer_bit_energy(size: Any) -> Any:  # noqa: ANN401 (a number or an array)
     """pJ of an access to a bit of a memory of ``size`` bytes: logarithmic lines through the cited sizes."""
+    if isinstance(size, np.ndarray):
+        different, which = np.unique(size, return_inverse=True)
+        return np.array([buffer_bit_energy(one) for one in different.tolist()])[which]
     (low, cheap), (high, dear) = next(
         pair for pair in itertools.pairwise(BUFFER_64) if size <= pair[1][0] or pair[1] == BUFFER_64[-1]
     )
@@ -69,10 +74,12 @@ def buffer_bit_energy(size: float) -> float:
     return cheap * (size / low) ** slope / 64
 
 
-def layer_energy(activity: Activity, measurement: Measurement, tile: int, config: AcceleratorConfig) -> Energy:
+def layer_energy(activity: Activity, measurement: Measurement, tile: int, config: Any) -> Energy:  # noqa: ANN401
     """What a layer takes. All multipliers count in each busy cycle, whether or not their lanes are in use.
 
-    Those are the mesh's for a vector, and one for each sparse lane for an entry of its weights.
+    ``config`` is an ``AcceleratorConfig``, or has its sizes in arrays; then counts may be arrays, and energies are.
+
+    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights.
     """
     transformed = activity.transformed
     direct = activity.vectors - transformed
@@ -85,7 +92,9 @@ def layer_energy(activity: Activity, measurement: Measurement, tile: int, config
 
 
 def buffer_traffic(
-    activity: Activity, measurement: Measurement, config: AcceleratorConfig
+    activity: Activity,
+    measurement: Measurement,
+    config: Any,  # noqa: ANN401
 ) -> dict[str, tuple[float, int]]:
     """For each buffer: its size in bytes, the bits written to it, and the bits read from it."""
     moved = measurement.bytes

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.networks.layer import Layer
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.efficiency import layer_limits, total_limits
 from wingrid.host.reports.traffic import lower_bound_bytes
 from wingrid.hw.verilog import version
@@ -172,17 +171,6 @@ def flat(entry: dict[str, Any]) -> dict[str, Any]:
         else:
             row[key] = value
     return row
-
-
-def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same columns under a line with their names; nothing at all without rows."""
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:

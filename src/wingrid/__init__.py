@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingrid.host.api.comparing import compare
     from wingrid.host.api.estimating import estimate, sweep
     from wingrid.host.api.hardware import generate_verilog, verilog_manifest
     from wingrid.host.api.layers import LayerProgram, compile_layer
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 
 _HOMES = {
+    "host.api.comparing": ("compare",),
     "host.api.estimating": ("estimate", "sweep"),
     "host.api.hardware": ("generate_verilog", "verilog_manifest"),
     "host.api.layers": ("LayerProgram", "compile_layer"),
@@ -54,6 +56,7 @@ __all__ = [
     "Run",
     "Sweep",
     "UserError",
+    "compare",
     "compile_layer",
     "estimate",
     "exciting_patches",

@@ -11,7 +11,7 @@ import pytest
 from imported_graphs import quantised_on
 from onnx import TensorProto, helper, numpy_helper
 
-from wingrid.host.builds.estimating import TABLES, with_tables
+from wingrid.host.fitting.workload import TABLES, Workload
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig(rows=4, cols=4)
@@ -39,9 +39,9 @@ def saved(folder: Path, activation: str) -> str:
 
 @pytest.mark.parametrize(("activation", "tables"), [("HardSwish", TABLES), ("LeakyRelu", TABLES), ("Relu", 0)])
 def test_tables_are_for_networks_that_look_something_up(activation: str, tables: int, tmp_path: Path) -> None:
-    assert with_tables(saved(tmp_path, activation), CONFIG, {}) == dataclasses.replace(CONFIG, tables=tables)
+    assert Workload(saved(tmp_path, activation)).with_tables(CONFIG) == dataclasses.replace(CONFIG, tables=tables)
 
 
 @pytest.mark.parametrize("network", ["digits", "alexnet"])
 def test_others_do_without(network: str) -> None:
-    assert with_tables(network, CONFIG, {}) == CONFIG
+    assert Workload(network).with_tables(CONFIG) == CONFIG
