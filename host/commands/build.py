@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
@@ -13,6 +14,7 @@ from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
 from wingrid.host.execution.clock import assumed
 from wingrid.host.execution.setup import configuration
+from wingrid.host.files import write_whole
 from wingrid.host.reports.output import Deliverables
 from wingrid.sim.memory import MemoryTiming
 
@@ -55,6 +57,7 @@ def build(
     config: ConfigFile = None,
     set_: Fields = None,
     json: JsonFile = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write report.html there too.")] = None,
 ) -> None:
     """Fit an accelerator to a network and a chip, and write all that a board needs, with a receipt of what was checked.
 
@@ -65,11 +68,11 @@ def build(
     from wingrid.host.bitstreams.room import reserved
     from wingrid.host.builds.build import built, free_fields
     from wingrid.host.builds.contents import PAGE, RECEIPT
-    from wingrid.host.builds.estimating import image_estimator, with_units
     from wingrid.host.builds.order import Order
     from wingrid.host.builds.summary import build_table
     from wingrid.host.builds.users_files import network_of, target_of, users_files
     from wingrid.host.fitting.fit import Objective, Wanted
+    from wingrid.host.fitting.workload import Workload
     from wingrid.host.images.named_work import named_work
     from wingrid.host.onnx_models.sizes import Sizes
     from wingrid.host.silicon.board import find_place
@@ -94,21 +97,25 @@ def build(
         timing = MemoryTiming(latency or usual.latency, bytes_per_cycle or usual.bytes_per_cycle)
     # What a configuration file says is set, whether or not it is the default.
     free = frozenset() if config is not None else free_fields(set_ or ())
-    fixed = with_units(network, fixed, free, shapes, int8_kernels=int8_kernels)
+    workload = Workload(network, shapes, int8_kernels)
+    workload.require()
+    fixed = workload.with_units(fixed, free)
     kept = {}
     if bitstream:
         require_bus(fixed)
         free -= {"bus_bytes"}
         kept = reserved(*named_work(network, fixed, sizes=Sizes(shapes, None), int8_kernels=int8_kernels), fixed)
-    deliverables = Deliverables(json, None)
+    deliverables = Deliverables(json, None, {"--html": html})
     order = Order(
         network_of(network), target_of(target), objective, fps, tuple(set_ or ()), clock, latency, bytes_per_cycle,
         route, bitstream, int8_kernels, shapes,
     )  # fmt: skip
     wanted = Wanted(chip, Objective(objective), fps, board, mhz, timing, fixed, free, kept)
     with Bar(network) as bar:
-        estimate = image_estimator(network, shapes, int8_kernels=int8_kernels, listener=bar)
+        estimate = functools.partial(workload.time, listener=bar)
         found = built(order, users_files(network, target), wanted, estimate, output, bar.says)
+    if html is not None:
+        write_whole(html, (output / PAGE).read_bytes())
     deliverables.hand_over(
         found.receipt.as_text,
         str,

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.html_page import write_page
 from wingrid.host.commands.named_values import named_shapes
 from wingrid.host.commands.options import (
     BytesPerCycle,
     Clock,
     ConfigFile,
     CsvFile,
+    HtmlFile,
     Int8Kernels,
     JsonFile,
     Latency,
@@ -67,6 +69,7 @@ def estimate(
     dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Tell what a network takes, by the timing model: cycles, traffic, throughput, energy, and what bounds each layer.
 
@@ -83,7 +86,7 @@ def estimate(
     by_model = estimator(
         network, names, batch, shapes=named_shapes(shape), assume_int8=assume_int8, int8_kernels=int8_kernels
     )
-    deliverables = EstimateDeliverables(json, csv, plot, len(settings), rate)
+    deliverables = EstimateDeliverables(json, csv, plot, len(settings), rate, html)
 
     def describe(fields: list[str]) -> Setup:
         options = Setup.from_options(
@@ -95,9 +98,11 @@ def estimate(
             memory=memory,
             bytes_per_cycle=bytes_per_cycle,
             dram=dram,
+            keep_programs=html is not None,
         )
         return with_clock(options, clock, target)
 
     with Bar(network) as bar:
         variants = estimate_variants(settings, describe, lambda setup: by_model(setup, bar))
+    write_page(html, variants[0].report.result)
     deliverables.deliver(variants)

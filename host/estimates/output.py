@@ -26,11 +26,14 @@ class EstimateDeliverables:
         plot: Path | None,
         configurations: int,
         rate: float | None = None,
+        html: Path | None = None,
     ) -> None:
-        self._deliverables, self._plot, self._rate = Deliverables(json_file, csv_file, {"--plot": plot}), plot, rate
+        self._deliverables = Deliverables(json_file, csv_file, {"--plot": plot, "--html": html})
+        self._plot, self._rate = plot, rate
+        for option, file in (("--plot", plot), ("--html", html)):
+            if file is not None and configurations > 1:
+                raise UserError(f"{option} draws one configuration, and the settings make {configurations}")
         if plot is not None:
-            if configurations > 1:
-                raise UserError(f"--plot draws one configuration, and the settings make {configurations}")
             require_plot_format(plot)
 
     def deliver(self, variants: Sequence[Variant]) -> None:

@@ -37,6 +37,8 @@ class Setup:
     """The only one to use where a layer allows it; ``None`` for the cheapest."""
     trace: Path | None = None
     """Where to put a trace of what the engines did."""
+    keep_programs: bool = False
+    """Whether results keep the layers' programs, for who looks into them afterwards."""
 
     def __post_init__(self) -> None:
         if self.algorithm is not None:
@@ -70,6 +72,7 @@ class Setup:
         jobs: int = 1,
         waves: Path | None = None,
         trace: Path | None = None,
+        keep_programs: bool = False,
     ) -> Setup:
         """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
@@ -87,7 +90,16 @@ class Setup:
                 timing = dataclasses.replace(usual, dram=Dram() if dram else None, **told)
         except ValueError as error:
             raise UserError(str(error)) from None
-        return cls(backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace)
+        return cls(
+            backend,
+            config,
+            timing,
+            jobs=jobs,
+            waves=waves,
+            algorithm=algorithm,
+            trace=trace,
+            keep_programs=keep_programs,
+        )
 
 
 def configuration(base: AcceleratorConfig | Path | None, settings: list[str] | None) -> AcceleratorConfig:

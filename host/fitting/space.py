@@ -24,6 +24,15 @@ LADDERS = {
 """Entries of each buffer; weights in nine rows a tile, accumulators around what maps of 14 and 28 pixels and blocks of
 memory ask for."""
 
+EXPLORED = {
+    "input_buffer": (1024, 4096, 16384, 65536),
+    "weight_buffer": (288, 1152, 4608, 18432),
+    "accumulators": (128, 450, 900, 1800),
+    "parameter_blocks": (32,),
+    "output_buffer": (256,),
+}
+"""Rungs of ``LADDERS`` far enough apart that each is another accelerator: those of a search for all good ones."""
+
 
 def meshes(fixed: AcceleratorConfig, free: frozenset[str]) -> Iterator[AcceleratorConfig]:
     """All square meshes with their Winograd tiles and the smallest buffers that they allow.

@@ -14,6 +14,10 @@ from wingrid.host.onnx_models.shapes import TensorType
 def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the host has to write, or a layer before to leave."""
     shape, unfolding, cutting = planned.layer.shape, planned.unfolding, planned.cutting
+    size, memory = (shape.height, shape.width), planned.plan.blocking.input_shape
+    if step.in_a_column:
+        height, width = step.source_type.shape[2:]
+        size, memory = (height, width), (memory[0], memory[1], height, width)
     top, left = (cutting.shape if cutting and not unfolding else shape).padding[:2] if unfolding or cutting else (0, 0)
     sections = cutting.sections if cutting else (1, 1)
     steps = (
@@ -25,8 +29,8 @@ def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
         else [0, 0]
     )
     return TensorLayout(
-        **_host(step, step.source_type.shape, shape.images, (shape.height, shape.width)),
-        **_memory(planned.plan.blocking.input_shape, planned.config.rows, planned.config.bus_bytes),
+        **_host(step, step.source_type.shape, shape.images, size),
+        **_memory(memory, planned.config.rows, planned.config.bus_bytes),
         layer_channels=shape.channels,
         groups=shape.groups if unfolding else 1,
         **_pair("taps", unfolding.taps if unfolding else (1, 1)),

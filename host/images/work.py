@@ -12,7 +12,6 @@ import numpy.typing as npt
 import onnx
 
 from wingrid.host.execution.layer_run import Job
-from wingrid.host.images.flattening import flattened
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer
 from wingrid.host.networks.network import Network
@@ -93,7 +92,7 @@ def model_work(name: str, graph: ImportedGraph, inputs: Mapping[str, npt.NDArray
 
     Only so is known what the host's parts take where the model does not say.
     """
-    work, _ = worked(name, flattened(graph), inputs)
+    work, _ = worked(name, graph, inputs)
     return work
 
 

@@ -58,6 +58,9 @@ class Part:
     channel: int = 0
     row: int = 0
     column: int = 0
+    row_step: int = 1
+    """Rows of the tensor from one row of the part to the next."""
+    column_step: int = 1
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class AcceleratedStep:
     """What the layer adds to its results, if it does."""
     part: Part | None = None
     """Of a layer that leaves a part of ``target``, where that begins; ``None`` if it leaves all."""
+    in_a_column: bool = False
+    """Whether the layer takes all pixels of an image as a single column, as they lie in memory."""
     model_macs: int | None = None
     """Multiply-adds of the nodes that it stands for, where the layer does others for them."""
 
@@ -133,17 +138,20 @@ class AcceleratedStep:
     def left_type(self) -> TensorType:
         """Of what the layer leaves, ``target`` or its part of that."""
         whole = self.target_type
-        return TensorType(whole.dtype, self.layer.output_shape) if self.part else whole
+        if self.part is None:
+            return whole
+        images, channels, *size = self.layer.output_shape
+        return TensorType(whole.dtype, (images, channels, *(self.source_type.shape[2:] if self.in_a_column else size)))
 
     def left_in(self, whole: npt.NDArray) -> npt.NDArray:
         """The layer's part of the model's tensor, as a view."""
         if self.part is None:
             return whole
-        _, channels, height, width = self.layer.output_shape
-        step = self.layer.surface.row_step if self.layer.surface else 1
+        _, channels, height, width = self.left_type.shape
+        part = self.part
         images = whole if whole.ndim == 4 else whole[:, :, None]  # a line is an image of one row
-        rows = images[:, self.part.channel :, self.part.row :: step, self.part.column :]
-        return rows[:, :channels, :height, :width]
+        pixels = images[:, part.channel :, part.row :: part.row_step, part.column :: part.column_step]
+        return pixels[:, :channels, :height, :width]
 
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
         """What the layer leaves, as the model has it."""

@@ -20,6 +20,7 @@ from wingrid.hw.isa import (
     Fault,
     Instruction,
     Load,
+    SparseFormat,
     Store,
 )
 from wingrid.hw.shift_add import combination
@@ -127,6 +128,7 @@ class Decoder(wiring.Component):
             (execute.kernel_height == 0) | (execute.kernel_width == 0),
             execute.count == 0,
             execute.blocks == 0,
+            self._no_sparse_format(execute),
         )
         illegal.append(~_any(*at.values()))
         for tile in config.tiles:
@@ -162,6 +164,12 @@ class Decoder(wiring.Component):
             store.addend_base >= config.addends if config.addends else store.addition != 0,
         )
         return illegal, [*outside, self._sums_outside(m, store, at)]
+
+    def _no_sparse_format(self, execute: data.View) -> Value:
+        """Whether ``sparse`` is none that the accelerator has, or comes with a tile."""
+        if not self._config.sparse:
+            return execute.sparse != 0
+        return (execute.sparse >= len(SparseFormat)) | ((execute.sparse != 0) & (execute.tile != 0))
 
     def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:
         """For each tile that there is, and 0, whether it is the instruction's."""

@@ -72,7 +72,8 @@ private:
         if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
-    // Rejects instructions with a zero count, or with a tile, table or addends that this accelerator does not have.
+    // Rejects instructions with a zero count, or with a tile, table, sparse format or addends that this
+    // accelerator does not have.
     bool legal(const Load& load) const {
         switch (static_cast<Buffer>(load.buffer)) {
             case Buffer::INPUTS:
@@ -89,7 +90,9 @@ private:
         return load.run_beats && load.runs && load.fence <= 1;
     }
     bool legal(const Execute& execute) const {
-        return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
+        const bool known = execute.sparse < m_parameters.sparse_formats && !(execute.sparse && execute.tile);
+        return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile)
+               && known;
     }
     bool legal(const Store& store) const {
         return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile)

@@ -38,6 +38,7 @@ WIDE = AcceleratorConfig(
     parameter_blocks=2,
     tables=2,
     addends=128,
+    sparse=1,
     output_buffer=32,
     burst_beats=8,
 )

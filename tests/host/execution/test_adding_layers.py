@@ -23,10 +23,20 @@ from layer_cases import (
 )
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
+from wingrid.host.compiler.sparse_streams import SparseShape
 from wingrid.host.execution.driver import run_on_rtl
 from wingrid.host.execution.layer_run import timing_difference
 from wingrid.host.networks.golden import golden
-from wingrid.host.networks.layer import Addition, Convolution, Layer, LayerError, Lookup, Operands, Pool
+from wingrid.host.networks.layer import (
+    Addition,
+    Convolution,
+    Layer,
+    LayerError,
+    Lookup,
+    Operands,
+    Pool,
+    fully_connected,
+)
 from wingrid.host.reports.traffic import program_bytes
 from wingrid.hw.config import AcceleratorConfig, ConfigError
 from wingrid.hw.encoding import ProgramError, encode_program
@@ -34,6 +44,7 @@ from wingrid.hw.isa import ADDITION_FRACTION_BITS, Buffer, Load, Semaphore, Stor
 from wingrid.sim.memory import MemoryTiming
 
 ONE = 1 << ADDITION_FRACTION_BITS
+SPARSE = dataclasses.replace(SQUARE, sparse=1)
 KINDS = ("direct", "winograd2", "winograd4", "pooled", "pooled winograd", "depthwise", "wide strips")
 
 
@@ -166,6 +177,12 @@ def test_what_an_accelerator_cannot_add_is_refused(config: AcceleratorConfig, po
     with pytest.raises(LayerError) as caught:
         compile_layer(layer, config)
     assert str(caught.value) == message
+
+
+def test_sparse_lanes_leave_an_adding_layer_to_the_mesh() -> None:
+    layer = Layer("case", "fc", fully_connected(20, 1, 1, 8))
+    assert SparseShape.of(layer, SPARSE) is not None
+    assert SparseShape.of(dataclasses.replace(layer, addition=Addition(ONE, ONE, 0)), SPARSE) is None
 
 
 def test_an_image_in_sections_is_not_added_to() -> None:

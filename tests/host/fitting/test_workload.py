@@ -11,7 +11,7 @@ import pytest
 from imported_graphs import quantised_on
 from onnx import TensorProto, helper, numpy_helper
 
-from wingrid.host.builds.estimating import ADDENDS, TABLES, with_units
+from wingrid.host.fitting.workload import ADDENDS, TABLES, Workload
 from wingrid.hw.config import AcceleratorConfig
 
 CONFIG = AcceleratorConfig(rows=4, cols=4)
@@ -45,12 +45,12 @@ def saved(folder: Path, activation: str) -> str:
     [("HardSwish", TABLES, 0), ("LeakyRelu", TABLES, 0), ("Relu", 0, 0), ("Add", 0, ADDENDS)],
 )
 def test_units_are_for_networks_that_use_them(activation: str, tables: int, addends: int, tmp_path: Path) -> None:
-    network = saved(tmp_path, activation)
-    assert with_units(network, CONFIG, FREE, {}) == dataclasses.replace(CONFIG, tables=tables, addends=addends)
-    assert with_units(network, CONFIG, FREE - {"tables"}, {}).tables == 0
-    assert with_units(network, CONFIG, FREE - {"addends"}, {}).addends == 0
+    network = Workload(saved(tmp_path, activation))
+    assert network.with_units(CONFIG, FREE) == dataclasses.replace(CONFIG, tables=tables, addends=addends)
+    assert network.with_units(CONFIG, FREE - {"tables"}).tables == 0
+    assert network.with_units(CONFIG, FREE - {"addends"}).addends == 0
 
 
 @pytest.mark.parametrize("network", ["digits", "alexnet"])
 def test_others_do_without(network: str) -> None:
-    assert with_units(network, CONFIG, FREE, {}) == CONFIG
+    assert Workload(network).with_units(CONFIG, FREE) == CONFIG

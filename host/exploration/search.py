@@ -1,0 +1,259 @@
+"""Branch and bound: every design of the space has a lower bound, and only those are timed that it does not rule out.
+
+A design is ruled out when one that was timed is no worse in any objective than what the design could be at best, and
+better in one, or stands before it in the space. So the front is that of the whole space: of designs that are alike in
+all objectives, the first one. In which order designs are timed, and by whom, makes no difference to it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.errors import UserError
+from wingrid.host.exploration.crew import Crew
+from wingrid.host.exploration.exact import Exact, Job
+from wingrid.host.exploration.measures import Figures
+from wingrid.host.exploration.question import Question
+from wingrid.host.exploration.space import Region
+from wingrid.host.exploration.store import Store, key_of
+from wingrid.hw.config import AcceleratorConfig
+
+Says = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Point:
+    """A design that was timed exactly."""
+
+    place: int
+    """Its number in the space."""
+    config: AcceleratorConfig
+    region: Region
+    exact: Sequence[Exact]
+    """Of each network."""
+    figures: Figures
+    costs: npt.NDArray[np.float64]
+    """By measure of the question."""
+
+
+@dataclass
+class Tally:
+    """How much of the space was looked at in which way."""
+
+    points: int = 0
+    no_room: int = 0
+    """Designs that the chip has no room for."""
+    beyond_limits: int = 0
+    """Designs of which a bound, or a size, was beyond a limit."""
+    bounded_away: int = 0
+    exactly_timed: int = 0
+    kept: int = 0
+    """Of these, how many were known from an earlier search."""
+    cannot_run: int = 0
+    """Of these, how many cannot run a network."""
+    bound_seconds: float = 0.0
+    exact_seconds: float = 0.0
+
+    @property
+    def designs_per_second(self) -> float:
+        """That were bounded, or had no room."""
+        return self.points / self.bound_seconds if self.bound_seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search has found."""
+
+    question: Question
+    front: Sequence[Point]
+    """By the first objective, the best first."""
+    timed: Sequence[Point]
+    """All that were timed and keep the limits, in the order of the space."""
+    tally: Tally
+
+
+class _Bounded:
+    """Designs that the chip has room for, with their bounds; as numbers in arrays, since there may be millions."""
+
+    def __init__(self, question: Question, tally: Tally, says: Says) -> None:
+        started = time.perf_counter()
+        self._regions: list[Region] = []
+        self._starts: list[int] = []
+        bounds, places, kept = [], [], 0
+        for region in question.space.regions(question.wanted):
+            first = tally.points
+            tally.points += len(region.designs)
+            says(f"bounding {tally.points:,} designs")
+            if not question.known(region):
+                tally.no_room += len(region.designs)
+                continue
+            roomy = np.flatnonzero(question.roomy(region))
+            tally.no_room += len(region.designs) - len(roomy)
+            if not len(roomy):
+                continue
+            designs = region.designs.only(roomy)
+            costs = question.costs(question.figures(designs, region, question.least(region, designs)))
+            within = question.within(costs) & np.isfinite(costs).all(axis=1)
+            tally.beyond_limits += int(np.count_nonzero(~within))
+            self._regions.append(region)
+            self._starts.append(first)
+            bounds.append(costs[within, : len(question.objectives)])
+            places.append(first + roomy[within])
+            kept += int(np.count_nonzero(within))
+        self.costs = np.concatenate(bounds) if kept else np.empty((0, len(question.objectives)))
+        self.places = np.concatenate(places) if kept else np.empty(0, np.int64)
+        tally.bound_seconds = time.perf_counter() - started
+
+    def design(self, place: int) -> tuple[Region, AcceleratorConfig]:
+        """That of a number."""
+        index = int(np.searchsorted(self._starts, place, side="right")) - 1
+        region = self._regions[index]
+        return region, region.designs.config(place - self._starts[index])
+
+
+def explored(question: Question, crew: Crew[Job, Exact], store: Store, says: Says = lambda _: None) -> Found:
+    """The whole front. What was timed stays in the store, whatever ends the search.
+
+    Raises ``UserError`` where nothing can be found.
+    """
+    question.require()
+    tally = Tally()
+    bounded = _Bounded(question, tally, says)
+    started = time.perf_counter()
+    timed = _Timing(question, bounded, crew, store, tally, says).run()
+    tally.exact_seconds = time.perf_counter() - started
+    front = _front(timed, len(question.objectives))
+    if not front:
+        raise UserError(_nothing(question, tally))
+    return Found(question, front, sorted(timed, key=lambda point: point.place), tally)
+
+
+def _nothing(question: Question, tally: Tally) -> str:
+    target = question.wanted.target.name
+    if not tally.points:
+        return "the space has no design that can work"
+    if tally.no_room == tally.points:
+        return f"{target} has no room for any of the {tally.points:,} designs of the space"
+    if tally.cannot_run:
+        return f"no design of the space that {target} has room for can run the network within the limits"
+    return f"no design of the space that {target} has room for keeps the limits: {tally.points:,} were bounded"
+
+
+class _Timing:
+    """The designs that are left, the most promising in one direction after another."""
+
+    def __init__(
+        self, question: Question, bounded: _Bounded, crew: Crew[Job, Exact], store: Store, tally: Tally, says: Says
+    ) -> None:
+        self._question, self._bounded, self._crew, self._store = question, bounded, crew, store
+        self._tally, self._says = tally, says
+        self._prints = [
+            {
+                images: question.at(workload, images).fingerprint()
+                for images in question.space.choices.get("batch", (1,))
+            }
+            for workload in question.workloads
+        ]
+        self._costs, self._places = bounded.costs, bounded.places
+        self._logs = np.log(np.maximum(self._costs, np.finfo(np.float64).tiny))
+        # Directions that lie far apart, whatever their number: the golden ratio's multiples, in each objective another.
+        self._turns = np.arange(1, self._costs.shape[1] + 1) * (5**0.5 - 1) / 2
+        self._picks = 0
+        self._under_way: dict[int, _Open] = {}
+        self._owner: dict[int, tuple[int, int]] = {}
+        self._points: list[Point] = []
+
+    def run(self) -> list[Point]:
+        """All that had to be timed."""
+        while len(self._places) or self._under_way:
+            while len(self._places) and len(self._owner) < 2 * self._crew.capacity:
+                self._open(self._pick())
+            if self._owner:
+                job, found = self._crew.next()
+                place, network = self._owner.pop(id(job))
+                self._store.put(self._under_way[place].keys[network], found)
+                self._take(place, network, found)
+        self._tally.bounded_away = len(self._bounded.places) - self._tally.exactly_timed
+        return self._points
+
+    def _pick(self) -> int:
+        """The place of the best bound in a new direction; it is taken off the list."""
+        self._picks += 1
+        weights = (self._picks * self._turns) % 1 + 1e-3
+        index = int(np.argmin(self._logs @ weights))
+        place = int(self._places[index])
+        self._keep(np.arange(len(self._places)) != index)
+        return place
+
+    def _open(self, place: int) -> None:
+        region, config = self._bounded.design(place)
+        jobs = [
+            Job(self._question.at(workload, region.images), config, region.timing)
+            for workload in self._question.workloads
+        ]
+        keys = [key_of(job, prints[region.images]) for job, prints in zip(jobs, self._prints, strict=True)]
+        known = [self._store.get(name) for name in keys]
+        self._under_way[place] = _Open(region, config, jobs, keys, [None] * len(jobs), fresh=None in known)
+        for network, found in enumerate(known):
+            if found is None:
+                self._owner[id(jobs[network])] = (place, network)
+                self._crew.submit(jobs[network])
+        for network, found in enumerate(known):
+            if found is not None:
+                self._take(place, network, found)
+
+    def _take(self, place: int, network: int, found: Exact) -> None:
+        design = self._under_way[place]
+        design.found[network] = found
+        exact = [one for one in design.found if one is not None]
+        if len(exact) < len(design.found):
+            return
+        del self._under_way[place]
+        tally = self._tally
+        tally.exactly_timed += 1
+        tally.kept += not design.fresh
+        if any(one.refused for one in exact):
+            tally.cannot_run += 1
+            return
+        figures = self._question.figures(design.config, design.region, exact)
+        costs = self._question.costs(figures)
+        if self._question.within(costs):
+            self._points.append(Point(place, design.config, design.region, exact, figures, costs))
+            self._rule_out(costs[: self._costs.shape[1]], place)
+        self._says(f"{tally.exactly_timed:,} designs timed, {len(self._places):,} left")
+
+    def _rule_out(self, costs: npt.NDArray[np.float64], place: int) -> None:
+        no_worse = (costs <= self._costs).all(axis=1)
+        better = (costs < self._costs).any(axis=1)
+        self._keep(~(no_worse & (better | (place < self._places))))
+
+    def _keep(self, chosen: npt.NDArray[np.bool_]) -> None:
+        self._costs, self._places, self._logs = self._costs[chosen], self._places[chosen], self._logs[chosen]
+
+
+@dataclass
+class _Open:
+    """A design of which not all networks are timed yet."""
+
+    region: Region
+    config: AcceleratorConfig
+    jobs: list[Job]
+    keys: list[str]
+    found: list[Exact | None]
+    fresh: bool
+
+
+def _front(timed: Sequence[Point], objectives: int) -> list[Point]:
+    """Those that no other is better than, the first of equals; by the first objective."""
+    front = []
+    for point in timed:
+        own = point.costs[:objectives]
+        others = (other for other in timed if (other.costs[:objectives] <= own).all() and other is not point)
+        if not any((other.costs[:objectives] < own).any() or other.place < point.place for other in others):
+            front.append(point)
+    return sorted(front, key=lambda point: tuple(point.costs))
