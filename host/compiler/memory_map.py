@@ -92,14 +92,23 @@ class MemoryMap:
     bus_bytes: int
 
     @classmethod
-    def of(cls, layer: Layer, blocking: Blocking, config: AcceleratorConfig, place: Place | None = None) -> MemoryMap:
+    def of(
+        cls,
+        layer: Layer,
+        blocking: Blocking,
+        config: AcceleratorConfig,
+        place: Place | None = None,
+        *,
+        stream_bytes: int | None = None,
+    ) -> MemoryMap:
         """Lay out everything but the program, from address 0 or as ``place`` says.
 
+        ``stream_bytes`` is the size of weights that are sparse streams and no tiles.
         Raises ``LayerError`` if it does not fit into the address space.
         """
         bus = config.bus_bytes
         sizes = [
-            weight_bytes(blocking, config),
+            weight_bytes(blocking, config) if stream_bytes is None else stream_bytes,
             parameter_bytes(blocking, config),
             table_bytes(layer, blocking, config),
         ]

@@ -16,7 +16,6 @@ from wingrid.host.compiler.layout import (
     pack_activations,
     pack_parameters,
     pack_tables,
-    pack_weights,
     unpack_activations,
 )
 from wingrid.host.compiler.memory_map import output_bytes, surface_of
@@ -79,7 +78,7 @@ def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operand
     config, regions, unfolding = compiled.config, compiled.memory, compiled.unfolding
     operands = unfolding.operands(operands) if unfolding else operands
     for address, content in (
-        (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
+        (regions.weights, compiled.packed_weights(operands)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
         (regions.tables, pack_tables(compiled.layer, operands, config)),
         (regions.program, np.frombuffer(compiled.program, np.uint8)),

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
@@ -124,7 +123,7 @@ def compile_job(job: Job, setup: Setup) -> CompiledLayer:
 
 def expected_cycles(compiled: CompiledLayer) -> float:
     """Cycles that the layer should take, about."""
-    cost = plan_cost(compiled.plan)
+    cost = compiled.streams.cost if compiled.streams else plan_cost(compiled.plan)
     return cost.cycles if cost else 0.0
 
 
@@ -150,7 +149,7 @@ def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counte
     """What both hardware and timing model know of a layer."""
     return LayerResult(
         compiled.layer,
-        algorithm=algorithm_name(compiled.plan.blocking.tile),
+        algorithm=compiled.algorithm,
         measurement=Measurement.from_counters(counters),
         unfolded=compiled.unfolding.taps if compiled.unfolding else None,
         sections=compiled.cutting.sections if compiled.cutting else None,

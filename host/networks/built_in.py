@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from wingrid.host.errors import UserError
-from wingrid.host.networks import alexnet, gabor96, vgg16
+from wingrid.host.networks import alexnet, compressed, gabor96, vgg16
 from wingrid.host.networks.network import Network
 
 BUILT_IN: dict[str, Network] = {
-    network.name: network for network in (vgg16.VGG16, vgg16.VGG16_CONVOLUTIONS, alexnet.ALEXNET, gabor96.GABOR96)
+    network.name: network
+    for network in (
+        vgg16.VGG16,
+        vgg16.VGG16_CONVOLUTIONS,
+        alexnet.ALEXNET,
+        gabor96.GABOR96,
+        compressed.VGG16_COMPRESSED,
+        compressed.ALEXNET_COMPRESSED,
+    )
 }
 
 ONNX_BUILT_IN = {

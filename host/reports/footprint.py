@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.networks.layer import Layer, Pair
 from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network
@@ -98,7 +97,7 @@ def _layer_row(network: Network, layer: Layer, config: AcceleratorConfig, images
         shape.input_bytes,
         im2col_values(layer),
         Machinery(
-            algorithm_name(compiled.plan.blocking.tile),
+            compiled.algorithm,
             compiled.unfolding.taps if compiled.unfolding else None,
             program_bytes(compiled.program, config),
             lower_bound_bytes(layer, config.on_chip_bytes),

@@ -13,7 +13,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from timing_cases import ALL_CONFIGS, BankConflict, free_case, timing_case
+from timing_cases import ALL_CONFIGS, DataFault, free_case, timing_case
 
 
 def main() -> int:
@@ -29,7 +29,7 @@ def main() -> int:
         case = (free_case if seed % 3 == 2 else timing_case)(seed, options.config)
         try:
             text = case.run()
-        except BankConflict:
+        except DataFault:
             skipped += 1
             continue
         if text is None:
