@@ -86,10 +86,11 @@ bitstream: $(VENV)/.tests-installed
 compression: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.compression
 
-# The pages that set our figures beside other people's.
+# The pages that set our figures beside other people's, and Fourier's beside Winograd's.
 comparisons: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.fidelity
 	$(BIN)/python -m tests.bench.gpu
+	$(BIN)/python -m tests.bench.fourier
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed

@@ -20,19 +20,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import onnx
-import onnxruntime
 from onnx import helper
 
 from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair, Pool, Surface
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.identity_layers import ones
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
+from wingrid.host.onnx_models.proofs import proof
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.short_scales import sums_are_exact
 from wingrid.hw.isa import LARGEST_KERNEL
-from wingrid.sim.cache import cached, key
 from wingrid.sim.golden.requantise import requantise
 
 AVERAGES = ("QLinearAveragePool", "QLinearGlobalAveragePool")
@@ -285,19 +284,17 @@ class _Question:
         if not added and _near_a_tie(self.pixels, self.scales, self.zero_points):
             raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
         question = (
-            onnxruntime.__version__, self.node.op_type, *self.kernel, *self.size,
-            *map(float.hex, self.scales), *self.zero_points, self.taken.dtype.name, len(self.taken.shape),
+            self.node.op_type, *self.kernel, *self.size, *map(float.hex, self.scales), *self.zero_points,
+            self.taken.dtype.name, len(self.taken.shape),
         )  # fmt: skip
 
-        def ask(folder: Path) -> Path:
+        def ask(answer: Path) -> None:
             sums = self._sums()
             answers = self._averages(constants, model, sums)
             found = None if answers is None else self._fitting(sums, answers)
-            answer = folder / "rounding"
             answer.write_text(f"{float.hex(float(found.scale))} {found.bias} {found.zero_point}" if found else "")
-            return answer
 
-        answer = cached(f"averages/{key(Path(__file__).read_bytes(), *map(str, question))}", ask).read_text().split()
+        answer = proof("averages", __file__, tuple(map(str, question)), ask).read_text().split()
         if not answer:
             raise NotAccelerable("no scale turns the sums of windows into ONNX Runtime's averages")
         return _Rounding(np.float32(float.fromhex(answer[0])), int(answer[1]), int(answer[2]))

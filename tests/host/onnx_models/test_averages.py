@@ -58,13 +58,11 @@ def averaged(scale: float, zero_point: int, dtype: type[np.integer], **attribute
 def test_of_four_pixels_ties_fall_as_onnxruntime_has_them(zero_point: int, dtype: type[np.integer]) -> None:
     random = np.random.default_rng(zero_point)
     for kernel, strides in (([2, 2], [2, 2]), ([2, 2], [1, 1]), ([1, 4], [1, 4]), ([3, 3], [3, 3])):
-        model = averaged(SHORT, zero_point, dtype, kernel_shape=kernel, strides=strides)
-        for _ in range(3):
-            limits = np.iinfo(dtype)
-            x = random.integers(limits.min, limits.max + 1, (1, 1, 12, 12)).astype(dtype)
-            graph = imported(model, x)
-            assert [layer.operator for layer in graph.layers] == ["conv", "avgpool"]
-            assert differences(graph, x) == []
+        limits = np.iinfo(dtype)
+        x = random.integers(limits.min, limits.max + 1, (1, 1, 12, 12)).astype(dtype)
+        graph = imported(averaged(SHORT, zero_point, dtype, kernel_shape=kernel, strides=strides), x)
+        assert [layer.operator for layer in graph.layers] == ["conv", "avgpool"]
+        assert differences(graph, x) == []
 
 
 PADDED = {

@@ -9,7 +9,7 @@ import onnx
 import pytest
 from image_cases import ImageCase
 from imported_graphs import differences, imported, quantised_on
-from layer_cases import SQUARE
+from layer_cases import SQUARE, WIDE
 from onnx import TensorProto, helper, numpy_helper
 
 from wingrid.host.execution.setup import Setup
@@ -143,9 +143,10 @@ def test_without_tables_they_say_what_would_bring_them_over(config: AcceleratorC
 @pytest.mark.rtl
 @pytest.mark.slow
 def test_the_rtl_copies_and_looks_up() -> None:
-    model, x = dense_block(transition=True)
-    graph = imported(quantised_on(model, x), x, config=TABLED)
+    model, x = dense_block(growth=3, transition=True)
+    graph = imported(quantised_on(model, x), x, config=WIDE)
+    assert {"copy", "lookup", "avgpool"} <= {step.layer.operator for step in graph.accelerated}
     inputs = dict.fromkeys(graph.inputs, x)
-    run = run_chained(graph, inputs, Setup("rtl", TABLED, MemoryTiming.for_bus(TABLED.bus_bytes), jobs=1))
+    run = run_chained(graph, inputs, Setup("rtl", WIDE, MemoryTiming.for_bus(WIDE.bus_bytes), jobs=1))
     assert [text for layer in run.layers for text in layer.failures()] == []
     assert difference(graph, inputs, run.outputs) is None
