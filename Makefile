@@ -20,6 +20,7 @@ run: $(VENV)/.installed
 
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40
+	$(BIN)/python -m pytest --nbmake examples
 
 # All that uses no Verilator and is not slow: two minutes on two idle cores.
 quick: $(VENV)/.tests-installed

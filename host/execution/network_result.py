@@ -63,6 +63,17 @@ class Placement:
 
 
 @dataclass(frozen=True)
+class TensorPlace:
+    """Bytes of memory that a tensor has, and from which layer to which it is needed there, both included."""
+
+    name: str
+    start: int
+    bytes: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
 class TensorMemory:
     """Bytes of memory that the tensors of a network take, in whole pages."""
 
@@ -70,6 +81,8 @@ class TensorMemory:
     """As they were placed, those in the same place that are not needed at the same time."""
     total: int
     """All of them side by side."""
+    tensors: Sequence[TensorPlace] = ()
+    """Where each lies, and how long."""
 
 
 @dataclass(frozen=True)

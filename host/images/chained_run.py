@@ -15,7 +15,7 @@ from wingrid.host.execution.driver import load_program, run_program
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, checked, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.network_result import TensorMemory
+from wingrid.host.execution.network_result import TensorMemory, TensorPlace
 from wingrid.host.execution.setup import Setup
 from wingrid.host.images.placement import Need, placed
 from wingrid.host.images.segmentation import MemoryTensor, Segmentation, segmented
@@ -65,9 +65,12 @@ def run_chained(
     with RtlSimulator(setup.config, timing=setup.timing, memory_bytes=memory_bytes) as device:
         layers = list(_walk(device, segmentation, jobs, compiled, at, values, setup, hears))
     outputs = {name: values[name] if name in values else graph.constants[name] for name in graph.outputs}
-    return WholeRun(
-        graph, layers, outputs, TensorMemory(peak, sum(page_after(tensor.layout.bytes) for tensor in tensors))
-    )
+    places = [
+        TensorPlace(tensor.name, start, tensor.layout.bytes, tensor.first, tensor.last)
+        for tensor, start in zip(tensors, starts, strict=True)
+    ]
+    total = sum(page_after(tensor.layout.bytes) for tensor in tensors)
+    return WholeRun(graph, layers, outputs, TensorMemory(peak, total, places))
 
 
 def _walk(

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.compiler.memory_map import MemoryMap, activation_bytes, parameter_bytes, table_bytes, weight_bytes
 from wingrid.host.execution.network_chain import chain_places, chain_tensors
+from wingrid.host.execution.network_result import TensorPlace
 from wingrid.host.pages.document import Figure
 from wingrid.host.pages.figures import layout
 from wingrid.hw.config import INSTRUCTION_BYTES
@@ -15,19 +16,16 @@ from wingrid.hw.config import INSTRUCTION_BYTES
 INPUT = "input"
 """The tensor that a chain of layers begins with."""
 
+ACTIVATIONS = "activations"
+"""The kind of what layers leave to each other."""
+
 
 @dataclass(frozen=True)
-class Stretch:
-    """A run of bytes that holds something for a while."""
+class Stretch(TensorPlace):
+    """A run of bytes that holds a tensor or something else for a while."""
 
-    name: str
     kind: str
-    start: int
-    bytes: int
-    first: int
-    """The layer before which it is there; -1 before all of them."""
-    last: int
-    """The last layer that needs it."""
+    """``activations``, ``weights`` and so on."""
 
 
 def chained(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
@@ -38,13 +36,26 @@ def chained(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
     starts = [places[0].inputs, *(place.outputs for place in places)]
     found = [
         Stretch(
-            f"{name}'s output" if index else name, "activations", start, size, index - 1, min(index, len(plans) - 1)
+            f"{name}'s output" if index else name,
+            start,
+            size,
+            max(0, index - 1),
+            min(index, len(plans) - 1),
+            ACTIVATIONS,
         )
         for index, (name, start, size) in enumerate(zip(names, starts, chain_tensors(plans, config), strict=True))
     ]
     for index, (layer, place) in enumerate(zip(compiled, places, strict=True)):
         memory = MemoryMap.of(layer.layer, layer.plan.blocking, config, place)
         found += _working_set(layer, memory, index)
+    return found
+
+
+def placed(compiled: Sequence[CompiledLayer], tensors: Sequence[TensorPlace]) -> list[Stretch]:
+    """Layers that ran in one memory, with tensors where a run has put them."""
+    found = [Stretch(**vars(tensor), kind=ACTIVATIONS) for tensor in tensors]
+    for index, layer in enumerate(compiled):
+        found += _working_set(layer, layer.memory, index)
     return found
 
 
@@ -58,7 +69,7 @@ def alone(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
             ("outputs", memory.outputs, blocking.output_shape, config.cols),
         ):
             size = activation_bytes(shape, lanes, config)
-            found.append(Stretch(f"{layer.layer.name}'s {kind}", "activations", start, size, index, index))
+            found.append(Stretch(f"{layer.layer.name}'s {kind}", start, size, index, index, ACTIVATIONS))
         found += _working_set(layer, memory, index)
     return found
 
@@ -72,7 +83,7 @@ def _working_set(layer: CompiledLayer, memory: MemoryMap, index: int) -> Iterato
         ("program", memory.program, layer.length * INSTRUCTION_BYTES),
     ):
         if size:
-            yield Stretch(f"{name}'s {kind}", kind, start, size, index, index)
+            yield Stretch(f"{name}'s {kind}", start, size, index, index, kind)
 
 
 def memory_map(stretches: Sequence[Stretch], layers: Sequence[str]) -> Figure:

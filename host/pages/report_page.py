@@ -11,7 +11,7 @@ from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.networks.built_in import BUILT_IN
 from wingrid.host.pages.document import Section, facts, page, paragraph, table, verdict
 from wingrid.host.pages.figures import cycles, energy, roofline, traffic
-from wingrid.host.pages.memory import alone, chained, memory_map
+from wingrid.host.pages.memory import alone, chained, memory_map, placed
 from wingrid.host.pages.timeline import SHOWN, occupation, timelines
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import conditions
@@ -154,16 +154,20 @@ def _timeline(report: Report, compiled: list[CompiledLayer]) -> Section:
 
 def _memory(report: Report, compiled: list[CompiledLayer]) -> Section:
     result = report.result
-    names = [layer.layer.name for layer in compiled]
-    if result.network in BUILT_IN and result.images and len(compiled) == len(result.layers):
+    if result.tensor_memory is not None:
+        text = (
+            "In one memory: tensors lie where their lifetimes leave room, above them what each layer needs for itself."
+        )
+        stretches = placed(compiled, result.tensor_memory.tensors)
+    elif result.network in BUILT_IN and result.images and len(compiled) == len(result.layers):
         text = (
             "In one memory, as with --jobs 1: two regions hold activations in turn, above them lies what each layer "
-            "needs for itself. A box is as wide as the layers for which it must stay."
+            "needs for itself."
         )
-        return Section(
-            "Memory map and lifetimes", paragraph(text), {"memory": [("all", memory_map(chained(compiled), names))]}
-        )
-    text = "Each layer's memory as its program has it: a box is needed for that layer."
-    return Section(
-        "Memory map and lifetimes", paragraph(text), {"memory": [("all", memory_map(alone(compiled), names))]}
-    )
+        stretches = chained(compiled)
+    else:
+        text = "Each layer's memory as its program has it; with --jobs 1 a network runs in one memory."
+        stretches = alone(compiled)
+    figure = memory_map(stretches, [layer.layer.name for layer in compiled])
+    width = "A box is as wide as the layers for which it must stay."
+    return Section("Memory map and lifetimes", paragraph(f"{text} {width}"), {"memory": [("all", figure)]})

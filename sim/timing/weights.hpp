@@ -135,7 +135,7 @@ private:
     }
 
     bool start() {
-        const ptrdiff_t number = m_number = next();
+        const ptrdiff_t number = next();
         if (number >= m_progress.queued_executes.count()) return false;
         const Execute& execute = m_program.executes[number].fields;
         Cycle has_all = std::max({m_progress.queued_executes.at(number), m_progress.weights.last() + NEXT,
@@ -149,7 +149,7 @@ private:
         m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
         m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
-        ++m_number;
+        m_number = number + 1;
         m_ready = cycle + m_parameters.weight_start_latency;
         m_tile = execute.tile;
         m_groups_left = execute.blocks;
@@ -204,7 +204,7 @@ private:
     Progress& m_progress;
     Record& m_record;
     WeightTransform m_transform;
-    ptrdiff_t m_number = 0;  // EXECUTEs looked at
+    ptrdiff_t m_number = 0;  // the EXECUTE after the last one started
     uint32_t m_tile = 0;
     uint32_t m_groups_left = 0;
     ptrdiff_t m_raw_tiles = 0;

@@ -39,13 +39,26 @@ def looked_at(page: Path, folder: Path, width: int, action: str = "") -> tuple[d
 
     Before, ``action`` is done there, the body of a function in JavaScript, whose value is in ``done``.
     """
-    program = browser()
-    assert program is not None
     copy = folder / "page.html"
     copy.write_text(page.read_text().replace("</body>", LOOK.replace("ACTION", action) + "</body>"))
+    output, console = _opened(copy, folder, f"--window-size={width},900", "--dump-dom")
+    seen = re.search(r'data-seen="([^"]*)"', output)
+    assert seen is not None, output[-500:]
+    return json.loads(html.unescape(seen[1])), console
+
+
+def printed(page: Path, folder: Path) -> tuple[bytes, list[str]]:
+    """The page as PDF, and the lines of the browser's console."""
+    paper = folder / "page.pdf"
+    _, console = _opened(page, folder, f"--print-to-pdf={paper}")
+    return paper.read_bytes(), console
+
+
+def _opened(page: Path, folder: Path, *options: str) -> tuple[str, list[str]]:
+    """What the browser writes, and the lines of its console."""
+    program = browser()
+    assert program is not None
     arguments = [program, "--headless=new", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder / 'profile'}"]
-    arguments += [f"--window-size={width},900", "--enable-logging=stderr", "--dump-dom", copy.as_uri()]
+    arguments += ["--enable-logging=stderr", *options, page.as_uri()]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=600, check=True)
-    seen = re.search(r'data-seen="([^"]*)"', done.stdout)
-    assert seen is not None, done.stdout[-500:]
-    return json.loads(html.unescape(seen[1])), [line for line in done.stderr.splitlines() if "CONSOLE" in line]
+    return done.stdout, [line for line in done.stderr.splitlines() if "CONSOLE" in line]

@@ -66,6 +66,9 @@ def test_a_run_with_one_job_is_chained_and_says_what_its_tensors_take() -> None:
     assert result.judgement is not None
     assert result.judgement.onnxruntime_equal
     assert result.tensor_memory is not None
+    places = result.tensor_memory.tensors
+    assert max(place.start + place.bytes for place in places) <= result.tensor_memory.peak
+    assert (places[0].first, places[-1].last) == (0, 7)
     assert result.placement is not None
     assert result.placement.segments == 1
     assert [layer.output.dtype for layer in result.layers if layer.output is not None] == [np.int8] * 8

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 import pytest
-from browser import browser, looked_at
+from browser import browser, looked_at, printed
 from command_calls import ON_SQUARE, call
 from small_networks import SMALL_VGG16
 
@@ -185,6 +185,30 @@ def test_a_browser_clicks_through_an_estimate(width: int, report: Report, tmp_pa
     assert done["drawn"] == done["layers"][-1]
     assert done["range"][0] < done["zoomed"][0] < done["zoomed"][1] < done["range"][1]
     assert done["back"] == pytest.approx(done["range"])
+
+
+@needs_browser
+@pytest.mark.slow
+def test_a_browser_prints_it(tmp_path: Path) -> None:
+    """On pages of paper, each with something on it, and with no complaint."""
+    assert call("estimate", SMALL_VGG16.name, "--html", "page.html") == 0
+    content, console = printed(tmp_path / "page.html", tmp_path)
+    assert console == []
+    assert content.startswith(b"%PDF")
+    assert 3 <= len(re.findall(rb"/Type /Page\b", content)) <= 8
+
+
+@pytest.mark.rtl
+def test_a_model_in_one_memory_shows_where_its_tensors_lie() -> None:
+    options = ["--batch", "1", "--jobs", "1", *ON_SQUARE, "--json", "run.json", "--html", "run.html"]
+    assert call("run", "digits", *options) == 0
+    tensors = json.loads(Path("run.json").read_text())["tensor_memory"]["tensors"]
+    assert len(tensors) == 9
+    boxes = Path("run.html").read_text()
+    memory = json.loads(re.findall(r'<div id="memory"></div><script type="application/json">(.*?)</script>', boxes)[0])
+    (activations,) = [bar for bar in memory[0]["data"] if bar["name"] == "activations"]
+    assert activations["base"] == [tensor["start"] for tensor in tensors]
+    assert activations["y"] == [tensor["bytes"] for tensor in tensors]
 
 
 @pytest.mark.rtl

@@ -184,6 +184,22 @@ def test_runs_equal_numpy(rows: int, cols: int, form: SparseFormat) -> None:
         assert (seen.vectors, None) == expected(config, pieces, inputs)
 
 
+def test_a_lane_may_fill_its_window_as_the_sums_before_leave_it() -> None:
+    config = config_of(2, 2)
+    matrix = np.zeros((44, 8), np.int8)
+    matrix[:22, 0::2] = 1
+    weights = [LaneWeights.of(matrix[:, lane::2]) for lane in range(2)]
+    books = codebooks(weights, SparseFormat.GAP5_VALUE3)
+    assert books is not None
+    entries = encode_run(weights, 44, SparseFormat.GAP5_VALUE3, books)
+    # The second lane has nothing but ends of rows, and waits for its window.
+    assert len(entries) > 8 + 22 * 5 + 16
+    inputs = np.arange(2 * config.input_buffer).reshape(-1, 2).astype(np.int8)
+    seen = run(config, [Piece(entries, SparseFormat.GAP5_VALUE3, True, 0, 0, 22, 0)], inputs)
+    assert not seen.overflows
+    assert [sums for _, _, sums in seen.vectors] == (matrix @ inputs[:4].reshape(-1)).reshape(-1, 2).tolist()
+
+
 @pytest.mark.parametrize(("rows", "cols"), SHAPES)
 def test_time_is_the_number_of_entries(rows: int, cols: int) -> None:
     random = np.random.default_rng([rows, cols])
