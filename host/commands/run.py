@@ -22,6 +22,7 @@ from wingrid.host.commands.options import (
     Latency,
     NamedMemory,
     OnTarget,
+    Scheduler,
     Settings,
     Shapes,
     Tile,
@@ -65,6 +66,7 @@ def run(
     jobs: Jobs = CORES,
     waves: Waves = None,
     trace: Trace = None,
+    scheduler: Scheduler = None,
     config: ConfigFile = None,
     set_: Settings = None,
     clock: Clock = None,
@@ -94,6 +96,7 @@ def run(
         jobs=jobs,
         waves=waves,
         trace=trace,
+        scheduler=scheduler,
     )
     setup = with_clock(options, clock, target)
     names = names_in(layers)

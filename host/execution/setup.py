@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wingrid.host.compiler.algorithms import require_algorithm
+from wingrid.host.crews.cluster import require_scheduler
 from wingrid.host.errors import UserError
 from wingrid.host.execution.clock import UNKNOWN, Clock
 from wingrid.host.files import require_writable
@@ -37,6 +38,8 @@ class Setup:
     """The only one to use where a layer allows it; ``None`` for the cheapest."""
     trace: Path | None = None
     """Where to put a trace of what the engines did."""
+    scheduler: str | None = None
+    """Whose workers run the layers, see ``wingrid.host.crews.cluster``; ``None`` for this process."""
 
     def __post_init__(self) -> None:
         if self.algorithm is not None:
@@ -54,6 +57,10 @@ class Setup:
                 require_writable(file)
                 if self.backend != "rtl":
                     raise UserError(f"{option} needs the backend rtl: nothing else has {thing}")
+        if self.scheduler is not None:
+            require_scheduler(self.scheduler)
+            if self.waves is not None or self.trace is not None:
+                raise UserError("--scheduler does not go with --waves and --trace, which write files here")
 
     @classmethod
     def from_options(
@@ -70,6 +77,7 @@ class Setup:
         jobs: int = 1,
         waves: Path | None = None,
         trace: Path | None = None,
+        scheduler: str | None = None,
     ) -> Setup:
         """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
@@ -87,7 +95,9 @@ class Setup:
                 timing = dataclasses.replace(usual, dram=Dram() if dram else None, **told)
         except ValueError as error:
             raise UserError(str(error)) from None
-        return cls(backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace)
+        return cls(
+            backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace, scheduler=scheduler
+        )
 
 
 def configuration(base: AcceleratorConfig | Path | None, settings: list[str] | None) -> AcceleratorConfig:

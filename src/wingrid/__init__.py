@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from wingrid.host.api.estimating import estimate, sweep
+    from wingrid.host.api.exploring import Exploration, explore
     from wingrid.host.api.hardware import generate_verilog, verilog_manifest
     from wingrid.host.api.layers import LayerProgram, compile_layer
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "host.api.estimating": ("estimate", "sweep"),
+    "host.api.exploring": ("Exploration", "explore"),
     "host.api.hardware": ("generate_verilog", "verilog_manifest"),
     "host.api.layers": ("LayerProgram", "compile_layer"),
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
@@ -47,6 +49,7 @@ __all__ = [
     "ConfigError",
     "Dram",
     "Estimate",
+    "Exploration",
     "LayerProgram",
     "MemoryTiming",
     "Run",
@@ -54,6 +57,7 @@ __all__ = [
     "UserError",
     "compile_layer",
     "estimate",
+    "explore",
     "fetch",
     "filter_picture",
     "generate_verilog",
