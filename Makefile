@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 OUT := build/run
 
 .PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
-	cells silicon area-points flow bitstream compression lint clean
+	cells silicon area-points flow bitstream compression comparisons lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -19,7 +19,7 @@ run: $(VENV)/.installed
 	$(BIN)/wingrid run vgg16 --input sample:flower --json $(OUT)/report.json --csv $(OUT)/report.csv
 
 test: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40
 
 # All that uses no Verilator and is not slow: two minutes on two idle cores.
 quick: $(VENV)/.tests-installed
@@ -87,6 +87,12 @@ bitstream: $(VENV)/.tests-installed
 # The published compression of VGG-16 beside what its real weights give, which are fetched.
 compression: $(VENV)/.tests-installed
 	$(BIN)/python -m tests.bench.compression
+
+# The pages that set our figures beside other people's, and Fourier's beside Winograd's.
+comparisons: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.fidelity
+	$(BIN)/python -m tests.bench.gpu
+	$(BIN)/python -m tests.bench.fourier
 
 # Area and clock on chips beside what is aimed at; hours, the first time.
 silicon: $(VENV)/.tests-installed

@@ -45,7 +45,8 @@ class AcceleratorConfig:
     An entry of the input buffer is one pixel of one channel block (``rows`` int8 lanes), one of the weight buffer a
     row of a weight tile (``cols`` int8), one of an accumulator bank ``cols`` accumulators, one of the output buffer
     a bus beat. ``parameter_blocks`` counts output channel blocks, ``tables`` tables of a byte for each column,
-    behind requantisation; 0 for an accelerator without. ``bus_bytes`` 0 stands for the smallest bus that carries a
+    behind requantisation; 0 for an accelerator without. With ``sparse`` 1 there are lanes for sparse fully connected
+    layers, one for each row of the array. ``bus_bytes`` 0 stands for the smallest bus that carries a
     channel block per beat. ``address_bits`` is the width of an AXI byte address.
     """
 
@@ -58,6 +59,7 @@ class AcceleratorConfig:
     accumulators: int = 900
     parameter_blocks: int = 32
     tables: int = 0
+    sparse: int = 0
     output_buffer: int = 256
     queue_depth: int = 8
     fetch_ahead: int = 16
@@ -120,6 +122,11 @@ class AcceleratorConfig:
         return self.tables * TABLE_ENTRIES
 
     @property
+    def weight_lanes(self) -> int:
+        """Bytes of an entry of the weight buffer: one for each column, and for each sparse lane."""
+        return max(self.rows, self.cols) if self.sparse else self.cols
+
+    @property
     def multipliers(self) -> int:
         return self.rows * self.cols
 
@@ -127,8 +134,13 @@ class AcceleratorConfig:
     def block_memories(self) -> dict[str, tuple[int, int]]:
         """Depth and width in bits of each buffer of the datapath: block memories, with one write and one read port."""
         memories = {
-            "inputs": (self.input_buffer, 8 * self.rows),
-            "weights": (self.weight_buffer, 8 * self.cols),
+            # Each sparse lane reads another entry.
+            **(
+                {f"inputs {lane}": (self.input_buffer, 8) for lane in range(self.rows)}
+                if self.sparse
+                else {"inputs": (self.input_buffer, 8 * self.rows)}
+            ),
+            "weights": (self.weight_buffer, 8 * self.weight_lanes),
             "parameters": (self.parameter_entries, 8 * self.cols),
             "accumulators 0": (self.accumulators, self.cols * self.accumulator_bits),
             "accumulators 1": (self.accumulators, self.cols * self.accumulator_bits),
@@ -200,8 +212,8 @@ def longest_burst(bus_bytes: int) -> int:
 def rules(config: Any) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 (fields may be arrays)
     """What holds of each configuration that can work: a field, whether its value is one, and the rule in words.
 
-    ``config`` has the fields of ``AcceleratorConfig``. Those but ``winograd`` and ``tables`` may be numpy arrays, of
-    many configurations at once; then so is whether the rules hold.
+    ``config`` has the fields of ``AcceleratorConfig``. Those but ``winograd``, ``tables`` and ``sparse`` may be numpy
+    arrays, of many configurations at once; then so is whether the rules hold.
     """
 
     def between(name: str, low: int, high: int) -> tuple[str, Any, str]:
@@ -226,6 +238,7 @@ def rules(config: Any) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 (field
     yield power_of_two("parameter_blocks", 2, 1 << 12)
     if config.tables:
         yield power_of_two("tables", 2, LARGEST_TABLES)
+    yield between("sparse", 0, 1)
     yield power_of_two("output_buffer", 16, 1 << 14)
     yield power_of_two("queue_depth", 2, LARGEST_QUEUE)
     yield power_of_two("fetch_ahead", 2, 64)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, ValueCastable
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
@@ -23,6 +23,7 @@ from wingrid.hw.mesh.accumulators import Accumulators, accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import Counter
+from wingrid.hw.sparse.sparse_unit import SparseUnit
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
@@ -92,9 +93,15 @@ class Core(wiring.Component):
         return MatrixUnit.latency_for(config) + Accumulators.latency
 
     @staticmethod
+    def sparse_commit_latency_for(config: AcceleratorConfig) -> int:
+        """Cycles from an entry of sparse weights to the cycle in which the sums that it completes are written."""
+        return SparseUnit.latency_for(config) + Accumulators.latency
+
+    @staticmethod
     def settling_latency_for(config: AcceleratorConfig) -> int:
-        """Cycles from a vector entering the mesh to the cycle after its sum is written."""
-        return Core.commit_latency_for(config) + 1
+        """Cycles from a vector entering the mesh, or an entry the lanes, to the cycle after its sum is written."""
+        sparse = Core.sparse_commit_latency_for(config) if config.sparse else 0
+        return max(Core.commit_latency_for(config), sparse) + 1
 
     @staticmethod
     def silence_for(config: AcceleratorConfig) -> int:
@@ -119,6 +126,12 @@ class Core(wiring.Component):
     def quiet_cycles_for(config: AcceleratorConfig) -> int:
         """Cycles without movement that make a deadlock: twice the longest silence of a machine that works."""
         return 2 * Core.silence_for(config)
+
+    def _sums(self, matrix_unit: MatrixUnit, execute: ExecuteEngine) -> ValueCastable | Value:
+        """What comes to the accumulators: never from mesh and sparse lanes at once."""
+        if not self._config.sparse:
+            return matrix_unit.sums
+        return Mux(execute.sums.valid, execute.sums.as_value(), matrix_unit.sums.as_value())
 
     def elaborate(self, platform: object) -> Module:
         config = self._config
@@ -178,7 +191,7 @@ class Core(wiring.Component):
             buffers.write_address.eq(load.write_address),
             buffers.write_data.eq(load.write_data),
             buffers.input_enable.eq(execute.input_enable),
-            buffers.input_address.eq(execute.input_address),
+            buffers.input_addresses.eq(execute.input_addresses),
             execute.input_data.eq(buffers.input_data),
             buffers.weight_enable.eq(execute.weight_enable),
             buffers.weight_address.eq(execute.weight_address),
@@ -192,7 +205,7 @@ class Core(wiring.Component):
         connect(m, execute.vectors, matrix_unit.vectors)
         connect(m, store.segment, output_buffer.segment)
         m.d.comb += [
-            accumulators.sums.eq(matrix_unit.sums),
+            accumulators.sums.eq(self._sums(matrix_unit, execute)),
             accumulators.read_enable.eq(store.drain_enable),
             accumulators.read_bank.eq(store.drain_bank),
             accumulators.read_address.eq(store.drain_address),
@@ -218,11 +231,12 @@ class Core(wiring.Component):
         m.d.comb += output_path.sums.valid.eq(drained[-1])
 
         # Semaphores.
+        committed = accumulators.committed | execute.committed
         m.d.comb += [
             semaphores.clear.eq(self.start),
             semaphores.take.eq(load.take | execute.take | store.take),
             semaphores.signal.eq(
-                load.signal | execute.signal | store.signal | Mux(accumulators.committed, 1 << Semaphore.SUMS_READY, 0)
+                load.signal | execute.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)
             ),
             *(engine.available.eq(semaphores.available) for engine in engines),
         ]
@@ -258,6 +272,8 @@ class Core(wiring.Component):
             supervisor.write_error_pc.eq(writer.error_pc),
             supervisor.read_error.eq(load.error),
             supervisor.read_error_pc.eq(load.error_pc),
+            supervisor.lane_overflow.eq(execute.overflow),
+            supervisor.lane_overflow_pc.eq(execute.overflow_pc),
             supervisor.bank_conflict.eq(accumulators.conflict),
             supervisor.store_pc.eq(store.pc),
             supervisor.semaphore_overflow.eq(semaphores.overflow),
@@ -275,8 +291,8 @@ class Core(wiring.Component):
         m.d.comb += [
             counters.clear.eq(self.start),
             counters.running.eq(self.running),
-            counters.vector_valid.eq(execute.vectors.valid),
-            counters.vector_ready.eq(execute.vectors.ready),
+            counters.vector_valid.eq(execute.vectors.valid | execute.beat),
+            counters.vector_ready.eq(execute.vectors.ready | execute.beat),
             counters.stall.eq(execute.stall),
             counters.all_dispatched.eq(fetch.finished),
             counters.fetched.eq(reader.fetch_beat.valid),
@@ -288,7 +304,7 @@ class Core(wiring.Component):
             Event.DISPATCHED: fetch.dispatched,
             Event.LOAD_STARTED: loads.output.valid & loads.output.ready,
             Event.LOAD_ENDED: load.ended,
-            Event.SUMS_READY: accumulators.committed,
+            Event.SUMS_READY: committed,
             Event.STORE_STARTED: stores.output.valid & stores.output.ready,
             Event.STORE_DRAINED: store.drained,
             Event.STORE_ENDED: store.ended,

@@ -64,6 +64,42 @@ class Semaphore(enum.IntEnum):
     PARAMETERS_RELEASED = 6
 
 
+class SparseFormat(enum.IntEnum):
+    """What a byte of a sparse stream means to its lane (``docs/isa.md``); 0 for weights that are no streams.
+
+    Of all but LITERAL, the low ``value_bits`` bits are the value's place in the codebook, the others the gap.
+    """
+
+    DENSE = 0
+    GAP4_VALUE4 = 1
+    GAP3_VALUE5 = 2
+    GAP5_VALUE3 = 3
+    LITERAL = 4
+
+    @property
+    def value_bits(self) -> int:
+        """Bits of a byte that name a value; 8 where a value takes a byte of its own, behind that of its gap."""
+        return {1: 4, 2: 5, 3: 3, 4: 8}[self.value]
+
+    @property
+    def gap_bits(self) -> int:
+        """Bits of a gap."""
+        return 8 if self is SparseFormat.LITERAL else 8 - self.value_bits
+
+    @property
+    def codebook_entries(self) -> int:
+        """Entries of the weight buffer, at the head of the streams, that hold the lanes' codebooks."""
+        return 0 if self is SparseFormat.LITERAL else 1 << self.value_bits
+
+
+SPARSE_FORMATS = tuple(form for form in SparseFormat if form is not SparseFormat.DENSE)
+
+LARGEST_CODEBOOK = max(form.codebook_entries for form in SPARSE_FORMATS)
+"""Places of a sparse lane's codebook."""
+
+SPARSE_WINDOW = 16
+"""Rows that a lane may have summed up before the slowest lane has summed up the first of them."""
+
 PC_BITS = 24
 """Width of an instruction's index in its program."""
 
@@ -160,6 +196,12 @@ class Execute(Instruction):
     ``input_base + j*row_pitch + u + b*block_pitch + ky*tap_row_pitch + kx*tap_pitch`` and at image row
     ``top + j*stride_y + ky*dilation_y``, column ``left + u + kx*tap_pitch``; outside of
     ``image_height`` x ``image_width`` the vector is ``zero_point`` in every lane.
+
+    With ``sparse``, a ``SparseFormat``, weights are streams of non-zeros, a byte of an entry for each of the array's
+    ``rows`` lanes, and no mesh takes part: ``blocks`` entries are read from ``weight_base`` on, and each lane walks
+    over the input buffer from ``input_base`` on. The sums of ``cols`` rows become an accumulator, ``count`` of them at
+    most from ``accumulator_base`` on. With ``accumulate`` 0 the streams begin, with their codebooks; with 1 they go on
+    where the EXECUTE before left them, and so does what it said of accumulators. ``tile`` is 0.
     """
 
     opcode = Opcode.EXECUTE
@@ -190,6 +232,7 @@ class Execute(Instruction):
     block_pitch: int = _bits(32)
     tap_row_pitch: int = _bits(32)
     weight_base: int = _bits(32)
+    sparse: int = _bits(8)
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
-INTERFACE_VERSION = 1, 3
+INTERFACE_VERSION = 1, 4
 """Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
 changed or taken away in the major one."""
 
@@ -53,6 +53,7 @@ class Register(enum.IntEnum):
     CONFIG_WRITES_IN_FLIGHT = 0xEC
     CONFIG_ADDRESS_BITS = 0xF0
     CONFIG_TABLES = 0xF4
+    CONFIG_SPARSE = 0xF8
 
     @property
     def config_field(self) -> str | None:
@@ -244,6 +245,7 @@ AGREEMENTS: dict[Register, Agreement] = {
     Register.CONFIG_WRITES_IN_FLIGHT: Agreement.TIME_ONLY,
     Register.CONFIG_ADDRESS_BITS: Agreement.TIME_ONLY,
     Register.CONFIG_TABLES: Agreement.EQUAL,
+    Register.CONFIG_SPARSE: Agreement.AT_LEAST,
 }
 """For each register of constants."""
 

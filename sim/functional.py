@@ -25,11 +25,13 @@ from wingrid.hw.isa import (
     Instruction,
     Load,
     Semaphore,
+    SparseFormat,
     Store,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
+from wingrid.sim.golden.sparse import SparseLanes, WindowOverflow
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
 
 CLASSES = ("instructions", "weights", "activations", "parameters", "results")
@@ -66,6 +68,7 @@ class FunctionalMachine:
             Buffer.TABLES: self._noise(config.table_entries),
         }
         self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
+        self._lanes = SparseLanes(config.rows)
         self._accumulators = [range(0), range(0)]  # of the last EXECUTE in each bank
 
     def run(self, program: int, length: int) -> None:
@@ -181,6 +184,9 @@ class FunctionalMachine:
         )
         if execute.input_base >= config.input_buffer or execute.weight_base >= config.weight_buffer:
             raise ProgramError("EXECUTE begins beyond the end of a buffer")
+        if execute.sparse:
+            self._sparse(execute)
+            return
         row, u = _raster_walk(execute.first, execute.stride_x, execute.last, execute.count)
         block, ky, kx = (
             axis.reshape(-1, 1)
@@ -212,6 +218,23 @@ class FunctionalMachine:
         here = slice(execute.accumulator_base, execute.accumulator_base + len(sums))
         old = self._banks[execute.bank, here] if execute.accumulate else 0
         self._banks[execute.bank, here] = _wrap(old + sums.astype(np.int64), config.accumulator_bits)
+
+    def _sparse(self, execute: Execute) -> None:
+        config = self.config
+        if not config.sparse or execute.sparse >= len(SparseFormat) or execute.tile:
+            raise ProgramError(f"EXECUTE has sparse format {execute.sparse} and tile {execute.tile}")
+        if not execute.accumulate:
+            self._lanes = SparseLanes(config.rows)
+        entries = (execute.weight_base + np.arange(execute.blocks)) % config.weight_buffer
+        streams = self._buffers[Buffer.WEIGHTS][entries, : config.rows].view(np.uint8)
+        inputs = self._buffers[Buffer.INPUTS][:, : config.rows]
+        try:
+            self._lanes.feed(streams, SparseFormat(execute.sparse), inputs, execute.input_base)
+        except WindowOverflow as error:
+            raise ProgramError(f"EXECUTE: {error}") from None
+        rows = self._lanes.rows()[: execute.count * config.cols]
+        vectors = rows[: len(rows) // config.cols * config.cols].reshape(-1, config.cols)
+        self._banks[execute.bank, execute.accumulator_base : execute.accumulator_base + len(vectors)] = vectors
 
     def _winograd_sums(
         self, execute: Execute, vectors: npt.NDArray[np.int8], tiles: npt.NDArray[np.int8]

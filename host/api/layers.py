@@ -12,7 +12,6 @@ import numpy.typing as npt
 from wingrid.host.api.conditions import Config, Memory, Setting, as_texts, setup_for
 from wingrid.host.api.outcomes import Estimate, Run
 from wingrid.host.api.running import checked
-from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_run import Job
@@ -34,7 +33,7 @@ class LayerProgram:
     @property
     def algorithm(self) -> str:
         """``direct``, ``winograd2`` or ``winograd4``: the cheapest that is exact with these weights."""
-        return algorithm_name(self.compiled.plan.blocking.tile)
+        return self.compiled.algorithm
 
     @property
     def instructions(self) -> Sequence[Instruction]:

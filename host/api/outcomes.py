@@ -14,6 +14,7 @@ from rich.table import Table
 
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.plot import drawn
+from wingrid.host.estimates.power import power, require_rate
 from wingrid.host.estimates.sweep import Variant, total_rows
 from wingrid.host.estimates.table import layer_table, variant_table
 from wingrid.host.execution.network_result import NetworkResult
@@ -66,6 +67,13 @@ class Estimate(Outcome):
         """Draw roofline, cycles and energy of each layer into a .png or .svg file."""
         require_plot_format(Path(file))
         write_whole(Path(file), drawn(Report(self.result), Path(file).suffix))
+
+    def power(self, rate: float) -> dict[str, Any] | None:
+        """Watts by part at so many images per second, as in JSON with ``--rate``; ``None`` of some layers only.
+
+        Raises ``UserError`` for a rate that is no number above 0.
+        """
+        return power(Report(self.result), require_rate(rate))
 
     def _repr_html_(self) -> str:
         return table_html(layer_table(Report(self.result)))

@@ -89,7 +89,7 @@ def built(
             receipt = Receipt(
                 order, planned(candidate, fit, rejected), tool_versions(), hashes(staging, ()), making.results
             )
-            timed = estimate(Setup("timing", candidate.config, candidate.timing))
+            timed = estimate(Setup("timing", candidate.config, candidate.timing, keep_programs=True))
             found = Built(receipt, fit, timed, silicon, rejected, _larger(wanted, estimate, layers, candidate, says))
             (staging / contents.RECEIPT).write_text(receipt.as_text())
             (staging / contents.PAGE).write_text(page(found.receipt, timed, silicon, found.larger))

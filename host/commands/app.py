@@ -12,6 +12,7 @@ import typer
 
 from wingrid.host.commands.build import build
 from wingrid.host.commands.check import check
+from wingrid.host.commands.compare import compare
 from wingrid.host.commands.compress import compress
 from wingrid.host.commands.estimate import estimate
 from wingrid.host.commands.explore import explore
@@ -22,6 +23,7 @@ from wingrid.host.commands.matmul import matmul
 from wingrid.host.commands.networks import networks
 from wingrid.host.commands.quantize import quantize
 from wingrid.host.commands.run import run
+from wingrid.host.commands.show import show
 from wingrid.host.commands.soc import soc
 from wingrid.host.commands.synth import synth
 from wingrid.host.commands.verilog import verilog
@@ -44,7 +46,9 @@ app = typer.Typer(
 # In the order of the help text.
 app.command()(run)
 app.command()(estimate)
+app.command()(compare)
 app.command("filter")(filter_picture)
+app.command()(show)
 app.command()(matmul)
 app.command()(verilog)
 app.command()(soc)

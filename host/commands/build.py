@@ -14,6 +14,7 @@ from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
 from wingrid.host.execution.clock import assumed
 from wingrid.host.execution.setup import configuration
+from wingrid.host.files import write_whole
 from wingrid.host.reports.output import Deliverables
 from wingrid.sim.memory import MemoryTiming
 
@@ -61,6 +62,7 @@ def build(
     config: ConfigFile = None,
     set_: Fields = None,
     json: JsonFile = None,
+    html: Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write report.html there too.")] = None,
 ) -> None:
     """Fit an accelerator to a network and a chip, and write all that a board needs, with a receipt of what was checked.
 
@@ -120,7 +122,7 @@ def build(
         require_bus(fixed)
         free -= {"bus_bytes"}
         kept = reserved(*named_work(network, fixed, sizes=Sizes(shapes, None), int8_kernels=int8_kernels), fixed)
-    deliverables = Deliverables(json, None)
+    deliverables = Deliverables(json, None, {"--html": html})
     order = Order(
         network_of(network), target_of(target), objective, fps, tuple(set_ or ()), clock, latency, bytes_per_cycle,
         route, bitstream, int8_kernels, shapes,
@@ -129,6 +131,8 @@ def build(
     with Bar(network) as bar:
         estimate = functools.partial(workload.time, listener=bar)
         found = built(order, users_files(network, target), wanted, estimate, output, bar.says)
+    if html is not None:
+        write_whole(html, (output / PAGE).read_bytes())
     deliverables.hand_over(
         found.receipt.as_text,
         str,

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.html_page import write_page
 from wingrid.host.commands.named_values import named_shapes
 from wingrid.host.commands.options import (
     BytesPerCycle,
     Clock,
     ConfigFile,
     CsvFile,
+    HtmlFile,
     Int8Kernels,
     JsonFile,
     Latency,
@@ -25,8 +27,10 @@ from wingrid.host.commands.options import (
     require_images,
 )
 from wingrid.host.commands.progress import Bar
+from wingrid.host.errors import UserError
 from wingrid.host.estimates.estimate import estimator
 from wingrid.host.estimates.output import EstimateDeliverables
+from wingrid.host.estimates.power import require_rate
 from wingrid.host.estimates.sweep import combinations, estimate_variants
 from wingrid.host.execution.setup import Setup
 from wingrid.host.silicon.known_clock import with_clock
@@ -46,6 +50,9 @@ def estimate(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="Draw roofline, cycles and energy; .png or .svg.")
     ] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", metavar="FPS", help="Tell watts by part at so many images per second.")
+    ] = None,
     config: ConfigFile = None,
     set_: Annotated[
         list[str] | None,
@@ -62,6 +69,7 @@ def estimate(
     dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Tell what a network takes, by the timing model: cycles, traffic, throughput, energy, and what bounds each layer.
 
@@ -70,11 +78,15 @@ def estimate(
     names = names_in(layers)
     if batch is not None:
         require_images(batch)
+    if rate is not None:
+        require_rate(rate)
+        if names is not None:
+            raise UserError("--rate is of whole images, and --layers leaves some of a network out")
     settings = combinations(set_ or ())
     by_model = estimator(
         network, names, batch, shapes=named_shapes(shape), assume_int8=assume_int8, int8_kernels=int8_kernels
     )
-    deliverables = EstimateDeliverables(json, csv, plot, len(settings))
+    deliverables = EstimateDeliverables(json, csv, plot, len(settings), rate, html)
 
     def describe(fields: list[str]) -> Setup:
         options = Setup.from_options(
@@ -86,9 +98,11 @@ def estimate(
             memory=memory,
             bytes_per_cycle=bytes_per_cycle,
             dram=dram,
+            keep_programs=html is not None,
         )
         return with_clock(options, clock, target)
 
     with Bar(network) as bar:
         variants = estimate_variants(settings, describe, lambda setup: by_model(setup, bar))
+    write_page(html, variants[0].report.result)
     deliverables.deliver(variants)

@@ -27,10 +27,9 @@ from wingrid.host.commands.progress import Bar
 from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.errors import UserError
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
-from wingrid.host.execution.network_result import SEEDED
 from wingrid.host.execution.setup import Setup, require_values
 from wingrid.host.files import write_array
-from wingrid.host.networks.seeded_operands import seeded_operands
+from wingrid.host.networks.seeded_operands import SEEDED, seeded_operands
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.silicon.known_clock import with_clock
 

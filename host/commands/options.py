@@ -85,6 +85,10 @@ Scheduler = Annotated[
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
 ]
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option("--html", metavar="FILE", help="Write one page with tables, figures, timeline and memory map."),
+]
 CsvFile = Annotated[
     Path | None, typer.Option("--csv", metavar="FILE", help="Write a line per layer; - for standard output.")
 ]

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from wingrid.host.commands.html_page import write_page
 from wingrid.host.commands.named_values import named_files, named_shapes, only_file
 from wingrid.host.commands.options import (
     CORES,
@@ -15,6 +16,7 @@ from wingrid.host.commands.options import (
     Clock,
     ConfigFile,
     CsvFile,
+    HtmlFile,
     Inputs,
     Int8Kernels,
     Jobs,
@@ -78,6 +80,7 @@ def run(
     dram: WithDram = False,
     json: JsonFile = None,
     csv: CsvFile = None,
+    html: HtmlFile = None,
 ) -> None:
     """Run a network's layers; on the RTL, compare their outputs with golden and their cycles with the timing model.
 
@@ -97,6 +100,7 @@ def run(
         waves=waves,
         trace=trace,
         scheduler=scheduler,
+        keep_programs=html is not None,
     )
     setup = with_clock(options, clock, target)
     names = names_in(layers)
@@ -107,7 +111,7 @@ def run(
     if output is not None and is_onnx(network) and is_folder(output):
         require_folder(output)
         single = None
-    deliverables = Deliverables(json, csv, {"--output": single, "--waves": waves, "--trace": trace})
+    deliverables = Deliverables(json, csv, {"--html": html, "--output": single, "--waves": waves, "--trace": trace})
     if is_onnx(network):
         # Imported here: what other commands do without.
         from wingrid.host.commands.run_model import run_command
@@ -123,6 +127,7 @@ def run(
             layers=names,
             tile=tile,
             int8_kernels=int8_kernels,
+            html=html,
         )
         return
     require_no_shapes(network, shapes)
@@ -139,4 +144,5 @@ def run(
             result = run_network(chosen, network_input(chosen, source, images), setup, names, bar)
     if output is not None:
         write_array(output, result.values)
+    write_page(html, result)
     deliverables.deliver(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from wingrid.host.commands.html_page import write_page
 from wingrid.host.commands.progress import Bar
 from wingrid.host.errors import UserError
 from wingrid.host.execution.setup import Setup, require_values
@@ -33,6 +34,7 @@ def run_command(
     layers: Sequence[str] | None,
     tile: int,
     int8_kernels: bool,
+    html: Path | None,
 ) -> None:
     """Run the model, write its outputs (a picture, in tiles, unless they are arrays), and deliver the report."""
     sizes = Sizes(shapes, images)
@@ -42,6 +44,7 @@ def run_command(
                 require_values(setup.backend, option)
         with Bar(network) as bar:
             result = estimate_model(network, setup, layers, sizes, bar, int8_kernels=int8_kernels)
+        write_page(html, result)
         deliverables.deliver(result)
         return
     bar = Bar(Path(network).name)
@@ -69,4 +72,5 @@ def run_command(
         with bar:
             result = run_picture(network, setup, source=source, tile=tile, int8_kernels=int8_kernels, listener=bar)
         save_picture(output, result.values)
+    write_page(html, result)
     deliverables.deliver(result)

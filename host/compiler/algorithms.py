@@ -13,6 +13,9 @@ from wingrid.sim.golden.winograd import any_answers_fit, require_fitting_answers
 TILES = {"direct": 0, "winograd2": 2, "winograd4": 4}
 """Size of the Winograd tile behind each name; 0 stands for direct convolution."""
 
+SPARSE = "sparse"
+"""Streams of non-zero weights, where a layer can be computed from them; else direct."""
+
 
 def algorithm_name(tile: int) -> str:
     """How reports call the algorithm with this tile."""
@@ -21,8 +24,12 @@ def algorithm_name(tile: int) -> str:
 
 def require_algorithm(name: str, config: AcceleratorConfig) -> None:
     """Raise ``UserError`` for an algorithm that does not exist, or not on this accelerator."""
+    if name == SPARSE:
+        if not config.sparse:
+            raise UserError("algorithm sparse needs sparse = 1")
+        return
     if name not in TILES:
-        raise UserError(f"unknown algorithm {name!r}; there are {', '.join(TILES)}")
+        raise UserError(f"unknown algorithm {name!r}; there are {', '.join([*TILES, SPARSE])}")
     if TILES[name] > config.winograd:
         raise UserError(f"algorithm {name} needs winograd = {TILES[name]} or more, not {config.winograd}")
 
@@ -37,7 +44,7 @@ def usable_tiles(
     Only layers of many channels have weights that could, so a source of ``operands`` is asked for no others'.
     ``algorithm`` leaves no choice but one and direct.
     """
-    wanted = (0, *config.tiles) if algorithm is None else (TILES[algorithm],)
+    wanted = (0, *config.tiles) if algorithm is None else (TILES.get(algorithm, 0),)
     suited = Blocking.suits_winograd(layer.shape, layer.pool)
     return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
 

@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from wingrid.host.compiler.algorithms import possible_unfoldings, require_tables, usable_tiles
+import numpy as np
+import numpy.typing as npt
+
+from wingrid.host.compiler.algorithms import SPARSE, algorithm_name, possible_unfoldings, require_tables, usable_tiles
 from wingrid.host.compiler.cutting import Cutting
+from wingrid.host.compiler.layout import pack_weights
 from wingrid.host.compiler.lowering import Lowering
-from wingrid.host.compiler.memory_map import MemoryMap, Place
+from wingrid.host.compiler.memory_map import MemoryMap, Place, weight_bytes
 from wingrid.host.compiler.native_lowering import least_instructions, lowered, require_short
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
+from wingrid.host.compiler.sparse_lowering import SparseLowering
+from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
 from wingrid.host.compiler.synchronise import synchronise
 from wingrid.host.compiler.tiler import best_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
@@ -43,6 +49,19 @@ class CompiledLayer:
     """Which of the kernel's taps the program takes for channels, if any."""
     cutting: Cutting | None = None
     """Which sections of the image, unfolded or not, the program takes for images of a batch, if any."""
+    streams: SparseStreams | None = None
+    """The weights as the program takes them, if it takes no tiles."""
+
+    @property
+    def algorithm(self) -> str:
+        """How reports call what the program does."""
+        return algorithm_name(self.plan.blocking.tile) if self.streams is None else SPARSE
+
+    def packed_weights(self, operands: Operands) -> npt.NDArray[np.uint8]:
+        """The weights, unfolded if the layer is, as the program expects them in memory."""
+        if self.streams is not None:
+            return self.streams.packed(self.config)
+        return pack_weights(operands.weights, self.plan.blocking, self.config)
 
     @property
     def memory_bytes(self) -> int:
@@ -70,16 +89,32 @@ class PlannedLayer:
     memory: MemoryMap
     unfolding: Unfolding | None
     cutting: Cutting | None
+    streams: SparseStreams | None = None
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take in memory."""
+        return self.streams.bytes(self.config) if self.streams else weight_bytes(self.plan.blocking, self.config)
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
-        return dataclasses.replace(self, memory=MemoryMap.of(self.layer, self.plan.blocking, self.config, place))
+        memory = MemoryMap.of(
+            self.layer, self.plan.blocking, self.config, place, stream_bytes=self.weight_bytes if self.streams else None
+        )
+        return dataclasses.replace(self, memory=memory)
+
+    def by(self, streams: SparseStreams) -> PlannedLayer:
+        """The layer computed from sparse streams."""
+        memory = MemoryMap.of(self.layer, self.plan.blocking, self.config, stream_bytes=streams.bytes(self.config))
+        return dataclasses.replace(self, memory=memory, streams=streams)
 
     def compiled(self) -> CompiledLayer:
         """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
         with _uncollected():
-            program = _program(self.layer, self.plan, self.memory)
-        compiled = CompiledLayer(self.layer, self.config, self.plan, self.memory, program, self.unfolding, self.cutting)
+            program = _sparse_program(self) if self.streams else _program(self.layer, self.plan, self.memory)
+        compiled = CompiledLayer(
+            self.layer, self.config, self.plan, self.memory, program, self.unfolding, self.cutting, self.streams
+        )
         self.memory.size(compiled.length)
         return compiled
 
@@ -130,6 +165,16 @@ def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
         return encode_program(schedule.instructions)
 
 
+def _sparse_program(planned: PlannedLayer) -> bytes:
+    """The program of a layer computed from sparse streams, as it lies in memory."""
+    assert planned.streams is not None, "the layer is sparse"
+    lowering = SparseLowering(planned.layer, planned.streams, planned.plan.blocking, planned.config, planned.memory)
+    schedule = lowering.emit()
+    require_short(planned.layer, len(schedule.instructions))
+    synchronise(schedule.instructions, schedule.dependencies)
+    return encode_program(schedule.instructions)
+
+
 @contextmanager
 def _uncollected() -> Iterator[None]:
     """Without garbage collection.
@@ -160,6 +205,8 @@ class _Way:
         """Cut if it has to be. Raises ``LayerError`` if that does not help."""
         shape = unfolding.unfolded if unfolding else layer.shape
         cutting = Cutting.of(shape, layer.pool)
+        if cutting and layer.surface:
+            raise LayerError(f"layer {layer.name}: sections of an image do not lie within another tensor")
         return cls(unfolding, cutting, cutting.cut if cutting else shape, tiles)
 
 
@@ -210,7 +257,10 @@ def plan_exactly(
     config: AcceleratorConfig,
     algorithm: str | None = None,
 ) -> PlannedLayer:
-    """Decide what ``compile_exactly`` writes down."""
+    """Decide what ``compile_exactly`` writes down.
+
+    Where there are sparse lanes, that takes the weights of every layer that they could compute.
+    """
     operands = functools.cache(operands)
     tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
@@ -219,7 +269,18 @@ def plan_exactly(
         )
         for unfolding in possible_unfoldings(layer, config)
     }
-    return plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings)
+    planned = plan_layer(layer, config, tiles=tiles, unfoldings=unfoldings)
+    if algorithm not in (None, SPARSE) or planned.cutting or SparseShape.of(layer, config) is None:
+        return planned
+    try:
+        # Streams are of the layer as it is, whatever the mesh would make of it.
+        whole = plan_layer(layer, config) if planned.unfolding else planned
+    except LayerError:
+        return planned
+    streams = SparseStreams.cheapest(layer, operands(), config)
+    dense = plan_cost(planned.plan)
+    cheaper = dense is None or streams.cost.cost < dense.cost
+    return whole.by(streams) if algorithm or cheaper else planned
 
 
 def _unfolded(unfolding: Unfolding, operands: OperandSource) -> Operands:

@@ -6,7 +6,7 @@ import functools
 
 from wingrid.host.compiler.blocking import Box, balanced
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
-from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
+from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.pixel_loader import GroupPixels, PixelLoader
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.residency import NOBODY
@@ -162,7 +162,8 @@ class Lowering:
         return self._walk.dilation[0] // rows.step if chunk.row_count > 1 else 0
 
     def _store(self, group: Group, block: int, slot: int, after: int) -> int:
-        bus, (out_height, out_width) = self._memory.bus_bytes, self._blocking.output_size
+        bus, out_height = self._memory.bus_bytes, self._blocking.output_size[0]
+        surface = surface_of(self._layer, self._blocking)
         parameter_block, parameters_loaded = self._parameters.request(block)
         table, table_loaded, table_block = 0, NOBODY, block if self._layer.lookup is Lookup.CHANNEL else 0
         if self._tables:
@@ -170,9 +171,9 @@ class Lowering:
             table = entry + 1
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
-        pixel = (plane * out_height + part.row) * out_width + part.column
+        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column
         first, width = part.first, part.width
-        if self._blocking.tile == 0 and not part.pooling and width == out_width:
+        if self._blocking.tile == 0 and not part.pooling and width == surface.row_pixels:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel, first, width = pixel + first, 0, group.count
         store = Store(
@@ -188,7 +189,7 @@ class Lowering:
             width=width,
             lines=out_height - part.row,
             destination=self._memory.outputs + pixel * bus,
-            row_pitch=out_width * bus,
+            row_pitch=surface.row_pixels * bus,
             table=table,
             **part.pooling,
         )

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking
-from wingrid.host.networks.layer import Layer, LayerError, Lookup
+from wingrid.host.networks.layer import Layer, LayerError, Lookup, Surface
 from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES, OFFSET_BITS, TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 
@@ -15,6 +15,17 @@ def activation_bytes(shape: tuple[int, int, int, int], lanes: int, config: Accel
     """Bytes that activations [images, channels, height, width] take in blocks of ``lanes`` channels."""
     images, channels, height, width = shape
     return images * math.ceil(channels / lanes) * height * width * config.bus_bytes
+
+
+def output_bytes(layer: Layer, blocking: Blocking, config: AcceleratorConfig) -> int:
+    """Bytes that a layer's output blocks take, with what lies between its results."""
+    (images, kernels, *_), spread = blocking.output_shape, surface_of(layer, blocking)
+    return activation_bytes((images, kernels, spread.height, spread.width), config.cols, config)
+
+
+def surface_of(layer: Layer, blocking: Blocking) -> Surface:
+    """The pixels among which its results lie in memory."""
+    return layer.surface or Surface(*blocking.output_size)
 
 
 def weight_bytes(blocking: Blocking, config: AcceleratorConfig) -> int:
@@ -81,20 +92,29 @@ class MemoryMap:
     bus_bytes: int
 
     @classmethod
-    def of(cls, layer: Layer, blocking: Blocking, config: AcceleratorConfig, place: Place | None = None) -> MemoryMap:
+    def of(
+        cls,
+        layer: Layer,
+        blocking: Blocking,
+        config: AcceleratorConfig,
+        place: Place | None = None,
+        *,
+        stream_bytes: int | None = None,
+    ) -> MemoryMap:
         """Lay out everything but the program, from address 0 or as ``place`` says.
 
+        ``stream_bytes`` is the size of weights that are sparse streams and no tiles.
         Raises ``LayerError`` if it does not fit into the address space.
         """
         bus = config.bus_bytes
         sizes = [
-            weight_bytes(blocking, config),
+            weight_bytes(blocking, config) if stream_bytes is None else stream_bytes,
             parameter_bytes(blocking, config),
             table_bytes(layer, blocking, config),
         ]
         if place is None:
             sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
-            sizes.append(activation_bytes(blocking.output_shape, config.cols, config))
+            sizes.append(output_bytes(layer, blocking, config))
         addresses = [place.rest if place else 0]
         for size in sizes:
             addresses.append(page_after(addresses[-1] + size))

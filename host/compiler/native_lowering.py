@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.blocking import Box, balanced
-from wingrid.host.compiler.memory_map import MemoryMap, layer_tables
+from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.synchronise import MOST_PENDING
 from wingrid.host.networks.layer import Layer, LayerError
@@ -56,6 +56,8 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "output_blocks": lambda layer, plan, memory: plan.blocking.output_blocks,
     "output_height": lambda layer, plan, memory: plan.blocking.output_size[0],
     "output_width": lambda layer, plan, memory: plan.blocking.output_size[1],
+    "row_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).row_pixels,
+    "plane_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).pixels,
     "tile": lambda layer, plan, memory: plan.blocking.tile,
     "positions": lambda layer, plan, memory: plan.blocking.positions,
     "pool_side": lambda layer, plan, memory: plan.blocking.pool.side if plan.blocking.pool else 0,

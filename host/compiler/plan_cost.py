@@ -156,13 +156,16 @@ def _weights_kept(plan: Plan) -> int:
 def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors: int) -> tuple[int, int]:
     """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
     execute = blocking.taps * max(vectors, groups * config.rows)
-    # The next STORE starts when the last result of the one before has left.
-    drain = PARAMETER_BYTES + OutputPath.latency_for(config, blocking.tile) + max(blocking.tile**2, 1) + STORE_CYCLES
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)
     drained = windows * pool.side**2 if pool else vectors * blocking.positions
-    return execute, blocking.output_blocks * (drained + groups * drain)
+    return execute, blocking.output_blocks * (drained + groups * store_cycles(config, blocking.tile))
+
+
+def store_cycles(config: AcceleratorConfig, tile: int) -> int:
+    """Cycles of a STORE besides draining: the next one starts when the last result of the one before has left."""
+    return PARAMETER_BYTES + OutputPath.latency_for(config, tile) + max(tile**2, 1) + STORE_CYCLES
 
 
 def _result_beats(blocking: Blocking) -> int:

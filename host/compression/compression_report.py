@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Iterator, Sequence
 from functools import reduce
@@ -16,6 +14,7 @@ from rich.table import Table
 from wingrid.host.compression.compression_result import CompressionResult, LayerCompression
 from wingrid.host.compression.pipeline import NOTHING, Sizes
 from wingrid.host.execution.quantisation_result import Closeness
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.report_table import compact_table
 from wingrid.hw.verilog import version
 
@@ -81,11 +80,7 @@ def as_json(result: CompressionResult) -> str:
 def as_csv(result: CompressionResult) -> str:
     """A line per layer."""
     lines = [{**_entry(layer), "alone_snr_db": _snr(layer)} for layer in result.layers]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(lines)
 
 
 def total(result: CompressionResult) -> Sizes:

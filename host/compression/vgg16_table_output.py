@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +18,7 @@ from wingrid.host.compression.published import (
 from wingrid.host.compression.vgg16_table import SYNTHETIC, TableRow, totals, vgg16_table
 from wingrid.host.execution.listener import Listener
 from wingrid.host.onnx_models.bundled import IMAGENET
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table
 from wingrid.hw.verilog import version
@@ -109,11 +108,7 @@ def as_csv(rows: Sequence[TableRow]) -> str:
         for name, figures in (("formula", row.formula), ("measured", row.measured)):
             line |= {f"{name}.{key}": value for key, value in dataclasses.asdict(figures).items()}
         lines.append(line)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(lines)
 
 
 def _three(*figures: float) -> str:

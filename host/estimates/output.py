@@ -2,27 +2,38 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from wingrid.host.errors import UserError
+from wingrid.host.estimates.power import power, power_lines, weight_table
 from wingrid.host.estimates.sweep import Variant, layer_rows, variants_as_list
 from wingrid.host.estimates.table import footnotes, layer_table, variant_footnotes, variant_table
 from wingrid.host.files import write_whole
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.plot_format import require_plot_format
-from wingrid.host.reports.report import csv_text
+from wingrid.host.reports.report import Report, as_json
 
 
 class EstimateDeliverables:
     """Where estimates go; refused before any work if they cannot."""
 
-    def __init__(self, json_file: str | None, csv_file: Path | None, plot: Path | None, configurations: int) -> None:
-        self._deliverables, self._plot = Deliverables(json_file, csv_file, {"--plot": plot}), plot
+    def __init__(
+        self,
+        json_file: str | None,
+        csv_file: Path | None,
+        plot: Path | None,
+        configurations: int,
+        rate: float | None = None,
+        html: Path | None = None,
+    ) -> None:
+        self._deliverables = Deliverables(json_file, csv_file, {"--plot": plot, "--html": html})
+        self._plot, self._rate = plot, rate
+        for option, file in (("--plot", plot), ("--html", html)):
+            if file is not None and configurations > 1:
+                raise UserError(f"{option} draws one configuration, and the settings make {configurations}")
         if plot is not None:
-            if configurations > 1:
-                raise UserError(f"--plot draws one configuration, and the settings make {configurations}")
             require_plot_format(plot)
 
     def deliver(self, variants: Sequence[Variant]) -> None:
@@ -34,11 +45,20 @@ class EstimateDeliverables:
 
             write_whole(self._plot, drawn(first, self._plot.suffix))
         if len(variants) == 1:
-            self._deliverables.hand_over(first.as_json, first.as_csv, lambda: [layer_table(first)], footnotes(first))
+            self._deliver_one(first)
             return
         self._deliverables.hand_over(
-            lambda: json.dumps(variants_as_list(variants), indent=2) + "\n",
+            lambda: as_json(variants_as_list(variants, self._rate)),
             lambda: csv_text(layer_rows(variants)),
-            lambda: [variant_table(variants)],
+            lambda: [variant_table(variants, self._rate)],
             variant_footnotes(variants),
         )
+
+    def _deliver_one(self, report: Report) -> None:
+        found = power(report, self._rate) if self._rate is not None else None
+        tables, lines = [layer_table(report)], list(footnotes(report))
+        if found is not None:
+            tables.append(weight_table(found))
+            lines += power_lines(report, found)
+        entry = {**report.as_dict(), **({} if self._rate is None else {"power": found})}
+        self._deliverables.hand_over(lambda: as_json(entry), report.as_csv, lambda: tables, lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any
 
-from wingrid.host.compiler.algorithms import TILES
+from wingrid.host.compiler.algorithms import SPARSE, TILES
 from wingrid.host.errors import UserError
 from wingrid.host.reports.report import Report
 from wingrid.host.reports.report_table import latencies
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 BOUND_COLOURS = dict(zip(Bound, ("tab:green", "tab:red", "tab:orange", "tab:blue"), strict=True))
-MARKERS = dict(zip(TILES, "osD", strict=True))
+MARKERS = dict(zip((*TILES, SPARSE), "osD^", strict=True))
 RARE = 0.01
 """Share of all cycles below which a cause of waiting has no colour of its own."""
 LABELS_ABREAST = 24
@@ -59,7 +59,7 @@ def _draw_roofline(axes: Axes, report: Report, layers: list[dict[str, Any]]) -> 
     intensities = [layer["macs_per_byte"] for layer in layers]
     left, right = min(intensities) / 2, max(intensities) * 2
     for name in dict.fromkeys(layer["algorithm"] for layer in layers):
-        flat = config.multipliers * gain(TILES[name])
+        flat = config.multipliers * gain(TILES.get(name))
         ridge = flat / timing.bytes_per_cycle
         xs = [left, *([ridge] if left < ridge < right else []), right]
         axes.plot(xs, [min(flat, x * timing.bytes_per_cycle) for x in xs], color="black", linewidth=0.8)

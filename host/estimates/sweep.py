@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from wingrid.host.errors import UserError
+from wingrid.host.estimates.power import power
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import LayerError
@@ -18,9 +19,16 @@ from wingrid.hw.config import ConfigError
 MOST_COMBINATIONS = 100_000
 
 
-def variants_as_list(variants: Sequence[Variant]) -> list[dict[str, Any]]:
-    """A report for each configuration, with the settings that tell it from the others."""
-    return [{**variant.report.as_dict(), "settings": variant.settings} for variant in variants]
+def variants_as_list(variants: Sequence[Variant], rate: float | None = None) -> list[dict[str, Any]]:
+    """A report for each configuration, with the settings that tell it from the others, and its power at a rate."""
+    return [
+        {
+            **variant.report.as_dict(),
+            "settings": variant.settings,
+            **({} if rate is None else {"power": power(variant.report, rate)}),
+        }
+        for variant in variants
+    ]
 
 
 def layer_rows(variants: Sequence[Variant]) -> list[dict[str, Any]]:

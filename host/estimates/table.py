@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from wingrid.host.estimates.power import power
 from wingrid.host.estimates.sweep import Variant
 from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
@@ -42,8 +43,8 @@ def layer_table(report: Report) -> Table:
     return shown
 
 
-def variant_table(variants: Sequence[Variant]) -> Table:
-    """A line per configuration; images per second only if there is one of which the clock is known."""
+def variant_table(variants: Sequence[Variant], rate: float | None = None) -> Table:
+    """A line per configuration; images per second only if there is one of which the clock is known, watts at a rate."""
     first = variants[0].report
     timing = first.result.setup.timing
     dram = ", DRAM" if timing.dram else ""
@@ -52,11 +53,21 @@ def variant_table(variants: Sequence[Variant]) -> Table:
     totals = [variant.report.as_dict()["total"] for variant in variants]
     per_second = [total["images_per_second"] for total in totals]
     timed = any(rate is not None for rate in per_second)
-    for name in (*names[1:], *VARIANT, *([PER_SECOND] if timed else []), *PER_IMAGE):
+    for name in (
+        *names[1:],
+        *VARIANT,
+        *([PER_SECOND] if timed else []),
+        *PER_IMAGE,
+        *([f"W at\n{rate:g}/s"] if rate else []),
+    ):
         shown.add_column(name, justify="right", no_wrap=True)
-    for variant, total, rate in zip(variants, totals, per_second, strict=True):
-        rates = [f"{rate:,.2f}" if rate is not None else "-"] if timed else []
-        shown.add_row(*variant.settings.values(), *_variant_figures(variant.report, total, rates))
+    for variant, total, reached in zip(variants, totals, per_second, strict=True):
+        rates = [f"{reached:,.2f}" if reached is not None else "-"] if timed else []
+        figures = _variant_figures(variant.report, total, rates)
+        if rate:
+            found = power(variant.report, rate)
+            figures.append(f"{found['watts']['total']:.3g}" if found else "-")
+        shown.add_row(*variant.settings.values(), *figures)
     return shown
 
 

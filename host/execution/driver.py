@@ -16,10 +16,9 @@ from wingrid.host.compiler.layout import (
     pack_activations,
     pack_parameters,
     pack_tables,
-    pack_weights,
     unpack_activations,
 )
-from wingrid.host.compiler.memory_map import activation_bytes
+from wingrid.host.compiler.memory_map import output_bytes, surface_of
 from wingrid.host.execution.measurement import Measurement
 from wingrid.host.networks.layer import Operands
 from wingrid.hw.config import AcceleratorConfig
@@ -79,7 +78,7 @@ def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operand
     config, regions, unfolding = compiled.config, compiled.memory, compiled.unfolding
     operands = unfolding.operands(operands) if unfolding else operands
     for address, content in (
-        (regions.weights, pack_weights(operands.weights, compiled.plan.blocking, config)),
+        (regions.weights, compiled.packed_weights(operands)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
         (regions.tables, pack_tables(compiled.layer, operands, config)),
         (regions.program, np.frombuffer(compiled.program, np.uint8)),
@@ -98,9 +97,11 @@ def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.ND
 
 def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
     """The layer's output from memory, int8 [images, K, OH, OW]."""
-    config, shape = compiled.config, compiled.plan.blocking.output_shape
-    start = compiled.memory.outputs
-    y = unpack_activations(memory[start : start + activation_bytes(shape, config.cols, config)], shape, config)
+    config, blocking, start = compiled.config, compiled.plan.blocking, compiled.memory.outputs
+    (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
+    content = memory[start : start + output_bytes(compiled.layer, blocking, config)]
+    y = unpack_activations(content, (images, kernels, surface.height, surface.width), config)
+    y = np.ascontiguousarray(y[:, :, :: surface.row_step][:, :, :height, :width])
     return compiled.cutting.joined(y) if compiled.cutting else y
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.networks.layer import Layer, Pair
 
@@ -51,6 +52,8 @@ class LayerResult:
     """Vertical and horizontal sections that the host cut each image into, if it did."""
     activity: Activity | None = None
     timing_equal: bool | None = None
+    compiled: CompiledLayer | None = None
+    """The program that ran, if the setup asks for it to be kept."""
     timing_difference: str | None = None
     """How counters and events of the timing model differ, if they do."""
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
@@ -93,7 +92,7 @@ def run_layer(
         run = run_on_rtl(compiled, job.operands, job.x, timing=setup.timing, waves=waves, progress=progress)
     if setup.trace is not None:
         write_trace(setup.trace, compiled, setup.timing, run.events)
-    result = checked(job, compiled, run, setup.timing)
+    result = checked(job, compiled, run, setup)
     listener.done(layer.name)
     return result
 
@@ -112,7 +111,7 @@ def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | No
     counters = play(compiled, program, setup.timing).counters
     if listener is not None:
         listener.done(compiled.layer.name)
-    return _described(compiled, program, counters)
+    return _described(compiled, program, counters, setup)
 
 
 def compile_job(job: Job, setup: Setup) -> CompiledLayer:
@@ -124,19 +123,19 @@ def compile_job(job: Job, setup: Setup) -> CompiledLayer:
 
 def expected_cycles(compiled: CompiledLayer) -> float:
     """Cycles that the layer should take, about."""
-    cost = plan_cost(compiled.plan)
+    cost = compiled.streams.cost if compiled.streams else plan_cost(compiled.plan)
     return cost.cycles if cost else 0.0
 
 
-def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming) -> LayerResult:
+def checked(job: Job, compiled: CompiledLayer, run: RtlRun, setup: Setup) -> LayerResult:
     """The run compared with golden, and with the timing model under the same memory timing."""
     layer = job.layer
     expected = golden(layer, job.operands, job.x) if job.expected is None else job.expected
     mismatch = compare(layer.name, run.output, expected)
     program = compiled.program
-    difference = timing_difference(compiled, program, timing, run.counters, run.events)
+    difference = timing_difference(compiled, program, setup.timing, run.counters, run.events)
     return dataclasses.replace(
-        _described(compiled, program, run.counters),
+        _described(compiled, program, run.counters, setup),
         output=run.output,
         seconds=run.seconds,
         exact=mismatch is None,
@@ -146,13 +145,14 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun, timing: MemoryTiming
     )
 
 
-def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int]) -> LayerResult:
+def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int], setup: Setup) -> LayerResult:
     """What both hardware and timing model know of a layer."""
     return LayerResult(
         compiled.layer,
-        algorithm=algorithm_name(compiled.plan.blocking.tile),
+        algorithm=compiled.algorithm,
         measurement=Measurement.from_counters(counters),
         unfolded=compiled.unfolding.taps if compiled.unfolding else None,
         sections=compiled.cutting.sections if compiled.cutting else None,
         activity=Activity.of(program),
+        compiled=compiled if setup.keep_programs else None,
     )

@@ -18,7 +18,7 @@ class Activity:
     """How often each part of the accelerator is used by a program."""
 
     vectors: int
-    """Vectors through the mesh, one per busy cycle."""
+    """Vectors through the mesh, one per cycle."""
     transformed: int
     """Vectors that come from the Winograd transform."""
     weight_tiles: int
@@ -28,14 +28,20 @@ class Activity:
     drained: int
     """Accumulators read by STOREs, ``cols`` of them at a time."""
     stores: int
+    sparse_entries: int = 0
+    """Entries of weights for the sparse lanes, one per cycle; with the vectors, all busy cycles."""
+    sparse_vectors: int = 0
+    """Vectors of sums that the sparse lanes leave in accumulators."""
 
     @classmethod
     def of(cls, program: bytes) -> Activity:
         """The sums over a program as it lies in memory."""
-        executes = instruction_fields(program, Execute, "tile", "blocks", "kernel_height", "kernel_width", "count")
+        names = ("tile", "blocks", "kernel_height", "kernel_width", "count", "sparse", "accumulate")
+        executes = instruction_fields(program, Execute, *names)
         stores = instruction_fields(program, Store, "tile", "pool", "count")
         winograd = executes["tile"] != 0
-        tiles = executes["blocks"] * executes["kernel_height"] * executes["kernel_width"]
+        dense = executes["sparse"] == 0
+        tiles = dense * executes["blocks"] * executes["kernel_height"] * executes["kernel_width"]
         vectors = tiles * executes["count"]
         raw = np.where(winograd, executes["blocks"] * KERNEL**2, tiles)
         patches = (stores["tile"] + KERNEL - 1) ** 2
@@ -43,6 +49,8 @@ class Activity:
         drained = stores["count"] * np.where(stores["tile"] != 0, patches, windows)
         return cls(
             vectors=int(vectors.sum()),
+            sparse_entries=int(executes["blocks"][~dense].sum()),
+            sparse_vectors=int(executes["count"][~dense & (executes["accumulate"] == 0)].sum()),
             transformed=int(vectors[winograd].sum()),
             weight_tiles=int(tiles.sum()),
             raw_tiles=int(raw.sum()),

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, plan_exactly
 from wingrid.host.compiler.memory_map import Place, activation_bytes, page_after
+from wingrid.host.compiler.plan import Plan
 from wingrid.host.execution.driver import load_input, load_program, read_output, run_program
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, checked, expected_cycles
@@ -18,6 +19,7 @@ from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_jobs import by_image, for_layer
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Operands
+from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.rtl import build
 from wingrid.sim.rtl.simulator import RtlSimulator
 from wingrid.sim.timing import build as timing_build
@@ -47,7 +49,7 @@ def run_chain(
 
         def run(job: Job, layer: CompiledLayer) -> LayerResult:
             measured = run_program(device, layer, partial(hears.simulated, job.layer.name))
-            result = checked(job, layer, measured, setup.timing)
+            result = checked(job, layer, measured, setup)
             hears.done(job.layer.name)
             return result
 
@@ -58,15 +60,23 @@ def compile_chain(jobs: Sequence[Job], setup: Setup) -> list[CompiledLayer]:
     """The layers compiled to work on one memory, two regions of which hold inputs and outputs in turn."""
     config = setup.config
     planned = [plan_exactly(job.layer, partial(_operands, job), config, setup.algorithm) for job in jobs]
-    taken = [activation_bytes(layer.plan.blocking.input_shape, config.rows, config) for layer in planned]
-    left = [activation_bytes(layer.plan.blocking.output_shape, config.cols, config) for layer in planned]
-    sizes = [max(pair) for pair in zip([*taken, 0], [0, *left], strict=True)]
+    places = chain_places([layer.plan for layer in planned], config)
+    return [layer.placed(place).compiled() for layer, place in zip(planned, places, strict=True)]
+
+
+def chain_tensors(plans: Sequence[Plan], config: AcceleratorConfig) -> list[int]:
+    """Bytes of the first plan's input, and of what each plan leaves: as the next one takes it, if that is more."""
+    taken = [activation_bytes(plan.blocking.input_shape, config.rows, config) for plan in plans]
+    left = [activation_bytes(plan.blocking.output_shape, config.cols, config) for plan in plans]
+    return [max(pair) for pair in zip([*taken, 0], [0, *left], strict=True)]
+
+
+def chain_places(plans: Sequence[Plan], config: AcceleratorConfig) -> list[Place]:
+    """Where layers that follow each other find and leave their tensors: in two regions in turn, the rest above."""
+    sizes = chain_tensors(plans, config)
     regions = [0, page_after(max(sizes[0::2]))]
     rest = page_after(regions[1] + max(sizes[1::2]))
-    return [
-        layer.placed(Place(regions[position % 2], regions[(position + 1) % 2], rest)).compiled()
-        for position, layer in enumerate(planned)
-    ]
+    return [Place(regions[position % 2], regions[(position + 1) % 2], rest) for position in range(len(plans))]
 
 
 def _operands(job: Job) -> Operands:

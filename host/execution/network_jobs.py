@@ -11,7 +11,6 @@ from wingrid.host.execution.layer_run import Job
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer
 from wingrid.host.networks.network import Network
-from wingrid.host.networks.seeded_operands import seeded_operands
 
 
 def network_jobs(network: Network, x: npt.NDArray[np.int8], selected: Sequence[str]) -> Iterator[Job]:
@@ -20,7 +19,7 @@ def network_jobs(network: Network, x: npt.NDArray[np.int8], selected: Sequence[s
     for layer in network.layers(images):
         if not left:
             return
-        operands = seeded_operands(layer)
+        operands = network.operands(layer)
         x = for_layer(layer, x)
         expected = golden(layer, operands, x)
         if layer.name in left:

@@ -11,10 +11,8 @@ import numpy.typing as npt
 
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.setup import Setup
+from wingrid.host.networks.seeded_operands import SEEDED
 from wingrid.host.networks.softmax import Guess
-
-SEEDED = "seeded"
-"""Weights from a random generator: no class that a network finds with them means anything."""
 
 GIVEN = "given"
 """Weights that the caller brought."""

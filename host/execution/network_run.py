@@ -19,7 +19,7 @@ from wingrid.host.execution.network_result import GIVEN, NetworkResult
 from wingrid.host.execution.parallel import run_layers
 from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.network import Network
-from wingrid.host.networks.seeded_operands import LOGIT_STEP, seeded_operands
+from wingrid.host.networks.seeded_operands import LOGIT_STEP
 from wingrid.host.networks.softmax import likeliest
 from wingrid.sim.timing import build
 
@@ -56,7 +56,7 @@ def run_network(
     output = by_image(layers[-1].layer, layers[-1].values, len(x))
     guesses = likeliest(output, LOGIT_STEP) if whole and network.classifies else None
     images = len(x) if whole else 0
-    return NetworkResult(network.name, setup, layers, images, seconds, output, guesses=guesses)
+    return NetworkResult(network.name, setup, layers, images, seconds, output, network.weights, guesses)
 
 
 def time_network(
@@ -77,9 +77,10 @@ def time_network(
     build.library(hears.building)
     started = time.perf_counter()
     wanted = [layer for layer in network.layers(images) if layer.name in selected]
-    layers = time_layers([(layer, partial(seeded_operands, layer)) for layer in wanted], setup, hears)
+    layers = time_layers([(layer, partial(network.operands, layer)) for layer in wanted], setup, hears)
     whole = len(selected) == len(network.layers())
-    return NetworkResult(network.name, setup, layers, images if whole else 0, time.perf_counter() - started)
+    seconds = time.perf_counter() - started
+    return NetworkResult(network.name, setup, layers, images if whole else 0, seconds, weights=network.weights)
 
 
 def run_single(

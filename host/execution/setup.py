@@ -40,6 +40,8 @@ class Setup:
     """Where to put a trace of what the engines did."""
     scheduler: str | None = None
     """Whose workers run the layers, see ``wingrid.host.crews.cluster``; ``None`` for this process."""
+    keep_programs: bool = False
+    """Whether results keep the layers' programs, for who looks into them afterwards."""
 
     def __post_init__(self) -> None:
         if self.algorithm is not None:
@@ -78,6 +80,7 @@ class Setup:
         waves: Path | None = None,
         trace: Path | None = None,
         scheduler: str | None = None,
+        keep_programs: bool = False,
     ) -> Setup:
         """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
         algorithm, settings = forced_algorithm(settings)
@@ -96,7 +99,15 @@ class Setup:
         except ValueError as error:
             raise UserError(str(error)) from None
         return cls(
-            backend, config, timing, jobs=jobs, waves=waves, algorithm=algorithm, trace=trace, scheduler=scheduler
+            backend,
+            config,
+            timing,
+            jobs=jobs,
+            waves=waves,
+            algorithm=algorithm,
+            trace=trace,
+            keep_programs=keep_programs,
+            scheduler=scheduler,
         )
 
 

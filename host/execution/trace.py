@@ -53,15 +53,16 @@ def chrome_trace(
     entries = [_name("process_name", 0, name)]
     entries += [_name("thread_name", number, track) for number, track in enumerate(tracks)]
     for number, (began, ended) in enumerate(TRACKS.values()):
-        entries += _slices(number, program, events, began, ended)
+        entries += engine_slices(number, program, events, began, ended)
     if transfers is not None:
         entries += [_burst(tracks.index(BUS), transfer) for transfer in transfers]
     return json.dumps({"traceEvents": entries, "otherData": {"unit": "a microsecond is a cycle"}}) + "\n"
 
 
-def _slices(
+def engine_slices(
     track: int, program: Sequence[Instruction], events: NDArray[Any], began: Event, ended: Event
 ) -> Iterator[dict[str, Any]]:
+    """An engine's work between two kinds of events, an entry of the trace for each instruction."""
     starts = events[events["event"] == began]
     ends = events[events["event"] == ended]
     free = 0

@@ -64,7 +64,7 @@ def timed(job: Job) -> Exact:
         assert measurement is not None and activity is not None and layer.algorithm is not None  # noqa: PT018
         cycles += measurement.cycles
         moved += measurement.dram_bytes
-        energy += layer_energy(activity, measurement, TILES[layer.algorithm], job.config).total
+        energy += layer_energy(activity, measurement, TILES.get(layer.algorithm, 0), job.config).total
         bounds[bound_by(measurement, activity, job.config, job.timing).value] += measurement.cycles
         if measurement.cycles > longest:
             slowest, longest = layer.layer.name, measurement.cycles

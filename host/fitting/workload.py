@@ -15,7 +15,6 @@ from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.setup import Setup
-from wingrid.host.images.flattening import flattened
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.layer import Layer, Operands
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
@@ -110,7 +109,7 @@ def _imported(
 ) -> ImportedGraph:
     """A model, once for all accelerators that it is the same on; ``stamp`` tells a changed file from the one before."""
     sizes = Sizes(dict(shapes), images)
-    return flattened(imported_for_estimate(network, config, sizes, int8_kernels=int8_kernels))
+    return imported_for_estimate(network, config, sizes, int8_kernels=int8_kernels)
 
 
 def _operands(step: AcceleratedStep) -> Operands:

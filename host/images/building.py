@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, PlannedLayer, plan_exactly
-from wingrid.host.compiler.layout import pack_parameters, pack_tables, pack_weights
-from wingrid.host.compiler.memory_map import page_after, parameter_bytes, table_bytes, weight_bytes
+from wingrid.host.compiler.layout import pack_parameters, pack_tables
+from wingrid.host.compiler.memory_map import page_after, parameter_bytes, table_bytes
 from wingrid.host.images.binary import EntryRecord, Tables, TensorRecord, require_addresses, room_for
 from wingrid.host.images.format import FORMAT, ElementType
 from wingrid.host.images.image import BINARY, Image, digest
@@ -62,7 +62,7 @@ def build_image(
         put(start, program)
     for number, (step, layer) in enumerate(zip(steps, compiled, strict=True)):
         operands = layer.unfolding.operands(step.operands) if layer.unfolding else step.operands
-        put(places.weights[number], pack_weights(operands.weights, layer.plan.blocking, config).tobytes())
+        put(places.weights[number], layer.packed_weights(operands).tobytes())
         put(places.parameters[number], pack_parameters(layer.layer, operands, config).tobytes())
         put(places.tables[number], pack_tables(layer.layer, operands, config).tobytes())
     binary = tables.file(bytes(content), places.memory_bytes)
@@ -141,7 +141,7 @@ class _Places:
         starts: list[tuple[int, int, int]] = []
         sizes = [
             (
-                weight_bytes(layer.plan.blocking, config),
+                layer.weight_bytes,
                 parameter_bytes(layer.plan.blocking, config),
                 table_bytes(layer.layer, layer.plan.blocking, config),
             )

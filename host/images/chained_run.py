@@ -17,7 +17,6 @@ from wingrid.host.execution.layer_run import Job, checked, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import TensorMemory
 from wingrid.host.execution.setup import Setup
-from wingrid.host.images.flattening import flattened
 from wingrid.host.images.placement import Need, placed
 from wingrid.host.images.segmentation import MemoryTensor, Segmentation, segmented
 from wingrid.host.images.work import HostWork, worked
@@ -45,7 +44,6 @@ def run_chained(
     of each layer are loaded before it. Each output is compared with golden's, each layer's time with the timing
     model's. Raises what ``run_layer`` does.
     """
-    graph = flattened(graph)
     hears: Listener = listener or Silence()
     timing_build.library(hears.building)
     build.accelerator_library(setup.config, progress=hears.building)
@@ -65,7 +63,7 @@ def run_chained(
     values: dict[str, Value] = dict(inputs)
     memory_bytes = max((layer.memory_bytes for layer in compiled), default=page_after(1))
     with RtlSimulator(setup.config, timing=setup.timing, memory_bytes=memory_bytes) as device:
-        layers = list(_walk(device, segmentation, jobs, compiled, at, values, hears))
+        layers = list(_walk(device, segmentation, jobs, compiled, at, values, setup, hears))
     outputs = {name: values[name] if name in values else graph.constants[name] for name in graph.outputs}
     return WholeRun(
         graph, layers, outputs, TensorMemory(peak, sum(page_after(tensor.layout.bytes) for tensor in tensors))
@@ -79,6 +77,7 @@ def _walk(
     compiled: Sequence[CompiledLayer],
     at: Mapping[int, int],
     values: dict[str, Value],
+    setup: Setup,
     hears: Listener,
 ) -> Iterator[LayerResult]:
     """Each layer as it has run; ``values`` has the host's tensors, and gets what is read from the array."""
@@ -98,7 +97,7 @@ def _walk(
             job, layer = jobs[number], compiled[number]
             load_program(device.memory, layer, job.operands)
             run = run_program(device, layer, partial(hears.simulated, job.layer.name))
-            yield checked(job, layer, run, device.timing)
+            yield checked(job, layer, run, setup)
             hears.done(job.layer.name)
         for tensor in step.outputs:
             values[tensor.value] = as_type(tensor.layout.unpack(content(tensor)), tensor.type.dtype).reshape(

@@ -13,6 +13,10 @@ from wingrid.host.onnx_models.graph import ROWS, AcceleratedStep
 def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the host has to write, or a layer before to leave."""
     shape, unfolding, cutting = planned.layer.shape, planned.unfolding, planned.cutting
+    size, memory = (shape.height, shape.width), planned.plan.blocking.input_shape
+    if step.in_a_column:
+        height, width = step.source_type.shape[2:]
+        size, memory = (height, width), (memory[0], memory[1], height, width)
     top, left = (cutting.shape if cutting and not unfolding else shape).padding[:2] if unfolding or cutting else (0, 0)
     sections = cutting.sections if cutting else (1, 1)
     steps = (
@@ -24,8 +28,8 @@ def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
         else [0, 0]
     )
     return TensorLayout(
-        **_host(step, step.source_type.shape, shape.images, (shape.height, shape.width)),
-        **_memory(planned.plan.blocking.input_shape, planned.config.rows, planned.config.bus_bytes),
+        **_host(step, step.source_type.shape, shape.images, size),
+        **_memory(memory, planned.config.rows, planned.config.bus_bytes),
         layer_channels=shape.channels,
         groups=shape.groups if unfolding else 1,
         **_pair("taps", unfolding.taps if unfolding else (1, 1)),
@@ -45,9 +49,10 @@ def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the layer leaves; where it leaves a part of a tensor, the whole of it."""
     images, channels, *size = planned.layer.output_shape
     cutting, left = planned.cutting, planned.plan.blocking.output_shape
-    if step.first_channel is not None:
-        channels = step.target_type.shape[1]
-        left = (left[0], channels, *left[2:])
+    if step.part:
+        _, channels, *size = step.target_type.shape
+        size = [1, *size][-2:]
+        left = (left[0], channels, size[0], size[1])
     return TensorLayout(
         **_host(step, step.target_type.shape, images, (size[0], size[1])),
         **_memory(left, planned.config.cols, planned.config.bus_bytes),
@@ -66,9 +71,12 @@ def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
 
 
 def output_offset(step: AcceleratedStep, planned: PlannedLayer) -> int:
-    """Bytes from the start of the tensor, of one image, to what the layer leaves of it."""
-    config, (_, _, height, width) = planned.config, planned.plan.blocking.output_shape
-    return (step.first_channel or 0) // config.cols * height * width * config.bus_bytes
+    """Bytes from the start of the tensor to what the layer leaves of it."""
+    if step.part is None:
+        return 0
+    config, (height, width) = planned.config, (1, *step.target_type.shape[2:])[-2:]
+    block = step.part.channel // config.cols
+    return ((block * height + step.part.row) * width + step.part.column) * config.bus_bytes
 
 
 def _host(step: AcceleratedStep, tensor: tuple[int, ...], images: int, size: tuple[int, int]) -> dict[str, Any]:

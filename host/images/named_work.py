@@ -11,7 +11,7 @@ from wingrid.host.execution.network_jobs import by_image, network_jobs
 from wingrid.host.images.work import PICTURE, Work, model_work, network_work
 from wingrid.host.networks.built_in import ONNX_BUILT_IN, find, is_onnx, require_no_shapes
 from wingrid.host.networks.inputs import network_input
-from wingrid.host.onnx_models.bundled import DIGITS, IMAGENET, bundled_model, labelled_digits, photographs
+from wingrid.host.onnx_models.bundled import HANDWRITTEN, IMAGENET, bundled_model, labelled_digits, photographs
 from wingrid.host.onnx_models.graph_walk import onnxruntime_outputs
 from wingrid.host.onnx_models.importer import import_model, require_quantised
 from wingrid.host.onnx_models.inputs import Source, model_inputs
@@ -43,7 +43,7 @@ def named_work(
     model = read_model(path)
     with about(path):
         require_quantised(model)
-        if not sources and network == DIGITS:
+        if not sources and network in HANDWRITTEN:
             sources, sizes = {ONLY: labelled_digits(sizes.images or 1, "golden").images}, Sizes()
         elif not sources and network == IMAGENET:
             sources, sizes = {ONLY: photographs(sizes.images or 1)}, Sizes()

@@ -12,11 +12,10 @@ import numpy.typing as npt
 import onnx
 
 from wingrid.host.execution.layer_run import Job
-from wingrid.host.images.flattening import flattened
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer
 from wingrid.host.networks.network import Network
-from wingrid.host.networks.seeded_operands import LOGIT_STEP, seeded_operands
+from wingrid.host.networks.seeded_operands import LOGIT_STEP
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.graph_walk import Segment, walk
 from wingrid.host.onnx_models.shapes import TensorType
@@ -49,7 +48,7 @@ class Work:
 
 
 def network_work(network: Network, images: int = 1) -> Work:
-    """A built-in network with its seeded weights, for a batch."""
+    """A built-in network for a batch."""
     steps: list[AcceleratedStep | HostWork] = []
     layers = network.layers(images)
     source, scale = PICTURE, 1.0
@@ -62,7 +61,7 @@ def network_work(network: Network, images: int = 1) -> Work:
         steps.append(
             AcceleratedStep(
                 layer,
-                seeded_operands(layer),
+                network.operands(layer),
                 IMAGES,
                 source,
                 layer.name,
@@ -93,7 +92,7 @@ def model_work(name: str, graph: ImportedGraph, inputs: Mapping[str, npt.NDArray
 
     Only so is known what the host's parts take where the model does not say.
     """
-    work, _ = worked(name, flattened(graph), inputs)
+    work, _ = worked(name, graph, inputs)
     return work
 
 

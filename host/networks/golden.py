@@ -16,13 +16,15 @@ def golden(layer: Layer, operands: Operands, x: npt.NDArray[np.int8]) -> npt.NDA
     """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W]."""
     shape = layer.shape
     results = []
+    top, left, bottom, right = shape.padding
+    x = x[:, :, max(0, -top) : shape.height + min(0, bottom), max(0, -left) : shape.width + min(0, right)]
     for image in x:
         sums = convolve(
             image,
             operands.weights,
             x_zero_point=layer.x_zero_point,
             stride=shape.stride,
-            padding=shape.padding,
+            padding=(max(0, top), max(0, left), max(0, bottom), max(0, right)),
             dilation=shape.dilation,
             groups=shape.groups,
         )

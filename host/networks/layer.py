@@ -27,8 +27,8 @@ class LayerError(UserError):
 class Convolution:
     """Geometry of a (grouped, dilated) convolution over a batch of images.
 
-    ``padding`` is (top, left, bottom, right). Fully connected layers and matrix products take this form
-    too, see ``fully_connected`` and ``matrix_product``.
+    ``padding`` is (top, left, bottom, right); where it is negative, so many pixels of the image are left out. Fully
+    connected layers and matrix products take this form too, see ``fully_connected`` and ``matrix_product``.
     """
 
     channels: int
@@ -45,10 +45,12 @@ class Convolution:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
-            least = 0 if field.name == "padding" else 1
             for number in value if isinstance(value, tuple) else (value,):
-                if number < least:
-                    raise LayerError(f"a convolution's {field.name} = {value} must be at least {least}")
+                if number < 1 and field.name != "padding":
+                    raise LayerError(f"a convolution's {field.name} = {value} must be at least 1")
+        top, left, bottom, right = (min(0, pixels) for pixels in self.padding)
+        if self.height + top + bottom < 1 or self.width + left + right < 1:
+            raise LayerError(f"padding of {self.padding} leaves nothing of {self.height}x{self.width} pixels")
         if self.channels % self.groups or self.kernels % self.groups:
             raise LayerError(
                 f"{self.groups} groups do not divide {self.channels} input and {self.kernels} output channels evenly"
@@ -130,6 +132,31 @@ class Lookup(enum.Enum):
 
 
 @dataclass(frozen=True)
+class Surface:
+    """The pixels of a channel of a larger tensor, in which a layer leaves its results.
+
+    Its rows of results lie ``row_step`` rows apart.
+    """
+
+    height: int
+    width: int
+    row_step: int = 1
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.row_step) < 1:
+            raise LayerError(f"a surface of {self.height}x{self.width} pixels, rows {self.row_step} apart, is none")
+
+    @property
+    def pixels(self) -> int:
+        return self.height * self.width
+
+    @property
+    def row_pixels(self) -> int:
+        """From a row of results to the next."""
+        return self.row_step * self.width
+
+
+@dataclass(frozen=True)
 class Layer:
     """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
 
@@ -149,11 +176,16 @@ class Layer:
     pool: Pool | None = None
     normalisation: ResponseNormalisation | None = None
     """What the host does with the output before the next layer takes it."""
+    surface: Surface | None = None
+    """Where it leaves its results, if not as a tensor of their own."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 
     def __post_init__(self) -> None:
-        output_size(self.shape, self.pool)
+        height, width = output_size(self.shape, self.pool)
+        surface = self.surface
+        if surface and ((height - 1) * surface.row_step >= surface.height or width > surface.width):
+            raise LayerError(f"{height}x{width} results do not fit into {surface.height}x{surface.width} pixels")
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:

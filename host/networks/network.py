@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from wingrid.host.errors import UserError
-from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, Pool, fully_connected
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
+from wingrid.host.networks.seeded_operands import SEEDED, seeded_operands
 
 RELU_ZERO = -128
 """Zero point of what a ReLU leaves: all 256 values are for positive numbers, and saturation is the ReLU."""
@@ -68,6 +69,10 @@ class Network:
     height: int
     width: int
     nodes: tuple[Node, ...]
+    operands: Callable[[Layer], Operands] = seeded_operands
+    """Weights, bias and scales of one of its layers."""
+    weights: str = SEEDED
+    """Where these come from."""
 
     @property
     def classifies(self) -> bool:

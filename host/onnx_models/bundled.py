@@ -15,6 +15,9 @@ from wingrid.host.networks.vgg16 import VGG16
 from wingrid.sim.cache import cache_directory, is_sound
 
 DIGITS = "digits"
+DIGITS_COMPRESSED = "digits-compressed"
+HANDWRITTEN = (DIGITS, DIGITS_COMPRESSED)
+"""Networks that are shown with labelled digits."""
 IMAGENET = "vgg16-imagenet"
 
 TYPICAL_INPUTS = {"waifu2x": (1, 3, 78, 78)}
@@ -52,7 +55,8 @@ def bundled_model(name: str) -> Path:
         if not is_sound(path):
             raise UserError(f"{path} is damaged; fetch it again with: wingrid fetch vgg16")
         return path
-    return Path(str(resources.files("wingrid.host.networks") / name / f"{name}.onnx"))
+    folder = DIGITS if name in HANDWRITTEN else name
+    return Path(str(resources.files("wingrid.host.networks") / folder / f"{name}.onnx"))
 
 
 def labelled_digits(images: int | None, backend: str) -> Labelled:

@@ -46,14 +46,18 @@ def byte_part(
     consumers: Consumers,
     constants: Mapping[str, npt.NDArray],
     types: Mapping[str, TensorType],
+    first: int | None = None,
 ) -> BytePart | None:
-    """The largest such part behind a tensor with these channels, ``None`` if there is none."""
+    """The largest such part behind a tensor with these channels, ``None`` if there is none.
+
+    Of a tensor that stays for others to take, it is the part that begins with the node at position ``first``.
+    """
     shape = types[source].shape
     nodes: list[onnx.NodeProto] = []
     ends: list[tuple[str, int]] = []
     made = {source}
-    unseen = {source: set(consumers.positions(source))}
-    waiting = list(consumers.positions(source))
+    unseen = {source: set(consumers.positions(source))} if first is None else {}
+    waiting = list(consumers.positions(source)) if first is None else [first]
     done: set[int] = set()
     while waiting and not any(consumers.is_output(tensor) for tensor in unseen):
         position = heapq.heappop(waiting)

@@ -14,6 +14,7 @@ import numpy as np
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
 from wingrid.host.onnx_models.inputs import Values
+from wingrid.host.onnx_models.short_scales import with_short_scale
 
 METHODS = ("minmax", "entropy", "percentile")
 
@@ -89,6 +90,8 @@ def calibrated(
                 histograms.collector.histogram_dict[name] = (counts, edges, least, most, largest)
             found = _collected(histograms, feeds, names, "histograms", listener)
         known = {name: data for name, data in found.items() if name not in unbounded}
+        for data in known.values():
+            data.lowest, data.highest = with_short_scale(data.lowest, data.highest)
         return Ranges(TensorsData(found.calibration_method, known), unbounded)
 
 

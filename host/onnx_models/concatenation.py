@@ -1,4 +1,8 @@
-"""Concatenations along channels, which cost nothing where each layer can leave its results in their place."""
+"""Concatenations along channels, which cost nothing where each layer can leave its results in their place.
+
+A layer of its own copies what cannot be left there: tensors that others want as they are, or that are put together of
+several layers' results themselves.
+"""
 
 from __future__ import annotations
 
@@ -31,6 +35,8 @@ class Concatenation:
     inputs: tuple[str, ...]
     firsts: tuple[int, ...]
     """Where in the whole the channels of each begin."""
+    copied: tuple[bool, ...]
+    """Whether its layer has to leave it where it is."""
 
     @property
     def output(self) -> str:
@@ -45,25 +51,24 @@ class Concatenation:
         types: Mapping[str, TensorType],
         config: AcceleratorConfig,
     ) -> Concatenation:
-        """The node. Raises ``NotAccelerable`` if a tensor cannot be left in its place."""
+        """The node. Raises ``NotAccelerable`` if a tensor can be neither left in its place nor copied there."""
         inputs = tuple(node.input if node.op_type == "Concat" else node.input[2::3])
         whole = types[node.output[0]]
         if len(whole.shape) != 4 or whole.shape[0] != 1 or attributes_of(node).get("axis") not in (1, -3):
             raise NotAccelerable("only channels of a single image are put behind each other in memory")
-        firsts, channels = [], 0
+        firsts, copied, channels = [], [], 0
         for name in inputs:
             maker = makers.get(name)
-            if maker is None or maker.arrangement != IMAGES or maker.first_channel is not None:
-                raise NotAccelerable(f"{name} is not a single layer's")
-            if consumers.only(name) is not node:
-                raise NotAccelerable(f"{name} is wanted by others too, as it is")
+            if maker is None or maker.arrangement != IMAGES:
+                raise NotAccelerable(f"{name} is no layer's")
             if channels % config.cols:
                 raise NotAccelerable(f"{channels} channels before {name} do not fill blocks of {config.cols}")
             if maker.target_type.dtype != whole.dtype or Cutting.of(maker.layer.shape, maker.layer.pool):
                 raise NotAccelerable(f"{name} is of another type, or cut into sections")
             firsts.append(channels)
+            copied.append(maker.part is not None or consumers.only(name) is not node)
             channels += maker.target_type.shape[1]
-        return cls(node, inputs, tuple(firsts))
+        return cls(node, inputs, tuple(firsts), tuple(copied))
 
     def functions(
         self, dtype: np.dtype, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto

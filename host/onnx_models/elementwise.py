@@ -93,6 +93,7 @@ def quantisation_of_output(node: onnx.NodeProto) -> tuple[str, str] | None:
     position = {
         "QuantizeLinear": 1,
         "QLinearAdd": 6,
+        "QLinearConcat": 0,
         "QLinearLeakyRelu": 3,
         "QLinearMul": 6,
         "QLinearSigmoid": 3,

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,7 @@ from wingrid.host.onnx_models.affine_maps import ChannelAxis
 from wingrid.host.onnx_models.byte_functions import BytePart
 from wingrid.host.onnx_models.graph import as_type, signed
 from wingrid.host.onnx_models.nodes import alone_or_together, taken_by
+from wingrid.host.onnx_models.proofs import proof
 from wingrid.host.onnx_models.session import Value, compute, model_of, open_session
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.tensors import is_floating
@@ -55,9 +58,11 @@ class Exhaustion:
         The nodes run under the operator versions of ``like``, as the host runs them.
         """
         self._part = part
+        self._constants = constants
+        self._like = like
         self._reachable = reachable
         self._source = types[part.source]
-        self._chain = _Chain(part, constants, types, like)
+        self._types = types
         self._random = np.random.default_rng(SEED)
         self._channels = part.channels.count if part.per_channel else 1
         self._tables = [_Table(self._channels) for _ in part.ends]
@@ -66,11 +71,36 @@ class Exhaustion:
         """For each end of the part the table from the source to there, ``None`` where results depend on arrangement.
 
         Tables are int8 [256], or [channels, 256] where they differ between channels, as ``Operands`` has them. Entries
-        for values that cannot be reached are 0.
+        for values that cannot be reached are 0. They come from the cache if the same was asked before.
         """
-        for shape, segments in self._arrangements():
-            self._ask(shape, segments)
-        return [table.entries if table.agrees else None for table in self._tables]
+
+        def ask(answer: Path) -> None:
+            chain = _Chain(self._part, self._constants, self._types, self._like)
+            for shape, segments in self._arrangements():
+                self._ask(chain, shape, segments)
+            agreed: dict[str, Any] = {str(at): table.entries for at, table in enumerate(self._tables) if table.agrees}
+            with answer.open("wb") as file:
+                np.savez(file, **agreed)
+
+        with np.load(proof("tables", __file__, self._question(), ask)) as found:
+            return [found.get(str(at)) for at in range(len(self._tables))]
+
+    def _question(self) -> tuple[str | bytes, ...]:
+        """All that shapes the answer."""
+        part, like = self._part, self._like
+        names = dict.fromkeys(name for node in part.nodes for name in taken_by(node) if name in self._constants)
+        constants = [self._constants[name] for name in names]
+        versions = [opset.SerializeToString(deterministic=True) for opset in like.opset_import]
+        functions = [function.SerializeToString(deterministic=True) for function in like.functions]
+        return (
+            repr((self._source, part.channels, part.ends, self._channels, like.ir_version, tuple(names))),
+            self._reachable.tobytes(),
+            *(repr((value.dtype, value.shape)) for value in constants),
+            *(value.tobytes() for value in constants),
+            *(node.SerializeToString(deterministic=True) for node in part.nodes),
+            *versions,
+            *functions,
+        )
 
     def _arrangements(self) -> Iterator[tuple[Sequence[int], Segments]]:
         """Shapes of the source, and their segments: rows, and the real one, cut if it is long."""
@@ -87,11 +117,11 @@ class Exhaustion:
                 shape[position] = max(1, min(shape[position], LARGEST_PROBE * shape[position] // math.prod(shape)))
         yield shape, (math.prod(shape) // self._channels,)
 
-    def _ask(self, shape: Sequence[int], segments: Segments) -> None:
+    def _ask(self, chain: _Chain, shape: Sequence[int], segments: Segments) -> None:
         """For every reachable value in every segment of a tensor of that shape."""
         channels = self._part.channels
         pieces = _dealt(self._reachable, self._channels, segments, self._random)
-        answers = [self._chain.run(as_type(_laid_out(codes, shape, channels), self._source.dtype)) for codes in pieces]
+        answers = [chain.run(as_type(_laid_out(codes, shape, channels), self._source.dtype)) for codes in pieces]
         codes = np.concatenate(pieces, axis=1)
         for table, results in zip(self._tables, zip(*answers, strict=True), strict=True):
             rows = [_by_channel(signed(result), self._channels, channels) for result in results]

@@ -18,7 +18,8 @@ from wingrid.host.onnx_models.concatenation import BYTES, Concatenation
 from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, signed
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
+from wingrid.host.onnx_models.identity_layers import identity_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
@@ -40,6 +41,10 @@ class Left:
 DEPENDS_ON_PLACE = Left("ONNX Runtime's result for a byte depends on where in the tensor it stands")
 NO_TABLES = Left("this accelerator has no tables for functions of a byte", "--set tables=8")
 FALLS = Left("it follows max pooling and is not monotonic, so it cannot go before it")
+
+
+class Falls(NotAccelerable):
+    """A function behind max pooling that is not monotonic."""
 
 
 class Fusion:
@@ -68,39 +73,69 @@ class Fusion:
             step = longer
         return step
 
-    def concatenated(
-        self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]
-    ) -> Mapping[str, AcceleratedStep] | None:
-        """The layers, by what each has left so far, that leave their results where the node would put them.
+    def by_itself(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> AcceleratedStep | None:
+        """A layer that does the node, and as much of what follows as it can, to a tensor that others take too.
 
-        ``None`` if one of them cannot.
+        ``None`` if the node is no function of each byte of a tensor that a layer leaves.
         """
-        parts: dict[str, AcceleratedStep] = {}
+        if node.name in self.left:
+            return None
+        for source in dict.fromkeys(node.input):
+            if source not in makers:
+                continue
+            (first,) = (at for at in self._consumers.positions(source) if self._consumers.node(at).name == node.name)
+            step = self._looked_up(identity_layer(node.name, "lookup", makers[source]), first)
+            if step:
+                return self.extended(step)
+        return None
+
+    def concatenated(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> list[AcceleratedStep] | None:
+        """The layers that leave their results where the node would put them, in place of those in ``makers``.
+
+        A layer that takes the very tensor copies it, where its maker has to leave it where it is. ``None`` if one of
+        them can do neither.
+        """
         try:
             found = Concatenation.of(node, makers, self._consumers, self._types, self._config)
             whole = self._types[found.output]
             functions = found.functions(whole.dtype, self._constants, self._model)
-            for name, first, function in zip(found.inputs, found.firsts, functions, strict=True):
-                step = self._with_bytes(makers[name], function)
-                parts[name] = dataclasses.replace(
-                    step, target=found.output, target_type=whole, first_channel=first, nodes=(*step.nodes, node.name)
+            parts = [
+                dataclasses.replace(
+                    self._part(f"{node.name} part {number}", makers[name], function, copied),
+                    target=found.output,
+                    target_type=whole,
+                    part=Part(first),
                 )
+                for number, (name, first, copied, function) in enumerate(
+                    zip(found.inputs, found.firsts, found.copied, functions, strict=True)
+                )
+            ]
         except NotAccelerable as refusal:
             self._leave([node], Left(str(refusal)))
             return None
-        scale, zero_point = self._quantisation(node) if node.op_type == "QLinearConcat" else (0.0, 0)
+        scale, zero_point = self._quantisation(node)
         if node.op_type == "Concat":
             # All of them are of one scale, or it would be another operator.
-            scale, zero_point = parts[found.inputs[0]].target_scale, parts[found.inputs[0]].target_zero_point
-        return {
-            name: dataclasses.replace(part, target_scale=scale, target_zero=zero_point) for name, part in parts.items()
-        }
+            scale, zero_point = parts[0].target_scale, parts[0].target_zero_point
+        return [
+            dataclasses.replace(part, target_scale=scale, target_zero=zero_point, nodes=(*part.nodes, node.name))
+            for part in parts
+        ]
+
+    def _part(self, name: str, maker: AcceleratedStep, table: npt.NDArray[np.int8], copied: bool) -> AcceleratedStep:
+        """The layer, or one of that name that copies what it leaves, with each byte replaced by what the table has."""
+        if not copied:
+            try:
+                return self._with_bytes(maker, table)
+            except Falls:
+                pass
+        return self._with_bytes(identity_layer(name, "copy", maker), table)
 
     def _with_bytes(self, step: AcceleratedStep, table: npt.NDArray[np.int8]) -> AcceleratedStep:
         """The layer with each of its bytes replaced by what the table has. Raises ``NotAccelerable``."""
         before = _function_of(step)
         if step.layer.pool and (np.diff(table[np.unique(before).view(np.uint8)].astype(np.int16)) < 0).any():
-            raise NotAccelerable(FALLS.reason)
+            raise Falls
         longer = _with_function(step, _composed(before, table))
         if longer.layer.lookup and not self._config.tables:
             raise NotAccelerable("tensors of several scales need tables: --set tables=8")
@@ -131,13 +166,16 @@ class Fusion:
             step, layer=layer, target=node.output[0], target_type=left, nodes=(*step.nodes, node.name)
         )
 
-    def _looked_up(self, step: AcceleratedStep) -> AcceleratedStep | None:
-        """With the largest function of each byte behind it that is a clamp, or for which there is a table."""
+    def _looked_up(self, step: AcceleratedStep, first: int | None = None) -> AcceleratedStep | None:
+        """With the largest function of each byte behind it that is a clamp, or for which there is a table.
+
+        It is all that follows, or begins with the node at position ``first``.
+        """
         rank = len(step.target_type.shape)
         if rank < 2:
             return None
         channels = ChannelAxis(rank, step.channel_axis, step.layer.shape.kernels)
-        part = byte_part(step.target, channels, self._consumers, self._constants, self._types)
+        part = byte_part(step.target, channels, self._consumers, self._constants, self._types, first)
         if part is not None and not self._config.tables:
             self._leave(part.nodes, NO_TABLES)
             part = part.of_operators(CLAMPING)

@@ -31,6 +31,18 @@ def as_type(values: npt.NDArray[np.int8], dtype: np.dtype) -> npt.NDArray:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Where in a tensor [N, C, H, W], or [N, C, W], the first element of a part of it lies."""
+
+    channel: int = 0
+    row: int = 0
+    column: int = 0
+    row_step: int = 1
+    """Rows of the tensor from one row of the part to the next."""
+    column_step: int = 1
+
+
+@dataclass(frozen=True)
 class AcceleratedStep:
     """A layer of the accelerator, with what ties it to tensors of the model."""
 
@@ -51,8 +63,12 @@ class AcceleratedStep:
     """The same of the output."""
     target_zero: int | None = None
     """The int8 that stands for zero in the output; ``None`` where that is the layer's ``y_zero_point``."""
-    first_channel: int | None = None
-    """Of a layer that leaves a part of ``target``'s channels, the first one of them; ``None`` if it leaves all."""
+    part: Part | None = None
+    """Of a layer that leaves a part of ``target``, where that begins; ``None`` if it leaves all."""
+    in_a_column: bool = False
+    """Whether the layer takes all pixels of an image as a single column, as they lie in memory."""
+    model_macs: int | None = None
+    """Multiply-adds of the nodes that it stands for, where the layer does others for them."""
 
     @property
     def name(self) -> str:
@@ -61,6 +77,8 @@ class AcceleratedStep:
     @property
     def macs(self) -> int:
         """Multiply-adds of the model's layer: channels that the host repeats count once."""
+        if self.model_macs is not None:
+            return self.model_macs
         shape = self.layer.shape
         return shape.macs if self.repeats is None else shape.macs // shape.channels * len(set(self.repeats))
 
@@ -90,15 +108,20 @@ class AcceleratedStep:
     def left_type(self) -> TensorType:
         """Of what the layer leaves, ``target`` or its part of that."""
         whole = self.target_type
-        if self.first_channel is None:
+        if self.part is None:
             return whole
-        return TensorType(whole.dtype, (whole.shape[0], self.layer.shape.kernels, *whole.shape[2:]))
+        images, channels, *size = self.layer.output_shape
+        return TensorType(whole.dtype, (images, channels, *(self.source_type.shape[2:] if self.in_a_column else size)))
 
     def left_in(self, whole: npt.NDArray) -> npt.NDArray:
         """The layer's part of the model's tensor, as a view."""
-        if self.first_channel is None:
+        if self.part is None:
             return whole
-        return whole[:, self.first_channel : self.first_channel + self.layer.shape.kernels]
+        _, channels, height, width = self.left_type.shape
+        part = self.part
+        images = whole if whole.ndim == 4 else whole[:, :, None]  # a line is an image of one row
+        pixels = images[:, part.channel :, part.row :: part.row_step, part.column :: part.column_step]
+        return pixels[:, :channels, :height, :width]
 
     def model_output(self, y: npt.NDArray[np.int8]) -> npt.NDArray:
         """What the layer leaves, as the model has it."""

@@ -39,7 +39,7 @@ def walk(
                 segments.append(first)
             source = values[first.source] if first.source in values else graph.constants[first.source]
             output = yield first, first.layer_input(source)
-            if first.first_channel is None:
+            if first.part is None:
                 values[first.target] = first.model_output(output)
             else:
                 kind = first.target_type

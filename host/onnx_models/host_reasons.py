@@ -18,7 +18,7 @@ _LAYERS = ("Conv", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
 
 
 def reason_for(node: onnx.NodeProto, refusal: str, macs: int | None) -> str:
-    """What to say of a node for which ``read_layer`` has that refusal."""
+    """What to say of a node for which ``read_layers`` has that refusal."""
     if node.op_type in DYNAMIC:
         return DYNAMIC_SCALES
     return f"the accelerator has no {node.op_type}" if refusal == NO_LAYER and macs != 0 else refusal

@@ -17,13 +17,15 @@ import onnx
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.networks.layer import LayerError
 from wingrid.host.onnx_models.concatenation import OPERATORS
+from wingrid.host.onnx_models.flattening import flattened
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
-from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layer
+from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layers
 from wingrid.host.onnx_models.model_file import Model, name_nodes
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
+from wingrid.host.onnx_models.relaying import Relaying
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
@@ -56,7 +58,8 @@ def import_model(
         **tensor_types(optimised),
         **inputs,
     }
-    steps = _steps(optimised, constants, types, config)
+    outputs = {value.name: types.get(value.name) for value in optimised.graph.output}
+    steps = flattened(_steps(optimised, constants, types, config), outputs, config)
     if not int8_kernels and any(isinstance(step, HostStep) and step.reason == IN_FLOAT for step in steps):
         steps = _with_int8_remedy(steps, whole)
     return ImportedGraph(
@@ -64,7 +67,7 @@ def import_model(
         optimised,
         constants,
         inputs,
-        {value.name: types.get(value.name) for value in optimised.graph.output},
+        outputs,
         tuple(_prepared(scheduled(steps))),
         int8_kernels,
         model.changes,
@@ -79,6 +82,7 @@ def _steps(
 ) -> list[Step]:
     """Layers with what follows them and becomes part of them, and the nodes that are left to the host."""
     fusion = Fusion(optimised, constants, types, config)
+    relaying = Relaying(optimised, constants, types, config)
     steps: list[Step] = []
     covered: set[str] = set()
     makers: dict[str, AcceleratedStep] = {}
@@ -86,26 +90,44 @@ def _steps(
         if node.name in covered:
             continue
         if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
-            at = {step.target: position for position, step in enumerate(steps) if isinstance(step, AcceleratedStep)}
-            for source, part in parts.items():
-                steps[at[source]] = makers[part.target] = part
+            _put(parts, steps, makers)
             continue
         try:
             require_static(node, types)
-            step = read_layer(node, constants, types, optimised, makers)
-            require_way(step.layer, config)
+            layers = read_layers(node, constants, types, optimised, makers)
+            for step in layers:
+                require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
+            if relaid := relaying.of(node, makers):
+                relaid = [step if step.part else fusion.extended(step) for step in relaid]
+                covered.update(name for step in relaid for name in step.nodes)
+                _put(relaid, steps, makers)
+                continue
+            if copying := fusion.by_itself(node, makers):
+                covered.update(copying.nodes)
+                _put([copying], steps, makers)
+                continue
             macs = multiply_adds(node, types)
             reason, remedy = reason_for(node, str(refusal), macs), remedy_for(node, constants, optimised.graph)
             if left := fusion.left.get(node.name):
                 reason, remedy = left.reason, left.remedy
             steps.append(HostStep(node, reason, macs, remedy))
             continue
-        step = fusion.extended(step)
-        covered.update(step.nodes)
-        steps.append(step)
-        makers[step.target] = step
+        for step in [fusion.extended(layers[0])] if len(layers) == 1 else layers:
+            covered.update(step.nodes)
+            _put([step], steps, makers)
     return _without_idle(steps, fusion.computed, optimised.graph)
+
+
+def _put(made: Sequence[AcceleratedStep], steps: list[Step], makers: dict[str, AcceleratedStep]) -> None:
+    """Add the layers, or put them in the place of those with their names."""
+    at = {step.name: position for position, step in enumerate(steps)}
+    for step in made:
+        makers[step.target] = step
+        if step.name in at:
+            steps[at[step.name]] = step
+        else:
+            steps.append(step)
 
 
 def _without_idle(steps: Sequence[Step], computed: Collection[str], graph: onnx.GraphProto) -> list[Step]:

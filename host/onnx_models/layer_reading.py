@@ -33,31 +33,31 @@ NO_LAYER = "no convolution and no product with constant weights"
 """Why most nodes are the host's."""
 
 
-def read_layer(
+def read_layers(
     node: onnx.NodeProto,
     constants: Mapping[str, npt.NDArray],
     types: Mapping[str, TensorType],
     model: onnx.ModelProto,
     makers: Mapping[str, AcceleratedStep],
-) -> AcceleratedStep:
-    """The node, one of ``model``, as a layer; ``makers`` are the layers before it by the tensor that each leaves.
+) -> list[AcceleratedStep]:
+    """The node, one of ``model``, as a layer, or as layers that leave a part of its output each.
 
-    Raises ``NotAccelerable``.
+    ``makers`` are the layers before it by the tensor that each leaves. Raises ``NotAccelerable``.
     """
     try:
         if node.op_type == "QLinearConv" and node.domain in ("", "ai.onnx"):
-            return _convolution(node, constants, types)
+            return [_convolution(node, constants, types)]
         if node.op_type == "QLinearMatMul":
-            return _matrix_product(node, constants, types)
+            return [_matrix_product(node, constants, types)]
         if node.op_type == "QGemm":
-            return _fully_connected(node, constants, types)
+            return [_fully_connected(node, constants, types)]
         if is_pooling(node):
             if node.input[0] not in makers:
                 # It would cross to the array for less work than that is.
                 raise NotAccelerable("pooling of what the host has is the host's")
             if node.op_type in AVERAGES:
                 return average_pooling(node, constants, types, model)
-            return max_pooling(node, types, makers[node.input[0]])
+            return [max_pooling(node, types, makers[node.input[0]])]
     except (LayerError, ValueError) as error:
         raise NotAccelerable(str(error)) from None
     if node.op_type in FLOATING:

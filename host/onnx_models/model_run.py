@@ -19,7 +19,7 @@ from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.built_in import ONNX_BUILT_IN
 from wingrid.host.networks.network import select_layers
 from wingrid.host.onnx_models.bundled import (
-    DIGITS,
+    HANDWRITTEN,
     IMAGENET,
     TYPICAL_INPUTS,
     bundled_model,
@@ -72,7 +72,7 @@ def run_model(
     model = read_model(path)
     with about(path):
         require_quantised(model)
-        if network == DIGITS and not sources:
+        if network in HANDWRITTEN and not sources:
             digits = labelled_digits(sizes.images, setup.backend)
             sources, labels, sizes = {ONLY: digits.images}, digits.labels, Sizes()
         elif network == IMAGENET and not sources:

@@ -20,7 +20,7 @@ def layer_limits(result: LayerResult, setup: Setup) -> dict[str, Any]:
     measurement, activity = result.measurement, result.activity
     if measurement is None or activity is None or result.algorithm is None:
         return dict.fromkeys(_LAYER)
-    config, timing, tile = setup.config, setup.timing, TILES[result.algorithm]
+    config, timing, tile = setup.config, setup.timing, TILES.get(result.algorithm)
     macs = result.layer.shape.macs
     intensity = macs / measurement.dram_bytes
     values = (
@@ -29,7 +29,7 @@ def layer_limits(result: LayerResult, setup: Setup) -> dict[str, Any]:
         round(intensity, 4),
         round(macs / measurement.cycles, 4),
         round(attainable(intensity, tile, config, timing), 4),
-        _microjoules(layer_energy(activity, measurement, tile, config)),
+        _microjoules(layer_energy(activity, measurement, tile or 0, config)),
     )
     return dict(zip(_LAYER, values, strict=True))
 
@@ -50,7 +50,7 @@ def total_limits(results: Sequence[LayerResult], setup: Setup, images: int) -> d
         busy += measurement.busy
         moved += measurement.dram_bytes
         bounds[bound_by(measurement, activity, config, timing).value] += measurement.cycles
-        energy += layer_energy(activity, measurement, TILES[result.algorithm], config)
+        energy += layer_energy(activity, measurement, TILES.get(result.algorithm, 0), config)
     values = (
         round(busy / cycles, 4),
         bounds,

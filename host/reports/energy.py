@@ -78,12 +78,14 @@ def layer_energy(activity: Activity, measurement: Measurement, tile: int, config
     """What a layer takes. All multipliers count in each busy cycle, whether or not their lanes are in use.
 
     ``config`` is an ``AcceleratorConfig``, or has its sizes in arrays; then counts may be arrays, and energies are.
+
+    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights.
     """
     transformed = activity.transformed
     direct = activity.vectors - transformed
     products = direct * multiply_add_energy(0) + transformed * multiply_add_energy(tile)
     return Energy(
-        products * config.multipliers,
+        products * config.multipliers + activity.sparse_entries * config.rows * multiply_add_energy(0),
         sum(bits * buffer_bit_energy(size) for size, bits in buffer_traffic(activity, measurement, config).values()),
         measurement.dram_bytes * 8 * DRAM_32 / 32,
     )
@@ -96,7 +98,8 @@ def buffer_traffic(
 ) -> dict[str, tuple[float, int]]:
     """For each buffer: its size in bytes, the bits written to it, and the bits read from it."""
     moved = measurement.bytes
-    pixel, weights = 8 * config.rows, 8 * config.cols
+    pixel, weights = 8 * config.rows, 8 * config.weight_lanes
+    parameters = 8 * config.cols
     sums = config.cols * config.accumulator_bits
     vector = config.rows * config.activation_bits
 
@@ -105,16 +108,22 @@ def buffer_traffic(
         return moved[name] // config.bus_bytes
 
     return {
-        "inputs": (config.input_buffer * pixel / 8, (loaded("activations") + activity.vectors) * pixel),
+        "inputs": (
+            config.input_buffer * pixel / 8,
+            (loaded("activations") + activity.vectors + activity.sparse_entries) * pixel,
+        ),
         "transformed": (config.accumulators * vector / 8, 2 * activity.transformed * vector),
         "weights": (
             config.weight_buffer * weights / 8,
-            (loaded("weights") + activity.raw_tiles * config.rows) * weights,
+            (loaded("weights") + activity.raw_tiles * config.rows + activity.sparse_entries) * weights,
         ),
-        "accumulators": (config.accumulators * sums / 8, (2 * activity.vectors + activity.drained) * sums),
+        "accumulators": (
+            config.accumulators * sums / 8,
+            (2 * activity.vectors + activity.sparse_vectors + activity.drained) * sums,
+        ),
         "parameters": (
-            config.parameter_entries * weights / 8,
-            (loaded("parameters") + activity.stores * PARAMETER_BYTES) * weights,
+            config.parameter_entries * parameters / 8,
+            (loaded("parameters") + activity.stores * PARAMETER_BYTES) * parameters,
         ),
         "outputs": (config.output_buffer * config.bus_bytes, 2 * 8 * moved["results"]),
     }

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
-from wingrid.host.compiler.algorithms import algorithm_name
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.networks.layer import Layer, Pair
 from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network
-from wingrid.host.networks.seeded_operands import seeded_operands
 from wingrid.host.reports.traffic import lower_bound_bytes, program_bytes
 from wingrid.hw.config import AcceleratorConfig
 
@@ -78,18 +76,18 @@ def footprint(
     for node in network.nodes:
         if isinstance(node, Convolve | Connect):
             layer = next(layers)
-            yield _layer_row(layer, config, images, algorithm)
+            yield _layer_row(network, layer, config, images, algorithm)
         else:
             assert layer is not None, "a network's layers refuse what has to follow a convolution and does not"
             operator = "pool" if isinstance(node, MaxPool) else "normalise"
             yield Row(node.name, operator, layer.output_shape[1:], layer.output_bytes)
 
 
-def _layer_row(layer: Layer, config: AcceleratorConfig, images: int, algorithm: str | None) -> Row:
+def _layer_row(network: Network, layer: Layer, config: AcceleratorConfig, images: int, algorithm: str | None) -> Row:
     shape = layer.shape
     connected = layer.operator == "fc"
     output = (shape.kernels, 1, 1) if connected else (shape.kernels, shape.out_height, shape.out_width)
-    compiled = compile_exactly(layer, partial(seeded_operands, layer), config, algorithm)
+    compiled = compile_exactly(layer, partial(network.operands, layer), config, algorithm)
     return Row(
         layer.name,
         layer.operator,
@@ -99,7 +97,7 @@ def _layer_row(layer: Layer, config: AcceleratorConfig, images: int, algorithm: 
         shape.input_bytes,
         im2col_values(layer),
         Machinery(
-            algorithm_name(compiled.plan.blocking.tile),
+            compiled.algorithm,
             compiled.unfolding.taps if compiled.unfolding else None,
             program_bytes(compiled.program, config),
             lower_bound_bytes(layer, config.on_chip_bytes),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from rich.table import Table
 
 from wingrid.host.networks.network import Network
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.footprint import FLOAT32_BYTES, Row, footprint
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table, megabytes
@@ -70,11 +69,7 @@ def as_csv(rows: Sequence[Row]) -> str:
         for name in ("output", "unfolded"):
             entry[name] = "x".join(map(str, entry[name] or ()))
         lines.append({**entry, **{f"bytes.{name}": moved.get(name) for name in classes}})
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(lines[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(lines)
 
 
 def total(rows: Sequence[Row]) -> dict[str, Any]:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.networks.layer import Layer
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.efficiency import layer_limits, total_limits
 from wingrid.host.reports.traffic import lower_bound_bytes
 from wingrid.hw.verilog import version
@@ -66,7 +65,7 @@ class Report:
         return operations
 
     def as_json(self) -> str:
-        return json.dumps(self.as_dict(), indent=2) + "\n"
+        return as_json(self.as_dict())
 
     def as_csv(self) -> str:
         """A line per layer; stalls and bytes have a column for each of their names."""
@@ -156,6 +155,11 @@ class Report:
         return round(macs / (self.result.setup.config.multipliers * cycles), 4) if cycles else None
 
 
+def as_json(entry: Any) -> str:  # noqa: ANN401 (whatever JSON can say)
+    """JSON as reports write it."""
+    return json.dumps(entry, indent=2) + "\n"
+
+
 def flat(entry: dict[str, Any]) -> dict[str, Any]:
     """A report's entry as cells: each of an object's members has a column ``name.member``, a list is one text."""
     row: dict[str, Any] = {}
@@ -167,17 +171,6 @@ def flat(entry: dict[str, Any]) -> dict[str, Any]:
         else:
             row[key] = value
     return row
-
-
-def csv_text(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows of the same columns under a line with their names; nothing at all without rows."""
-    if not rows:
-        return ""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
 
 
 def _sums(counts: Sequence[dict[str, int]]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from wingrid.host.execution.network_result import SEEDED
+from wingrid.host.networks.seeded_operands import SEEDED
 from wingrid.host.reports.remarks import remarks, share_of_array
 from wingrid.host.reports.report import Report
 from wingrid.sim.memory import MemoryTiming
@@ -50,7 +50,7 @@ def footnotes(report: Report) -> Iterator[str]:
     for image, guesses in enumerate(report.result.guesses or ()):
         classes = ", ".join(f"{guess.number} ({guess.probability:.2%})" for guess in guesses)
         yield f"Likeliest classes of image {image}: {classes}."
-    if report.result.guesses and report.result.weights == SEEDED:
+    if report.result.guesses and report.result.weights.startswith(SEEDED):
         yield "Weights are seeded, not trained: these classes show that every bit arrives, and mean nothing."
 
 

@@ -7,6 +7,7 @@ per cycle as the multipliers do, or as the bytes moved for each of them let thro
 from __future__ import annotations
 
 import enum
+import math
 
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.hw.config import AcceleratorConfig
@@ -18,7 +19,7 @@ class Bound(enum.StrEnum):
     """What a layer is bound by."""
 
     COMPUTE = "compute"
-    """The mesh: a vector enters it in most cycles."""
+    """The mesh, which a vector enters in most cycles, or the sparse lanes, which take an entry of weights."""
     BANDWIDTH = "bandwidth"
     """The memory's data bus, which carries something in most cycles."""
     WEIGHTS = "weights"
@@ -46,11 +47,16 @@ def bound_by(measurement: Measurement, activity: Activity, config: AcceleratorCo
     return max(asked, key=lambda bound: asked[bound])
 
 
-def gain(tile: int) -> float:
-    """Multiply-adds of the convolution that a multiplication stands for: 1, 2.25 for F(2x2,3x3), 4 for F(4x4,3x3)."""
+def gain(tile: int | None) -> float:
+    """Multiply-adds of the layer that a multiplication stands for: 1, 2.25 for F(2x2,3x3), 4 for F(4x4,3x3).
+
+    Without limit for ``None``, sparse lanes: they pass over any number of zeros.
+    """
+    if tile is None:
+        return math.inf
     return (KERNEL * tile / winograd(tile).patch) ** 2 if tile else 1.0
 
 
-def attainable(macs_per_byte: float, tile: int, config: AcceleratorConfig, timing: MemoryTiming) -> float:
+def attainable(macs_per_byte: float, tile: int | None, config: AcceleratorConfig, timing: MemoryTiming) -> float:
     """Multiply-adds per cycle under the roofline."""
     return min(config.multipliers * gain(tile), macs_per_byte * timing.bytes_per_cycle)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.report_table import compact_table
 from wingrid.host.silicon.area import OUTSIDE, Area
 from wingrid.host.silicon.family import KINDS
@@ -56,11 +55,7 @@ def as_json(result: SynthResult) -> str:
 def as_csv(result: SynthResult) -> str:
     """A line per part."""
     rows = as_dict(result)["parts"]
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
+    return csv_text(rows)
 
 
 def area_table(result: SynthResult) -> Table:

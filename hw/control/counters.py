@@ -16,13 +16,14 @@ COUNTER_BITS = 64
 
 
 class Stall(enum.IntEnum):
-    """Reasons for which a source of vectors offers none."""
+    """Reasons for which a source of vectors offers none, or the sparse lanes have no entry."""
 
     NO_INSTRUCTION = 0
     INPUTS = 1
     ACCUMULATORS = 2
     PIPELINE = 3
     TRANSFORM = 4
+    WEIGHTS = 5
 
 
 class Counters(wiring.Component):
@@ -39,9 +40,9 @@ class Counters(wiring.Component):
     running : In, 1
         The cycle counts.
     vector_valid : In, 1
-        A vector is offered to the mesh.
+        A vector is offered to the mesh, or an entry to the sparse lanes.
     vector_ready : In, 1
-        The mesh takes a vector.
+        The mesh takes a vector, or the lanes an entry.
     stall : In, Stall
         Why none is offered; looked at while ``vector_valid`` is low.
     all_dispatched : In, 1
@@ -96,7 +97,7 @@ class Counters(wiring.Component):
             m.d.sync += pulse[Counter.CYCLES].eq(1)
             with m.If(vector_valid & vector_ready):
                 m.d.sync += pulse[Counter.BUSY].eq(1)
-            with m.Elif(vector_valid):
+            with m.Elif(vector_valid | (stall == Stall.WEIGHTS)):
                 m.d.sync += pulse[Counter.STALL_WEIGHTS].eq(1)
             with m.Elif(stall == Stall.INPUTS):
                 m.d.sync += pulse[Counter.STALL_INPUTS].eq(1)

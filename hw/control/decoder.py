@@ -10,7 +10,18 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import INSTRUCTIONS, OPCODE_BITS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Store
+from wingrid.hw.isa import (
+    INSTRUCTIONS,
+    OPCODE_BITS,
+    WORD_BITS,
+    Buffer,
+    Execute,
+    Fault,
+    Instruction,
+    Load,
+    SparseFormat,
+    Store,
+)
 from wingrid.hw.shift_add import combination
 from wingrid.hw.winograd_matrices import winograd
 
@@ -115,6 +126,7 @@ class Decoder(wiring.Component):
             (execute.kernel_height == 0) | (execute.kernel_width == 0),
             execute.count == 0,
             execute.blocks == 0,
+            self._no_sparse_format(execute),
         )
         illegal.append(~_any(*at.values()))
         for tile in config.tiles:
@@ -144,6 +156,12 @@ class Decoder(wiring.Component):
         illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd]
         outside = self._compared(m, store.parameter_block >= config.parameter_blocks, store.table > config.tables)
         return illegal, [*outside, self._sums_outside(m, store, at)]
+
+    def _no_sparse_format(self, execute: data.View) -> Value:
+        """Whether ``sparse`` is none that the accelerator has, or comes with a tile."""
+        if not self._config.sparse:
+            return execute.sparse != 0
+        return (execute.sparse >= len(SparseFormat)) | ((execute.sparse != 0) & (execute.tile != 0))
 
     def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:
         """For each tile that there is, and 0, whether it is the instruction's."""

@@ -45,6 +45,10 @@ class Supervisor(wiring.Component):
         The store engine reads a bank to which sums are being added.
     store_pc : In, PC_BITS
         Index of the instruction that the store engine works on: a bank conflict is blamed on it.
+    lane_overflow : In, 1
+        A sparse lane has left its window in this cycle.
+    lane_overflow_pc : In, PC_BITS
+        Index of the instruction that led it there.
     semaphore_overflow : In, 1
         A full semaphore is signalled in this cycle.
     fetch_fault : In, Fault
@@ -85,6 +89,8 @@ class Supervisor(wiring.Component):
                 "read_error_pc": In(PC_BITS),
                 "bank_conflict": In(1),
                 "store_pc": In(PC_BITS),
+                "lane_overflow": In(1),
+                "lane_overflow_pc": In(PC_BITS),
                 "semaphore_overflow": In(1),
                 "fetch_fault": In(Fault),
                 "fetch_pc": In(PC_BITS),
@@ -110,6 +116,7 @@ class Supervisor(wiring.Component):
             (self.write_error, Fault.WRITE_ERROR, self.write_error_pc),
             (self.read_error, Fault.READ_ERROR, self.read_error_pc),
             (self.bank_conflict, Fault.BANK_CONFLICT, self.store_pc),
+            (self.lane_overflow, Fault.ADDRESS_OUT_OF_BUFFER, self.lane_overflow_pc),
             (self.semaphore_overflow, Fault.SEMAPHORE_OVERFLOW, self.fetch_pc),
             (self.fetch_fault != Fault.NONE, self.fetch_fault, self.fetch_pc),
             (self._deadlocked(m), Fault.DEADLOCK, self.fetch_pc),

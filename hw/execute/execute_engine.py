@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
@@ -12,9 +12,12 @@ from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.events import Event
 from wingrid.hw.execute.vector_feeder import VectorFeeder
 from wingrid.hw.execute.weight_feeder import WeightFeeder
-from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.isa import PC_BITS, Execute, Semaphore
+from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import accumulator_tag
-from wingrid.hw.mesh.matrix_unit import vectors_layout, weights_layout
+from wingrid.hw.mesh.matrix_unit import MatrixUnit, sums_layout, vectors_layout, weights_layout
+from wingrid.hw.mesh.vector_source import VectorSource
+from wingrid.hw.sparse.sparse_unit import SparseUnit
 from wingrid.hw.winograd.winograd_feeder import WinogradFeeder
 
 
@@ -25,6 +28,9 @@ class ExecuteEngine(wiring.Component):
     waits until the other is idle, so a program that alternates between the two loses that time. They belong to the
     source that took the last instruction: a register selects, and never whether a source is idle.
 
+    The sparse unit, where there is one, takes the place of weight feeder and source. As it shares the accumulators with
+    the mesh, ``settling_cycles_for`` more cycles lie between the two.
+
     Members
     -------
     instruction : In, stream of ``dispatched(Execute)``
@@ -33,17 +39,28 @@ class ExecuteEngine(wiring.Component):
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
     signal : Out, len(Semaphore)
-        OPERANDS_RELEASED alone; the accumulators' ``committed`` stands for SUMS_READY.
+        OPERANDS_RELEASED alone; ``committed``, the accumulators' and that of the lanes, stands for SUMS_READY.
     input_enable : Out, 1
-    input_address : Out, range(input_buffer)
+    input_addresses : Out, ``OperandBuffers.banks_for(config)`` x range(input_buffer)
     input_data : In, 8 * rows
-        The entry of the input buffer, ``OperandBuffers.read_latency`` cycles after its address.
+        The entry of the input buffer, or a byte of each one that was asked for, ``OperandBuffers.read_latency`` cycles
+        after the address.
     weight_enable : Out, 1
     weight_address : Out, range(weight_buffer)
-    weight_data : In, 8 * cols
+    weight_data : In, 8 * weight_lanes
         The entry of the weight buffer, ``OperandBuffers.read_latency`` cycles after its address.
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+    beat : Out, 1
+        The sparse lanes have an entry of weights.
+    sums : Out, ``sums_layout(config, accumulator_tag(config))``
+        Vectors of the sparse lanes.
+    committed : Out, 1
+        Those of an EXECUTE that signals SUMS_READY are in their accumulators.
+    overflow : Out, 1
+        A sparse lane has left its window.
+    overflow_pc : Out, PC_BITS
+        Index of the instruction that led it there.
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
@@ -70,13 +87,18 @@ class ExecuteEngine(wiring.Component):
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),
                 "input_enable": Out(1),
-                "input_address": Out(range(config.input_buffer)),
+                "input_addresses": Out(data.ArrayLayout(range(config.input_buffer), OperandBuffers.banks_for(config))),
                 "input_data": In(8 * config.rows),
                 "weight_enable": Out(1),
                 "weight_address": Out(range(config.weight_buffer)),
-                "weight_data": In(8 * config.cols),
+                "weight_data": In(8 * config.weight_lanes),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "beat": Out(1),
+                "sums": Out(sums_layout(config, accumulator_tag(config))),
+                "committed": Out(1),
+                "overflow": Out(1),
+                "overflow_pc": Out(PC_BITS),
                 "halt": In(1),
                 "stall": Out(Stall),
                 "idle": Out(1),
@@ -85,15 +107,25 @@ class ExecuteEngine(wiring.Component):
             }
         )
 
+    @staticmethod
+    def settling_cycles_for(config: AcceleratorConfig) -> int:
+        """Cycles between mesh and sparse lanes, so that the last sums of the one come before the first of the other."""
+        return max(MatrixUnit.latency_for(config), SparseUnit.latency_for(config))
+
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
         m.submodules.weights = weights = WeightFeeder(config)
         m.submodules.direct = direct = VectorFeeder(config)
-        sources = [direct]
+        sources: list[VectorSource] = [direct]
         if config.tiles:
             m.submodules.winograd = winograd = WinogradFeeder(config)
             sources.append(winograd)
+        # What takes instructions beside the weight feeder: the sources of vectors, and the sparse unit.
+        units: list[VectorSource | SparseUnit] = [*sources]
+        if config.sparse:
+            m.submodules.sparse = sparse = SparseUnit(config)
+            units.append(sparse)
         execute = self.instruction.payload.instruction
 
         connect(m, weights.weights, flipped(self.weights))
@@ -114,14 +146,18 @@ class ExecuteEngine(wiring.Component):
                 source.vectors.ready.eq(self.vectors.ready),
             ]
         # Whom the instruction is for, who took the last one, and whether that is done.
-        wanted = Signal(range(len(sources)))
-        owner = Signal(range(len(sources)))
+        lanes = len(sources)
+        wanted = Signal(range(len(units)))
+        owner = Signal(range(len(units)))
         unowned = Signal()
+        free = Signal()
         given = Signal()
-        m.d.comb += given.eq(self.instruction.valid & self.instruction.ready)
-        m.d.sync += wanted.eq(execute.tile != 0)
-        if len(sources) > 1:
-            m.d.sync += unowned.eq(Cat(source.idle for source in sources).all() & ~given)
+        m.d.comb += [given.eq(self.instruction.valid & self.instruction.ready), free.eq(unowned)]
+        m.d.sync += wanted.eq(
+            Mux(execute.sparse != 0, lanes, execute.tile != 0) if config.sparse else execute.tile != 0
+        )
+        if len(units) > 1:
+            m.d.sync += unowned.eq(self.vectors_idle & ~given)
         with m.If(given):
             m.d.sync += owner.eq(wanted)
         take = weights.take
@@ -130,13 +166,13 @@ class ExecuteEngine(wiring.Component):
         for number, source in enumerate(sources):
             with m.If(wanted == number):
                 m.d.comb += [
-                    room.eq(weights.instruction.ready & source.instruction.ready & ((owner == number) | unowned)),
+                    room.eq(weights.instruction.ready & source.instruction.ready & ((owner == number) | free)),
                     source.instruction.valid.eq(given),
                 ]
             with m.If(owner == number):
                 m.d.comb += [
                     self.input_enable.eq(source.read_enable),
-                    self.input_address.eq(source.read_address),
+                    *(address.eq(source.read_address) for address in self.input_addresses),
                     self.vectors.valid.eq(source.vectors.valid),
                     self.vectors.payload.eq(source.vectors.payload),
                     self.stall.eq(source.stall),
@@ -146,26 +182,77 @@ class ExecuteEngine(wiring.Component):
         m.d.sync += self.instruction.ready.eq(room & ~given)
         m.d.comb += [
             weights.instruction.valid.eq(given),
-            self.take.eq(take),
-            self.vectors_idle.eq(Cat(source.idle for source in sources).all()),
+            self.vectors_idle.eq(Cat(unit.idle for unit in units).all()),
             self.idle.eq(weights.idle & self.vectors_idle),
         ]
         m.d.comb += [
             self.events[Event.WEIGHTS_STARTED].eq(weights.started),
             self.events[Event.WEIGHTS_ENDED].eq(weights.ended),
-            self.events[Event.VECTORS_STARTED].eq(Cat(source.started for source in sources).any()),
-            self.events[Event.VECTORS_ENDED].eq(Cat(source.ended for source in sources).any()),
+            self.events[Event.VECTORS_STARTED].eq(Cat(unit.started for unit in units).any()),
+            self.events[Event.VECTORS_ENDED].eq(Cat(unit.ended for unit in units).any()),
         ]
         if config.tiles:
             m.d.comb += [
                 self.events[Event.PATCHES_STARTED].eq(winograd.patches_started),
                 self.events[Event.PATCHES_ENDED].eq(winograd.patches_ended),
             ]
-        self._release(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
+        released = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
+        if config.sparse:
+            self._attach(m, sparse, weights, (lanes, wanted, owner, unowned, free, room))
+            take, released = take | sparse.take, released | sparse.signal[Semaphore.OPERANDS_RELEASED]
+        m.d.comb += [
+            self.take.eq(take),
+            self.signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
+        ]
         return m
 
-    def _release(self, m: Module, weights_read: Value, vectors_read: Value) -> None:
-        """Signal OPERANDS_RELEASED for an instruction when both its weights and its vectors are read.
+    def _attach(
+        self,
+        m: Module,
+        sparse: SparseUnit,
+        weights: WeightFeeder,
+        ownership: tuple[int, Signal, Signal, Signal, Signal, Signal],
+    ) -> None:
+        """Give the sparse unit its instructions, and both buffers while it owns them."""
+        number, wanted, owner, unowned, free, room = ownership
+        given = self.instruction.valid & self.instruction.ready
+        cycles = self.settling_cycles_for(self._config)
+        unowned_for = Signal(range(cycles + 1))
+        with m.If(~unowned):
+            m.d.sync += unowned_for.eq(0)
+        with m.Elif(unowned_for != cycles):
+            m.d.sync += unowned_for.eq(unowned_for + 1)
+        with m.If((owner == number) | (wanted == number)):
+            m.d.comb += free.eq(unowned & (unowned_for == cycles))
+        m.d.comb += [
+            sparse.instruction.payload.eq(self.instruction.payload),
+            sparse.available.eq(self.available),
+            sparse.halt.eq(self.halt),
+            sparse.weight_data.eq(self.weight_data),
+            sparse.input_data.as_value().eq(self.input_data),
+            self.beat.eq(sparse.beat),
+            self.sums.eq(sparse.sums),
+            self.committed.eq(sparse.committed),
+            self.overflow.eq(sparse.overflow),
+            self.overflow_pc.eq(sparse.overflow_pc),
+        ]
+        with m.If(wanted == number):
+            m.d.comb += [
+                room.eq(sparse.instruction.ready & ((owner == number) | free)),
+                sparse.instruction.valid.eq(given),
+                weights.instruction.valid.eq(0),
+            ]
+        with m.If(owner == number):
+            m.d.comb += [
+                self.input_enable.eq(sparse.input_enable),
+                self.input_addresses.eq(sparse.input_addresses),
+                self.weight_enable.eq(sparse.weight_enable),
+                self.weight_address.eq(sparse.weight_address),
+                self.stall.eq(sparse.stall),
+            ]
+
+    def _released(self, m: Module, weights_read: Value, vectors_read: Value) -> Value:
+        """High when both the weights and the vectors of an instruction are read.
 
         Either may be read first: weights are fetched ahead of direct vectors, Winograd patches ahead of weights.
         """
@@ -173,11 +260,9 @@ class ExecuteEngine(wiring.Component):
         weights_ahead = Signal(ahead)
         vectors_ahead = Signal(ahead)
         released = Signal()
-        m.d.comb += [
-            released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0))),
-            self.signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
-        ]
+        m.d.comb += released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0)))
         m.d.sync += [
             weights_ahead.eq(weights_ahead + weights_read - released),
             vectors_ahead.eq(vectors_ahead + vectors_read - released),
         ]
+        return released

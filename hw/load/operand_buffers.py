@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from amaranth.hdl import Const, Module, Mux, Signal, Value
-from amaranth.lib import wiring
+from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
@@ -16,6 +16,9 @@ BUFFER_ADDRESS_BITS = 20
 
 class OperandBuffers(wiring.Component):
     """Three memories that the load engine writes, each read by one engine through a port of its own.
+
+    Where there are sparse lanes, each byte of the input buffer's entries is a memory of its own, with an address of its
+    own.
 
     An entry of a buffer is the first bytes of a beat. It can be asked for in the cycle in which it is written; what is
     written a cycle after it was asked for is unknown. A register stands before each memory and one behind it, since
@@ -30,13 +33,14 @@ class OperandBuffers(wiring.Component):
     write_data : In, 8 * bus_bytes
     input_enable : In, 1
         Asks for an entry of the input buffer; ``read_latency`` cycles after it is low, ``input_data`` holds.
-    input_address : In, range(input_buffer)
+    input_addresses : In, OperandBuffers.banks_for(config) x range(input_buffer)
+        The entry; with sparse lanes, one for each of its bytes.
     input_data : Out, 8 * rows
         The entry, ``read_latency`` cycles after its address, as for the other two buffers.
     weight_enable : In, 1
         Asks for an entry of the weight buffer; ``read_latency`` cycles after it is low, ``weight_data`` holds.
     weight_address : In, range(weight_buffer)
-    weight_data : Out, 8 * cols
+    weight_data : Out, 8 * weight_lanes
     parameter_address : In, range(parameter_entries)
         The parameter buffer is read in every cycle.
     parameter_data : Out, 8 * cols
@@ -53,45 +57,74 @@ class OperandBuffers(wiring.Component):
                 "write_address": In(BUFFER_ADDRESS_BITS),
                 "write_data": In(8 * config.bus_bytes),
                 "input_enable": In(1),
-                "input_address": In(range(config.input_buffer)),
+                "input_addresses": In(data.ArrayLayout(range(config.input_buffer), self.banks_for(config))),
                 "input_data": Out(8 * config.rows),
                 "weight_enable": In(1),
                 "weight_address": In(range(config.weight_buffer)),
-                "weight_data": Out(8 * config.cols),
+                "weight_data": Out(8 * config.weight_lanes),
                 "parameter_address": In(range(config.parameter_entries)),
                 "parameter_data": Out(8 * config.cols),
             }
         )
 
+    @staticmethod
+    def banks_for(config: AcceleratorConfig) -> int:
+        """Memories that the input buffer consists of."""
+        return config.rows if config.sparse else 1
+
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        depths = {
-            Buffer.INPUTS: config.input_buffer,
-            Buffer.WEIGHTS: config.weight_buffer,
-            Buffer.PARAMETERS: config.parameter_entries,
-        }
-        read_ports = {
-            Buffer.INPUTS: (self.input_address, self.input_data, self.input_enable),
-            Buffer.WEIGHTS: (self.weight_address, self.weight_data, self.weight_enable),
-            Buffer.PARAMETERS: (self.parameter_address, self.parameter_data, Const(1)),
-        }
-        for buffer, (address, content, enable) in read_ports.items():
-            name = buffer.name.lower()
-            memory = DeepMemory(content.shape(), depths[buffer])
-            m.submodules[name] = memory
-            entry = Signal.like(memory.read_address, name=f"{name}_address", reset_less=True)
-            asked = Signal(name=f"{name}_asked")
-            m.d.sync += [entry.eq(address), asked.eq(enable)]
-            m.d.comb += [
-                memory.write_enable.eq(self.write_enable[buffer.value]),
-                memory.write_address.eq(self.write_address),
-                memory.write_data.eq(self.write_data),
-                memory.read_enable.eq(asked),
-                memory.read_address.eq(entry),
-                content.eq(memory.read_data),
-            ]
+        banks = self.banks_for(config)
+        width = 8 * config.rows // banks
+        for bank, address in enumerate(self.input_addresses):
+            name = f"inputs_{bank}" if config.sparse else "inputs"
+            content = self.input_data.word_select(bank, width)
+            self._memory(m, name, Buffer.INPUTS, config.input_buffer, address, content, self.input_enable, bank * width)
+        self._memory(
+            m,
+            "weights",
+            Buffer.WEIGHTS,
+            config.weight_buffer,
+            self.weight_address,
+            self.weight_data,
+            self.weight_enable,
+        )
+        self._memory(
+            m,
+            "parameters",
+            Buffer.PARAMETERS,
+            config.parameter_entries,
+            self.parameter_address,
+            self.parameter_data,
+            Const(1),
+        )
         return m
+
+    def _memory(
+        self,
+        m: Module,
+        name: str,
+        buffer: Buffer,
+        depth: int,
+        address: Value,
+        content: Value,
+        enable: Value,
+        low: int = 0,
+    ) -> None:
+        """A memory for the bits of each beat for ``buffer`` from ``low`` on, as many as ``content`` has."""
+        m.submodules[name] = memory = DeepMemory(content.shape(), depth)
+        entry = Signal.like(memory.read_address, name=f"{name}_address", reset_less=True)
+        asked = Signal(name=f"{name}_asked")
+        m.d.sync += [entry.eq(address), asked.eq(enable)]
+        m.d.comb += [
+            memory.write_enable.eq(self.write_enable[buffer.value]),
+            memory.write_address.eq(self.write_address),
+            memory.write_data.eq(self.write_data[low:]),
+            memory.read_enable.eq(asked),
+            memory.read_address.eq(entry),
+            content.eq(memory.read_data),
+        ]
 
 
 def next_entry(entry: Value, depth: int) -> Value:

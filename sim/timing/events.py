@@ -35,15 +35,16 @@ def numbered(program: bytes, events: NDArray[Any]) -> NDArray[Any]:
 
 def _owners(program: bytes) -> dict[Event, NDArray[Any]]:
     """The instructions, by index, that an event happens to, in order."""
-    # Opcode and signal stand in the same place in all instructions, and the tile is looked at in EXECUTEs alone.
+    # Opcode and signal stand in the same place in all instructions; tile and format are looked at in EXECUTEs alone.
     words = np.frombuffer(program, record(Execute))
     loads, executes, stores = (words["opcode"] == opcode for opcode in (Opcode.LOAD, Opcode.EXECUTE, Opcode.STORE))
     winograd = executes & (words["tile"] != 0)
+    dense = executes & (words["sparse"] == 0)
     summing = executes & (words["signal"] >> Semaphore.SUMS_READY & 1 != 0)
     kinds = {
         Event.DISPATCHED: np.ones(len(words), bool),
         **dict.fromkeys((Event.LOAD_STARTED, Event.LOAD_ENDED), loads),
-        **dict.fromkeys((Event.WEIGHTS_STARTED, Event.WEIGHTS_ENDED), executes),
+        **dict.fromkeys((Event.WEIGHTS_STARTED, Event.WEIGHTS_ENDED), dense),
         **dict.fromkeys((Event.PATCHES_STARTED, Event.PATCHES_ENDED), winograd),
         **dict.fromkeys((Event.VECTORS_STARTED, Event.VECTORS_ENDED), executes),
         Event.SUMS_READY: summing,

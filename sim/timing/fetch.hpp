@@ -49,7 +49,7 @@ public:
                 case Opcode::LOAD: m_progress.queued_loads.add(visible); break;
                 case Opcode::STORE: m_progress.queued_stores.add(visible); break;
                 case Opcode::EXECUTE:
-                    ++(m_program.executes[place.number].fields.tile ? m_winograd : m_direct);
+                    ++given(m_program.executes[place.number].fields);
                     m_progress.queued_executes.add(visible);
             }
         }
@@ -69,13 +69,26 @@ private:
         const Progress& progress = m_progress;
         if (place.opcode == Opcode::LOAD) return room(progress.loads, place.number, depth);
         if (place.opcode == Opcode::STORE) return room(progress.stores, place.number, depth);
-        const Cycle weights = room(progress.weights, place.number, depth);
+        const Execute& execute = m_program.executes[place.number].fields;
+        const Cycle weights = room(progress.weights, m_direct + m_winograd, depth);
+        const Cycle by_direct = left_by(progress.direct_done, m_direct);
+        const Cycle by_winograd = left_by(progress.winograd_done, m_winograd);
+        const Cycle by_lanes = settled(left_by(progress.sparse_done, m_sparse));
         const Cycle free =
-            m_program.executes[place.number].fields.tile
+            execute.sparse ? std::max({room(progress.sparse, m_sparse, depth), settled(by_direct), settled(by_winograd)})
+            : execute.tile
                 ? std::max({weights, room(progress.patches, m_winograd, depth), room(progress.blocks, m_winograd, depth),
-                            left_by(progress.direct_done, m_direct)})
-                : std::max({weights, room(progress.direct, m_direct, depth), left_by(progress.winograd_done, m_winograd)});
+                            by_direct, by_lanes})
+                : std::max({weights, room(progress.direct, m_direct, depth), by_winograd, by_lanes});
         return free + m_parameters.execute_ready_latency;
+    }
+
+    // How many EXECUTEs of the same sort are dispatched.
+    ptrdiff_t& given(const Execute& execute) { return execute.sparse ? m_sparse : execute.tile ? m_winograd : m_direct; }
+
+    // The first cycle in which sums of mesh and sparse lanes cannot meet any more, if the other one is left in `left`.
+    Cycle settled(Cycle left) const {
+        return left && known(left) ? left + m_parameters.sparse_settling_cycles : left;
     }
 
     // The first cycle in which a LOAD may be dispatched that waits for the STOREs before it.
@@ -101,6 +114,7 @@ private:
     Times m_dispatched;
     ptrdiff_t m_direct = 0;
     ptrdiff_t m_winograd = 0;
+    ptrdiff_t m_sparse = 0;
 };
 
 }  // namespace wingrid

@@ -58,7 +58,7 @@ public:
     }
 
     void count(int64_t* counters) const {
-        const Cycle settled = m_progress.weights.count() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
+        const Cycle settled = m_program.executes.size() ? m_vectors.last() + NEXT + m_parameters.settling_latency : 0;
         const Cycle end = std::max({m_fetch.finished(), m_load.idle_from(), m_weights.idle_from(), settled,
                                     stored()})
                           + m_parameters.stop_latency;

@@ -16,11 +16,13 @@ from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.core import Core
 from wingrid.hw.execute.execute_engine import ExecuteEngine
 from wingrid.hw.execute.weight_feeder import WeightFeeder
+from wingrid.hw.isa import SparseFormat
 from wingrid.hw.load.load_engine import LoadEngine
 from wingrid.hw.mesh.accumulators import Accumulators
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
 from wingrid.hw.mesh.vector_source import VectorSource
 from wingrid.hw.queue import Queue
+from wingrid.hw.sparse.sparse_unit import SparseUnit
 from wingrid.hw.store.output_buffer import OutputBuffer
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.store.store_engine import StoreEngine
@@ -44,6 +46,7 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "writes_in_flight": lambda config, _: config.writes_in_flight,
     "output_buffer": lambda config, _: config.output_buffer,
     "tables": lambda config, _: config.tables,
+    "sparse_formats": lambda config, _: len(SparseFormat) if config.sparse else 1,
     "memory_latency": lambda _, timing: timing.latency,
     "memory_write_latency": lambda _, timing: timing.write_latency,
     "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
@@ -74,6 +77,11 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "patch_read_latency": lambda *_: PatchFeeder.read_latency,
     "transform_buffer_halves": lambda *_: TransformBuffer.halves,
     "commit_latency": lambda config, _: Core.commit_latency_for(config),
+    "sparse_start_latency": lambda *_: SparseUnit.start_latency,
+    "sparse_read_latency": lambda *_: SparseUnit.read_latency,
+    "sparse_release_latency": lambda *_: SparseUnit.release_latency,
+    "sparse_commit_latency": lambda config, _: Core.sparse_commit_latency_for(config),
+    "sparse_settling_cycles": lambda config, _: ExecuteEngine.settling_cycles_for(config),
     "stop_latency": lambda *_: Supervisor.stop_latency,
     "settling_latency": lambda config, _: Core.settling_latency_for(config),
     "accumulator_read_latency": lambda *_: Accumulators.read_latency,

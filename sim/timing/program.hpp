@@ -72,13 +72,16 @@ private:
         if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
-    // Rejects instructions with a zero count, or with a tile or table that this accelerator does not have.
+    // Rejects instructions with a zero count, or with a tile, table or sparse format that this accelerator does not
+    // have.
     bool legal(const Load& load) const {
         const bool known = load.buffer < (m_parameters.tables ? BUFFERS : static_cast<uint32_t>(Buffer::TABLES));
         return load.run_beats && load.runs && known && load.fence <= 1;
     }
     bool legal(const Execute& execute) const {
-        return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile);
+        const bool known = execute.sparse < m_parameters.sparse_formats && !(execute.sparse && execute.tile);
+        return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile)
+               && known;
     }
     bool legal(const Store& store) const {
         return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile)

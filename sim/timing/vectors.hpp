@@ -27,7 +27,7 @@ public:
     // Streams on as far as times are known; returns whether it could.
     bool run() {
         bool moved = false;
-        while ((!m_taps_left && start()) || (m_tap.open ? stream() : open())) moved = true;
+        while ((!m_taps_left && start()) || (m_sparse ? walk() : m_tap.open ? stream() : open())) moved = true;
         return moved;
     }
 
@@ -54,13 +54,18 @@ private:
         m_in_queue = m_progress.queued_executes.at(m_number);
         m_bank = m_semaphores.available(execute.fields.wait, Semaphore::BANK_RELEASED);
         m_has_all = std::max({m_in_queue, m_started + NEXT, m_bank});
-        if (!tile) m_has_all = std::max(m_has_all, m_semaphores.available(execute.fields.wait, Semaphore::INPUTS_LOADED));
+        const bool sparse = execute.fields.sparse;
+        m_inputs = tile ? 0 : m_semaphores.available(execute.fields.wait, Semaphore::INPUTS_LOADED);
+        const Cycle weights = sparse ? m_semaphores.available(execute.fields.wait, Semaphore::WEIGHTS_LOADED) : 0;
+        m_has_all = std::max({m_has_all, m_inputs, weights});
         if (!known(m_has_all)) return false;
         const Cycle cycle = std::max(m_has_all + m_parameters.arming_latency, m_ended);
         m_semaphores.take(execute.fields.wait, Semaphore::BANK_RELEASED);
         if (!tile) m_semaphores.take(execute.fields.wait, Semaphore::INPUTS_LOADED);
+        if (sparse) m_semaphores.take(execute.fields.wait, Semaphore::WEIGHTS_LOADED);
         m_record.event(Event::VECTORS_STARTED, execute.index, cycle);
-        (tile ? m_progress.blocks : m_progress.direct).add(cycle);
+        (sparse ? m_progress.sparse : tile ? m_progress.blocks : m_progress.direct).add(cycle);
+        m_sparse = sparse;
         m_started = cycle;
         m_fresh = true;
         m_ended = UNKNOWN;
@@ -68,6 +73,7 @@ private:
         m_position = 0;
         m_taps_left = tile ? m_taps_in_block : uint32_t{execute.fields.kernel_height} * execute.fields.kernel_width;
         m_taps_left *= execute.fields.blocks;
+        if (sparse) m_taps_left = execute.fields.blocks;
         ++m_number;
         return true;
     }
@@ -131,6 +137,29 @@ private:
         return true;
     }
 
+    // Reads all entries of a sparse instruction: one per cycle, whatever is in them.
+    bool walk() {
+        if (!m_taps_left) return false;
+        const Numbered<Execute>& execute = m_program.executes[m_number - 1];
+        const Cycle read = m_started + m_parameters.sparse_start_latency;
+        account(read, 0);
+        m_stalls.busy += m_taps_left;
+        m_ended = read + m_taps_left - 1;
+        m_last = m_ended + m_parameters.sparse_read_latency;
+        m_taps_left = 0;
+        m_fresh = false;
+        m_record.event(Event::VECTORS_ENDED, execute.index, m_ended);
+        if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED))
+            m_semaphores.signal(Semaphore::OPERANDS_RELEASED, m_ended + m_parameters.sparse_release_latency);
+        m_progress.sparse_done.add(m_last);
+        if (has(execute.fields.signal, Semaphore::SUMS_READY)) {
+            const Cycle committed = m_last + m_parameters.sparse_commit_latency;
+            m_semaphores.signal(Semaphore::SUMS_READY, committed);
+            m_record.event(Event::SUMS_READY, execute.index, committed);
+        }
+        return true;
+    }
+
     // The last vector of the instruction whose tap is open is read in `cycle`.
     void end(Cycle cycle) {
         const Numbered<Execute>& execute = m_program.executes[m_tap.number];
@@ -146,8 +175,11 @@ private:
             m_stalls.no_instruction += Span{from, m_in_queue - 1}.length();
             const Span waiting{std::max(from, m_in_queue), m_has_all - 1};
             const Span for_bank{waiting.first, m_taps_in_block ? waiting.last : std::min(waiting.last, m_bank - 1)};
+            const Span for_inputs{std::max(from, std::max(m_in_queue, m_bank)), m_inputs - 1};
             m_stalls.accumulators += for_bank.length();
-            m_stalls.inputs += waiting.length() - for_bank.length();
+            const Cycle inputs = m_sparse ? for_inputs.length() : waiting.length() - for_bank.length();
+            m_stalls.inputs += inputs;
+            m_stalls.weights += waiting.length() - for_bank.length() - inputs;
             m_stalls.pipeline += Span{std::max(from, m_has_all), m_started}.length();
             from = std::max(from, m_started + 1);
         }
@@ -171,8 +203,10 @@ private:
     ptrdiff_t m_number = 0;  // instructions started
     Cycle m_in_queue = 0;
     Cycle m_bank = 0;
+    Cycle m_inputs = 0;
     Cycle m_has_all = 0;
     Cycle m_started = 0;
+    bool m_sparse = false;
     bool m_fresh = false;  // nothing is read yet
     uint32_t m_taps_left = 0;
     uint32_t m_taps_in_block = 0;

@@ -116,8 +116,8 @@ public:
     }
 
     bool done() const {
-        return m_progress.weights.count() == static_cast<ptrdiff_t>(m_program.executes.size()) && !m_groups_left
-               && !m_offered && m_transform.empty();
+        return next() == static_cast<ptrdiff_t>(m_program.executes.size()) && !m_groups_left && !m_offered
+               && m_transform.empty();
     }
     // The first cycle in which nothing is queued or under way.
     Cycle idle_from() const { return last_row() + NEXT; }
@@ -126,13 +126,21 @@ private:
     // The cycle in which the last row has left for the mesh, or has been through the transform.
     Cycle last_row() const { return m_tile ? m_transform.last_row() : m_last_transfer; }
 
+    // The next EXECUTE that is not sparse.
+    ptrdiff_t next() const {
+        ptrdiff_t number = m_number;
+        while (number < static_cast<ptrdiff_t>(m_program.executes.size()) && m_program.executes[number].fields.sparse)
+            ++number;
+        return number;
+    }
+
     bool start() {
-        const ptrdiff_t number = m_progress.weights.count();
+        const ptrdiff_t number = m_number = next();
         if (number >= m_progress.queued_executes.count()) return false;
         const Execute& execute = m_program.executes[number].fields;
         Cycle has_all = std::max({m_progress.queued_executes.at(number), m_progress.weights.last() + NEXT,
                                   m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
-        if (execute.tile != m_tile && number) {
+        if (execute.tile != m_tile && m_progress.weights.count()) {
             if (m_offered || !m_transform.empty()) return false;
             has_all = std::max({has_all, last_row() + NEXT, m_last_transfer + NEXT});
         }
@@ -141,6 +149,7 @@ private:
         m_semaphores.take(execute.wait, Semaphore::WEIGHTS_LOADED);
         m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
+        ++m_number;
         m_ready = cycle + m_parameters.weight_start_latency;
         m_tile = execute.tile;
         m_groups_left = execute.blocks;
@@ -182,7 +191,7 @@ private:
     // The last row of the instruction is read in `cycle`, as the one before leaves.
     void end(Cycle cycle) {
         m_ended = cycle;
-        const Numbered<Execute>& execute = m_program.executes[m_progress.weights.count() - 1];
+        const Numbered<Execute>& execute = m_program.executes[m_number - 1];
         m_record.event(Event::WEIGHTS_ENDED, execute.index, cycle);
         if (has(execute.fields.signal, Semaphore::OPERANDS_RELEASED)) m_releases.weights(cycle);
     }
@@ -195,6 +204,7 @@ private:
     Progress& m_progress;
     Record& m_record;
     WeightTransform m_transform;
+    ptrdiff_t m_number = 0;  // EXECUTEs looked at
     uint32_t m_tile = 0;
     uint32_t m_groups_left = 0;
     ptrdiff_t m_raw_tiles = 0;

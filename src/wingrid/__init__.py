@@ -14,6 +14,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from wingrid.host.api.comparing import compare
     from wingrid.host.api.estimating import estimate, sweep
     from wingrid.host.api.exploring import Exploration, explore
     from wingrid.host.api.hardware import generate_verilog, verilog_manifest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
     from wingrid.host.api.outcomes import Estimate, Run, Sweep
     from wingrid.host.api.running import filter_picture, matmul, run, run_picture
+    from wingrid.host.api.seeing import exciting_patches, show
     from wingrid.host.errors import UserError
     from wingrid.host.execution.network_result import ChecksFailed
     from wingrid.host.networks.pictures import load_picture, save_picture
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from wingrid.sim.memory import Bridge, Dram, MemoryTiming
 
 _HOMES = {
+    "host.api.comparing": ("compare",),
     "host.api.estimating": ("estimate", "sweep"),
     "host.api.exploring": ("Exploration", "explore"),
     "host.api.hardware": ("generate_verilog", "verilog_manifest"),
@@ -35,6 +38,7 @@ _HOMES = {
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
     "host.api.outcomes": ("Estimate", "Run", "Sweep"),
     "host.api.running": ("filter_picture", "matmul", "run", "run_picture"),
+    "host.api.seeing": ("exciting_patches", "show"),
     "host.errors": ("UserError",),
     "host.execution.network_result": ("ChecksFailed",),
     "host.networks.pictures": ("load_picture", "save_picture"),
@@ -55,8 +59,10 @@ __all__ = [
     "Run",
     "Sweep",
     "UserError",
+    "compare",
     "compile_layer",
     "estimate",
+    "exciting_patches",
     "explore",
     "fetch",
     "filter_picture",
@@ -69,6 +75,7 @@ __all__ = [
     "run",
     "run_picture",
     "save_picture",
+    "show",
     "sweep",
     "verilog_manifest",
 ]

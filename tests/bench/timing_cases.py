@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 
-from timing_cases import ALL_CONFIGS, BankConflict, free_case, timing_case
+from timing_cases import ALL_CONFIGS, DataFault, free_case, timing_case
 
 from wingrid.host.crews.cluster import HERE, crew_of
 from wingrid.host.crews.crew import Crew
@@ -30,7 +30,7 @@ def compared(case: Case) -> str | None:
     made = (free_case if seed % 3 == 2 else timing_case)(seed, config)
     try:
         text = made.run()
-    except BankConflict:
+    except DataFault:
         return None
     if text is None:
         return ""

@@ -31,6 +31,7 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
+from wingrid.hw.sparse.adder_tree import AdderTree
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.input_axis import InputAxis
 from wingrid.hw.winograd.input_transform import InputTransform
@@ -145,6 +146,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     numbers = {name: getattr(CONFIG, name) for name in dir(CONFIG) if not name.startswith("_")}
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
+        AdderTree: {"terms": 5, "bits": 32},
         DeepMemory: {"shape": 8, "depth": 20},
         Queue: {"shape": 8, "depth": 4},
         RegisterSlice: {"shape": 8},

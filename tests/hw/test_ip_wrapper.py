@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import single_group
 from layer_cases import WIDE
-from timing_cases import PROGRAM, BankConflict, free_case, measure, timing_case
+from timing_cases import PROGRAM, DataFault, free_case, measure, timing_case
 
 from wingrid.hw import verilog
 from wingrid.hw.bus.register_slice import RegisterSlice
@@ -161,7 +161,7 @@ def test_wrapped_and_sliced_it_takes_the_time_of_memory_two_cycles_further_away(
         memory = dataclasses.replace(case.timing, bridge=None)
         try:
             counters, events = measure(CONFIG, code, memory, verilog=simulated())
-        except BankConflict:
+        except DataFault:
             continue
         # What the host writes reaches the accelerator by a slice, while events have none.
         events["cycle"] -= RegisterSlice.latency

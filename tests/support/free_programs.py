@@ -7,7 +7,7 @@ from collections import Counter
 import numpy as np
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.isa import SPARSE_FORMATS, Buffer, Execute, Instruction, Load, Semaphore, Store, mask
 from wingrid.hw.winograd_matrices import winograd
 
 EXECUTE_BANK, STORE_BANK = 0, 1
@@ -58,6 +58,8 @@ def _load(random: np.random.Generator, config: AcceleratorConfig, room: int) -> 
 
 
 def _execute(random: np.random.Generator, config: AcceleratorConfig, room: int) -> Execute:
+    if config.sparse and random.random() < 0.4:
+        return _sparse(random, config)
     tile = int(random.choice([0, *config.tiles]))
     sums = winograd(tile).patch ** 2 if tile else 1
     count = _size(random, min(config.accumulators // sums, MOST_SUMS // sums))
@@ -70,6 +72,17 @@ def _execute(random: np.random.Generator, config: AcceleratorConfig, room: int) 
         count=count,
         blocks=_size(random, 6),
         last=5,
+    )
+
+
+def _sparse(random: np.random.Generator, config: AcceleratorConfig) -> Execute:
+    """Its streams are whatever the weight buffer holds."""
+    return Execute(
+        bank=EXECUTE_BANK,
+        accumulate=int(random.integers(2)),
+        count=_size(random, config.accumulators),
+        blocks=_size(random, 200),
+        sparse=int(random.choice(SPARSE_FORMATS)),
     )
 
 

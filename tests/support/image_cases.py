@@ -59,13 +59,13 @@ def built_in_case(name: str, images: int = 1) -> ImageCase:
 
 
 @functools.cache
-def digits_case(images: int = 1) -> ImageCase:
-    """The digits that the package has."""
-    model = read_model(bundled_model(DIGITS))
+def digits_case(images: int = 1, name: str = DIGITS) -> ImageCase:
+    """The digits that the package has, for ``digits`` or its compressed kin."""
+    model = read_model(bundled_model(name))
     inputs = {next(iter(model.inputs)): labelled_digits(images, "golden").images}
     shapes = {name: value.shape for name, value in inputs.items()}
     graph = import_model(model, shapes, SQUARE)
-    return ImageCase(model_work(DIGITS, graph, inputs), inputs, graph)
+    return ImageCase(model_work(name, graph, inputs), inputs, graph)
 
 
 def random_graph_case(seed: int) -> ImageCase:

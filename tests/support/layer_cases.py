@@ -35,6 +35,7 @@ WIDE = AcceleratorConfig(
     accumulators=100,
     parameter_blocks=2,
     tables=2,
+    sparse=1,
     output_buffer=32,
     burst_beats=8,
 )

@@ -47,9 +47,13 @@ def build(
     pool: int = 0,
     pool_stride: int = 2,
     alternating: tuple[int, int] | None = None,
+    sparse: bool = False,
 ) -> SingleGroup:
     """A stride-1 convolution whose operands and sums all fit the buffers at once; ``tile`` 2 or 4 for Winograd,
     ``pool`` the side of max pooling windows or 0 for none.
+
+    With ``sparse`` it is one pixel, and weights are sparse streams, in the format that needs no codebook: all of them,
+    zeros too, each behind a gap of 0.
 
     Pixels and weights are random, or go from one of two values to the other and back along every axis.
     """
@@ -91,10 +95,17 @@ def build(
 
     dense = np.zeros((out_blocks * config.cols, blocks * config.rows, kernel, kernel), np.int8)
     dense[:filters, :channels] = weights
-    tiles = dense.reshape(out_blocks, config.cols, blocks, config.rows, kernel, kernel).transpose(0, 2, 4, 5, 3, 1)
-    image = np.zeros((*tiles.shape[:-1], config.bus_bytes), np.int8)
-    image[..., : config.cols] = tiles[..., ::-1, :]
-    _put(memory, WEIGHTS, image)
+    if sparse:
+        steps = np.zeros((out_blocks * config.cols, blocks + 1, 2, config.bus_bytes), np.int8)
+        steps[:, :-1, 1, : config.rows] = dense.reshape(-1, blocks, config.rows)
+        steps[:, -1, 0] = -1
+        entries = steps.reshape(-1, config.bus_bytes)
+        _put(memory, WEIGHTS, entries)
+    else:
+        tiles = dense.reshape(out_blocks, config.cols, blocks, config.rows, kernel, kernel).transpose(0, 2, 4, 5, 3, 1)
+        image = np.zeros((*tiles.shape[:-1], config.bus_bytes), np.int8)
+        image[..., : config.cols] = tiles[..., ::-1, :]
+        _put(memory, WEIGHTS, image)
 
     fraction, power = np.frexp(scales)
     words = np.zeros(out_blocks * config.cols, np.uint64)
@@ -119,6 +130,7 @@ def build(
     step, taps = tile or 1, tile + kernel - 1 if tile else kernel
     columns, lines = -(-out_width // step), -(-out_height // step)
     tile_rows = blocks * kernel * kernel * config.rows
+    weight_entries = len(entries) if sparse else out_blocks * tile_rows
     instructions: list[Instruction] = [
         Load(
             signal=mask([Semaphore.INPUTS_LOADED]), buffer=Buffer.INPUTS.value, source=INPUTS,
@@ -127,14 +139,33 @@ def build(
         ),
         Load(
             signal=mask([Semaphore.WEIGHTS_LOADED]), buffer=Buffer.WEIGHTS.value, source=WEIGHTS,
-            run_beats=out_blocks * tile_rows, row_beats=out_blocks * tile_rows,
+            run_beats=weight_entries, row_beats=weight_entries,
         ),
         Load(
             signal=mask([Semaphore.PARAMETERS_LOADED]), buffer=Buffer.PARAMETERS.value, source=PARAMETERS,
             run_beats=out_blocks * PARAMETER_BYTES, row_beats=out_blocks * PARAMETER_BYTES,
         ),
     ]  # fmt: skip
-    for block in range(out_blocks):
+    if sparse:
+        # In two halves, of which the second goes on with what the first one left in the lanes.
+        for half in range(2):
+            waits = [] if half else [Semaphore.INPUTS_LOADED, Semaphore.WEIGHTS_LOADED]
+            first, last = weight_entries * half // 2, weight_entries * (half + 1) // 2
+            instructions.append(
+                Execute(
+                    wait=mask(waits), signal=mask([Semaphore.SUMS_READY] if half else []), accumulate=half, sparse=4,
+                    count=out_blocks, blocks=last - first, weight_base=first,
+                )
+            )  # fmt: skip
+        for block in range(out_blocks):
+            instructions.append(
+                Store(
+                    wait=mask([Semaphore.SUMS_READY, Semaphore.PARAMETERS_LOADED] if block == 0 else []),
+                    zero_point=y_zero_point, accumulator_base=block, parameter_block=block, row_pitch=config.bus_bytes,
+                    destination=RESULTS + block * config.bus_bytes,
+                )
+            )  # fmt: skip
+    for block in range(0 if sparse else out_blocks):
         waits = [Semaphore.INPUTS_LOADED, Semaphore.WEIGHTS_LOADED] if block == 0 else []
         waits += [Semaphore.BANK_RELEASED] if block >= 2 else []
         instructions.append(

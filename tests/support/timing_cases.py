@@ -11,9 +11,21 @@ from dataclasses import dataclass
 
 import numpy as np
 from free_programs import free_program
-from layer_cases import SQUARE, TINY, WIDE, random_convolution, random_layer, random_winograd_convolution, with_lookup
+from layer_cases import (
+    SQUARE,
+    TINY,
+    WIDE,
+    random_case,
+    random_convolution,
+    random_layer,
+    random_winograd_convolution,
+    with_lookup,
+)
+from sparse_layers import compile_sparse
+from sparse_matrices import random_matrix
 
-from wingrid.host.compiler.compile_layer import compile_layer
+from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
+from wingrid.host.compiler.sparse_streams import SparseShape
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, fully_connected, matrix_product
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig, ConfigError
 from wingrid.hw.encoding import encode_program
@@ -34,6 +46,7 @@ NARROW = AcceleratorConfig(
     accumulators=256,
     parameter_blocks=4,
     tables=4,
+    sparse=1,
     output_buffer=32,
     burst_beats=2,
     queue_depth=2,
@@ -87,6 +100,7 @@ TALL = AcceleratorConfig(
     winograd=4,
     rows=20,
     cols=2,
+    sparse=1,
     input_buffer=128,
     weight_buffer=400,
     accumulators=1764,
@@ -149,7 +163,7 @@ class TimingCase:
     def run(self, seed: int = 1) -> str | None:
         """How model and RTL differ, ``None`` if they don't, in any counter or event.
 
-        Raises ``BankConflict`` for a program that is not one.
+        Raises ``DataFault`` for a program that is not one.
         """
         code = encode_program(self.instructions)
         counters, events = measure(self.config, code, self.timing, seed, self.base)
@@ -158,8 +172,9 @@ class TimingCase:
         return difference(code, model, counters, events)
 
 
-class BankConflict(Exception):
-    """Layers that were only put one behind the other met in an accumulator bank."""
+class DataFault(Exception):
+    """What no compiler makes: layers only put one behind the other that met in an accumulator bank, or sparse streams
+    of whatever lies in memory that led a lane out of its window."""
 
 
 def measure(
@@ -192,8 +207,8 @@ def measure_on(device: RtlSimulator, code: bytes) -> tuple[dict[Counter, int], n
     events = device.events()
     if device.read_register(Register.STATUS) != Status.DONE:
         fault = Fault(device.read_register(Register.FAULT))
-        if fault == Fault.BANK_CONFLICT:
-            raise BankConflict
+        if fault in (Fault.BANK_CONFLICT, Fault.ADDRESS_OUT_OF_BUFFER):
+            raise DataFault
         raise AssertionError(f"{fault.name} at instruction {device.read_register(Register.FAULT_PC)}")
     return {counter: device.read_register(counter_address(counter)) for counter in Counter}, events
 
@@ -210,7 +225,7 @@ def timing_case(seed: int, name: str | None = None) -> TimingCase:
     while len(about) < layers:
         layer, tiles, smaller = _layer(random, config), _tiles(random, config), _smaller(random, config)
         try:
-            compiled = compile_layer(layer, smaller, tiles=tiles)
+            compiled = _sparse(random, layer, smaller) or compile_layer(layer, smaller, tiles=tiles)
         except LayerError:
             continue
         if compiled.memory_bytes > PROGRAM or len(compiled.instructions) > 400:
@@ -291,6 +306,16 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
             except LayerError:
                 continue
         return with_lookup(random, layer, config)
+
+
+def _sparse(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> CompiledLayer | None:
+    """Half of the layers that sparse lanes can compute, with weights of any density."""
+    if SparseShape.of(layer, config) is None or random.random() < 0.5:
+        return None
+    operands, _ = random_case(random, layer)
+    matrix = random_matrix(random, len(operands.weights), operands.weights[0].size)
+    operands = dataclasses.replace(operands, weights=matrix.reshape(operands.weights.shape))
+    return compile_sparse(layer, operands, config)
 
 
 def _tiles(random: np.random.Generator, config: AcceleratorConfig) -> tuple[int, ...]:

@@ -175,8 +175,8 @@ private:
             width = std::min(group.width() * size, m_layer.output_width - column);
         }
         const int64_t plane = group.image * m_layer.output_blocks + block;
-        int64_t pixel = (plane * m_layer.output_height + row) * m_layer.output_width + column;
-        if (!m_layer.tile && !pools && width == m_layer.output_width) {
+        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column;
+        if (!m_layer.tile && !pools && width == m_layer.row_pixels) {
             // Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel += first;
             first = 0;
@@ -195,7 +195,7 @@ private:
         SET(store, width, width);
         SET(store, lines, m_layer.output_height - row);
         SET(store, destination, m_layer.outputs + pixel * m_layer.bus_bytes);
-        SET(store, row_pitch, m_layer.output_width * m_layer.bus_bytes);
+        SET(store, row_pitch, m_layer.row_pixels * m_layer.bus_bytes);
         SET(store, pool, side);
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);

@@ -45,7 +45,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("run", "Missing argument 'NETWORK'."),
         ("run vgg16 --jobs two", "Invalid value for '--jobs'"),
         ("run vgg16 --fast", "No such option: --fast"),
-        ("run vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, digits, waifu2x"),
+        ("run vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, gabor96, vgg16-compressed, "),
         ("run vgg16 --backend fpga", "unknown backend 'fpga'; there are "),
         ("run vgg16 --layers conv9_9", "network vgg16 has no layer 'conv9_9'; it has conv1_1, "),
         ("run vgg16 --batch 0", "--batch 0 must be at least 1"),
@@ -109,8 +109,8 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("verilog -o text.png/folder", "cannot write into text.png/folder: "),
         ("verilog -o folder --set cols=3.5", "configuration field cols = '3.5' must be a whole number"),
         ("networks --json none/n.json", "cannot write none/n.json: none is no folder"),
-        ("networks vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet"),
-        ("networks --footprint", "--footprint needs a network, one of vgg16, vgg16-conv, alexnet"),
+        ("networks vgg", "unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, gabor96"),
+        ("networks --footprint", "--footprint needs a network, one of vgg16, vgg16-conv, alexnet, gabor96"),
         ("networks alexnet --csv n.csv", "--csv needs --footprint"),
         ("networks alexnet --footprint --batch 0", "--batch 0 must be at least 1"),
         ("networks alexnet --footprint --csv none/n.csv", "cannot write none/n.csv: none is no folder"),
@@ -227,7 +227,17 @@ def test_networks_are_listed(
     monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))  # where nothing has been fetched
     assert call("networks", "--json", "-") == 0
     found = {entry["name"]: entry for entry in json.loads(capsys.readouterr().out)["networks"]}
-    assert set(found) == {"vgg16", "vgg16-conv", "alexnet", "digits", "waifu2x"}
+    assert set(found) == {
+        "vgg16",
+        "vgg16-conv",
+        "alexnet",
+        "gabor96",
+        "vgg16-compressed",
+        "alexnet-compressed",
+        "digits",
+        "digits-compressed",
+        "waifu2x",
+    }
     assert found["vgg16"]["weights"] == 138_344_128
     assert len(found["vgg16"]["layers"]) == 16
     assert len(found["digits"]["layers"]) == 8

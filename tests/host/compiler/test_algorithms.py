@@ -108,10 +108,11 @@ def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
 @pytest.mark.parametrize(
     ("name", "winograd", "message"),
     [
-        ("winograd8", 4, "unknown algorithm 'winograd8'; there are direct, winograd2, winograd4"),
-        ("", 4, "unknown algorithm ''; there are direct, winograd2, winograd4"),
+        ("winograd8", 4, "unknown algorithm 'winograd8'; there are direct, winograd2, winograd4, sparse"),
+        ("", 4, "unknown algorithm ''; there are direct, winograd2, winograd4, sparse"),
         ("winograd4", 2, "algorithm winograd4 needs winograd = 4 or more, not 2"),
         ("winograd2", 0, "algorithm winograd2 needs winograd = 2 or more, not 0"),
+        ("sparse", 4, "algorithm sparse needs sparse = 1"),
     ],
 )
 def test_an_algorithm_that_cannot_be_is_refused(name: str, winograd: int, message: str) -> None:

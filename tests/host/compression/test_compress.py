@@ -16,6 +16,7 @@ from quantised_operators import one_operator, uniform
 
 from wingrid.host.compression.model_weights import find_weights
 from wingrid.host.onnx_models.bundled import bundled_model, labelled_digits
+from wingrid.host.onnx_models.session import compute, open_session
 
 
 @pytest.fixture(autouse=True)
@@ -147,3 +148,22 @@ def test_a_float_model_is_sent_to_quantize(capsys: pytest.CaptureFixture[str]) -
     onnx.save(model([node("Conv", ["x", "w"], ["y"])], inputs={"x": [1, 4, 6, 6]}, w=KERNELS), "float.onnx")
     assert call("compress", "float.onnx", "-o", "out.onnx") == 2
     assert "wingrid quantize" in capsys.readouterr().err
+
+
+def test_the_bundled_network_is_as_pruned_and_as_good_as_it_says() -> None:
+    codes = weights_of(bundled_model("digits-compressed"))
+    dense = weights_of(bundled_model("digits"))
+    for name, share in {"/22/Gemm": 0.04, "/24/Gemm": 0.23}.items():
+        found = codes.pop(name)
+        assert share - 0.005 < np.count_nonzero(found) / found.size <= share + 0.001
+        assert len(set(found[found != 0].tolist())) <= 15
+        del dense[name]
+    # Convolutions are those of digits.
+    assert all(np.array_equal(codes[name], dense[name]) for name in {**codes, **dense})
+    held_out = labelled_digits(500, "golden")
+    right = {}
+    for network in ("digits", "digits-compressed"):
+        session = open_session(onnx.load(bundled_model(network)))
+        scores = compute(session, {"x": held_out.images})["y"]
+        right[network] = int((scores.argmax(axis=1) == held_out.labels).sum())
+    assert right["digits-compressed"] >= right["digits"] - 2

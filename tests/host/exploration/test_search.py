@@ -23,7 +23,6 @@ from wingrid.host.fitting.area_model import PredictedArea, predicted_area
 from wingrid.host.fitting.fit import ROOM
 from wingrid.host.fitting.space import EXPLORED, LADDERS
 from wingrid.host.fitting.workload import Workload
-from wingrid.host.images.flattening import flattened
 from wingrid.host.onnx_models.model_estimate import imported_for_estimate
 from wingrid.host.silicon.target import find_target
 from wingrid.sim.memory import MemoryTiming
@@ -105,7 +104,7 @@ def test_the_front_is_that_of_exhaustion(objectives: str, store: Store, everythi
 
 def test_a_model_is_timed_as_the_image_of_a_build_is() -> None:
     config, timing = AcceleratorConfig(rows=6, cols=6, weight_buffer=1000), MemoryTiming(10, 8)
-    graph = flattened(imported_for_estimate("digits", config))
+    graph = imported_for_estimate("digits", config)
     layers = [(step.layer, functools.partial(getattr, step, "operands")) for step in graph.accelerated]
     results = time_layers(layers, Setup("timing", config, timing))
     cycles = sum(one.measurement.cycles for one in results if one.measurement)

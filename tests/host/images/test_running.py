@@ -47,6 +47,15 @@ def test_digits_are_one_start_and_one_interrupt() -> None:
     assert case.wrong(run_image(image, SpecifiedMachine(image), case.inputs)) is None
 
 
+def test_pruned_layers_are_streams_in_an_image_too() -> None:
+    case, config = digits_case(name="digits-compressed"), dataclasses.replace(SQUARE, sparse=1)
+    steps = [step for step in case.work.steps if isinstance(step, AcceleratedStep)]
+    alone = [compile_exactly(step.layer, lambda step=step: step.operands, config) for step in steps]
+    assert [layer.algorithm for layer in alone[-2:]] == ["sparse", "sparse"]
+    image = reloaded(case.image(config))
+    assert case.wrong(run_image(image, SpecifiedMachine(image), case.inputs)) is None
+
+
 def test_an_entry_takes_no_longer_than_its_layers_one_by_one() -> None:
     case = digits_case()
     image = case.image()

@@ -38,6 +38,8 @@ SMALL = Network(
         ("vgg16", 16, 15_470_264_320, 138_344_128),
         ("vgg16-conv", 13, 15_346_630_656, 14_710_464),
         ("alexnet", 8, 724_406_816, 60_954_656),
+        ("vgg16-compressed", 16, 15_470_264_320, 138_344_128),
+        ("alexnet-compressed", 8, 724_406_816, 60_954_656),
     ],
 )
 def test_sizes_are_the_published_ones(name: str, layers: int, macs: int, weights: int) -> None:
@@ -57,10 +59,24 @@ def test_vgg16_shrinks_as_its_table_says() -> None:
     assert sizes["fc8"] == (4096, 1, 1000)
 
 
+def test_compressed_networks_have_weights_of_the_published_densities_and_few_values() -> None:
+    for name, layer_name, density, values in (
+        ("vgg16-compressed", "fc8", 0.23, 15),
+        ("alexnet-compressed", "fc8", 0.25, 15),
+    ):
+        network = find(name)
+        layer = next(layer for layer in network.layers() if layer.name == layer_name)
+        weights = network.operands(layer).weights
+        assert abs(np.mean(weights != 0) - density) < 0.001
+        assert len(np.unique(weights)) == values + 1
+        assert network.weights == "seeded, at published densities"
+
+
 def test_an_unknown_network_is_refused() -> None:
     with pytest.raises(
         UserError,
-        match=r"^unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, digits, waifu2x, vgg16-imagenet$",
+        match=r"^unknown network 'vgg'; built in are vgg16, vgg16-conv, alexnet, gabor96, vgg16-compressed, "
+        r"alexnet-compressed, digits, digits-compressed, waifu2x, vgg16-imagenet$",
     ):
         find("vgg")
 

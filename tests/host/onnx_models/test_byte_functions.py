@@ -275,11 +275,18 @@ def two_tensors(writer: ByteWriter) -> None:
 
 @pytest.mark.parametrize(
     "function",
-    [softmax, along_width, by_pixel, by_image, broadcast, read_by_others, read_by_others_later, two_tensors],
+    [softmax, along_width, by_pixel, by_image, broadcast, two_tensors],
     ids=lambda function: function.__name__,
 )
 def test_what_is_no_function_of_one_byte_is_the_hosts(function: Function) -> None:
     assert {layer.lookup for layer in case(61, function).layers} == {None}
+
+
+@pytest.mark.parametrize("function", [read_by_others, read_by_others_later], ids=lambda function: function.__name__)
+def test_what_begins_at_a_tensor_that_others_take_is_a_layer_of_its_own(function: Function) -> None:
+    layers = case(61, function).layers
+    assert [layer.lookup for layer in layers if layer.operator == "lookup"] == [Lookup.LAYER]
+    assert [layer.lookup for layer in layers if layer.operator == "conv"] == [None]
 
 
 @pytest.mark.parametrize("inner", ["floats", "bytes"])
@@ -298,8 +305,8 @@ def test_a_tensor_that_is_an_output_of_the_model_ends_a_function(inner: str) -> 
     model.graph.output.append(onnx.ValueInfoProto(name=kept[inner]))
     graph = imported(model, x, config=WITH_TABLES)
     assert differences(graph, x) == []
-    assert [layer.lookup for layer in graph.layers] == [Lookup.LAYER if inner == "bytes" else None]
-    assert "Abs" in [step.operator for step in graph.host_steps]
+    assert [layer.lookup for layer in graph.layers] == ([Lookup.LAYER] * 2 if inner == "bytes" else [None])
+    assert ("Abs" in [step.operator for step in graph.host_steps]) == (inner == "floats")
 
 
 def test_integers_are_not_divided_to_find_out() -> None:
@@ -312,7 +319,9 @@ def test_integers_are_not_divided_to_find_out() -> None:
     assert "Div" in left_to_the_host(case(63, function))
 
 
-def test_results_that_depend_on_where_a_byte_stands_are_the_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_that_depend_on_where_a_byte_stands_are_the_hosts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     run = exhaustion._Chain.run
 
     def careless(chain: exhaustion._Chain, values: np.ndarray) -> list[np.ndarray]:
@@ -325,12 +334,13 @@ def test_results_that_depend_on_where_a_byte_stands_are_the_hosts(monkeypatch: p
 
     assert only_layer(case(71, silu)).layer.lookup is Lookup.LAYER
     monkeypatch.setattr(exhaustion._Chain, "run", careless)
+    monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
     found = left_to_the_host(case(71, silu))
     reason = "ONNX Runtime's result for a byte depends on where in the tensor it stands"
     assert found["QLinearSigmoid"] == found["QLinearMul"] == (reason, "")
 
 
-def test_every_byte_is_asked_for_in_every_arrangement(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_byte_is_asked_for_once_in_every_arrangement(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     asked: dict[tuple[int, ...], list[np.ndarray]] = {}
     run = exhaustion._Chain.run
 
@@ -339,6 +349,7 @@ def test_every_byte_is_asked_for_in_every_arrangement(monkeypatch: pytest.Monkey
         return run(chain, values)
 
     monkeypatch.setattr(exhaustion._Chain, "run", watched)
+    monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
     case(72, with_constant("Mul", 0.5, 1, first=False, channels=True))
     assert list(asked) == [(1, 6, 1, 256), (1, 6, 1, 64 + 32 + 16 + 8 + 4 + 3), (2, 6, 24, 23)]
     for shape, values in asked.items():
@@ -346,6 +357,11 @@ def test_every_byte_is_asked_for_in_every_arrangement(monkeypatch: pytest.Monkey
         for channel in np.moveaxis(np.stack(values), 2, 0):
             for segment in np.split(channel, starts[1:], axis=-1):
                 assert len(np.unique(segment)) == 256
+    counts = {shape: len(values) for shape, values in asked.items()}
+    case(72, with_constant("Mul", 0.5, 1, first=False, channels=True))
+    assert {shape: len(values) for shape, values in asked.items()} == counts
+    case(72, with_constant("Mul", 0.25, 1, first=False, channels=True))
+    assert len(asked[1, 6, 1, 256]) == 2 * counts[1, 6, 1, 256]
 
 
 @pytest.mark.parametrize("seed", range(24))

@@ -27,7 +27,7 @@ def test_convolutions_run_on_the_accelerator() -> None:
 
 @pytest.mark.slow
 def test_poolings_are_a_convolutions_or_layers_of_their_own() -> None:
-    fused, alone, left = {}, {}, {}
+    fused, alone, several, left = {}, {}, {}, {}
     names = [*in_scope("test_maxpool"), *in_scope("test_averagepool"), *in_scope("test_globalaveragepool")]
     assert len(names) == 14 + 13 + 2
     for name in names:
@@ -38,8 +38,9 @@ def test_poolings_are_a_convolutions_or_layers_of_their_own() -> None:
         if convolution.layer.pool:
             fused[name] = convolution.layer.pool
         elif others:
-            (pooling,) = others
+            pooling, *parts = others
             alone[name] = pooling.layer.pool or pooling.layer.shape.kernel
+            several |= {name: len(others)} if parts else {}
         else:
             (left[name],) = [step.reason for step in graph.host_steps if "Pool" in step.operator]
     assert fused == {
@@ -55,18 +56,38 @@ def test_poolings_are_a_convolutions_or_layers_of_their_own() -> None:
         "test_maxpool_2d_pads": Pool(3, 1),
         "test_maxpool_2d_ceil": Pool(3, 2),
         "test_maxpool_2d_ceil_output_size_reduce_by_one": (1, 1),
+        "test_maxpool_1d_default": Pool(2, 1),
+        "test_averagepool_1d_default": (1, 2),
+        "test_averagepool_2d_precomputed_pads": (5, 5),
         "test_averagepool_2d_precomputed_pads_count_include_pad": (5, 5),
+        "test_averagepool_2d_precomputed_same_upper": (3, 3),
+        "test_averagepool_2d_precomputed_strides": (2, 2),
+        "test_averagepool_2d_pads": (3, 3),
         "test_averagepool_2d_pads_count_include_pad": (3, 3),
+        "test_averagepool_2d_default": (2, 2),
+        "test_averagepool_2d_same_upper": (2, 2),
+        "test_averagepool_2d_same_lower": (2, 2),
         "test_averagepool_2d_strides": (5, 5),
+        "test_averagepool_2d_ceil": (3, 3),
+        "test_averagepool_2d_ceil_last_window_starts_on_pad": (3, 3),
         "test_globalaveragepool": (5, 5),
         "test_globalaveragepool_precomputed": (3, 3),
     }
-    assert len(left) == 14
-    several, axes = "an average that leaves out padding has windows of several sizes", "pooling over 1 axes is not the"
-    # The quantiser gives what an average takes and leaves one scale: of four pixels, half a step is a sum's tie.
-    assert "so near to a tie" in left["test_averagepool_2d_default"]
-    assert left["test_averagepool_2d_pads"] == left["test_averagepool_2d_same_lower"] == several
-    assert left["test_maxpool_1d_default"].startswith(axes)
+    # Windows of several sizes along each axis, each size a layer.
+    assert several == {
+        "test_averagepool_2d_precomputed_pads": 25,
+        "test_averagepool_2d_precomputed_same_upper": 9,
+        "test_averagepool_2d_pads": 25,
+        "test_averagepool_2d_same_upper": 4,
+        "test_averagepool_2d_same_lower": 4,
+        "test_averagepool_2d_ceil": 4,
+    }
+    dilated = "max pooling over windows that are not square, or dilated, is not the accelerator's"
+    argmax = [f"test_maxpool_with_argmax_2d_precomputed_{what}" for what in ("pads", "strides")]
+    assert left == {
+        "test_maxpool_2d_dilations": dilated,
+        **dict.fromkeys(argmax, "pooling of what the host has is the host's"),
+    }
 
 
 @pytest.mark.slow

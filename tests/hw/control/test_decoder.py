@@ -14,7 +14,7 @@ from simulation import simulate
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.encoding import encode
-from wingrid.hw.isa import INSTRUCTIONS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, Store
+from wingrid.hw.isa import INSTRUCTIONS, WORD_BITS, Buffer, Execute, Fault, Instruction, Load, SparseFormat, Store
 from wingrid.hw.winograd_matrices import winograd
 
 CORNERS = (0, 1, 2, 3, 4, 8, 16, 23, 24, 25, 255, 256, 899, 900, 901, 4703, 4704, 1 << 15, (1 << 16) - 1, (1 << 32) - 1)
@@ -48,6 +48,7 @@ def _execute(config: AcceleratorConfig, i: Execute) -> tuple[bool, bool]:
     illegal |= i.tile not in (0, *config.tiles)
     if i.tile in config.tiles:
         illegal |= (i.kernel_height, i.kernel_width) != (winograd(i.tile).patch,) * 2
+    illegal |= i.sparse >= (len(SparseFormat) if config.sparse else 1) or bool(i.sparse and i.tile)
     outside = i.input_base >= config.input_buffer or i.weight_base >= config.weight_buffer
     return illegal, outside or _sums_outside(config, i)
 
@@ -90,7 +91,7 @@ def spoilt(random: np.random.Generator, config: AcceleratorConfig, word: Instruc
 
 @pytest.mark.parametrize("tiles", [0, 2, 4])
 def test_a_verdict_comes_every_cycle_and_is_that_of_the_instruction_set(tiles: int) -> None:
-    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles)
+    config = AcceleratorConfig(rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles, sparse=int(tiles != 2))
     random = np.random.default_rng(tiles)
     words = [
         spoilt(random, config, word) for _ in range(150) for word in free_program(random, config, 20, room=1 << 20)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from amaranth.hdl import Const
@@ -16,41 +18,50 @@ CONFIG = AcceleratorConfig(
     rows=2, cols=3, winograd=0, input_buffer=16, weight_buffer=18, accumulators=16, parameter_blocks=2,
     output_buffer=32, burst_beats=16,
 )  # fmt: skip
+SPARSE = dataclasses.replace(CONFIG, sparse=1)
 DEPTHS = {Buffer.INPUTS: 16, Buffer.WEIGHTS: 18, Buffer.PARAMETERS: 16}
 ENTRY_BYTES = {Buffer.INPUTS: 2, Buffer.WEIGHTS: 3, Buffer.PARAMETERS: 3}
 PORTS = {Buffer.INPUTS: "input", Buffer.WEIGHTS: "weight", Buffer.PARAMETERS: "parameter"}
 
 
-def test_reads_what_was_written() -> None:
+@pytest.mark.parametrize("config", [CONFIG, SPARSE], ids=["whole entries", "a bank for each sparse lane"])
+def test_reads_what_was_written(config: AcceleratorConfig) -> None:
     random = np.random.default_rng(1)
-    buffers = OperandBuffers(CONFIG)
+    buffers = OperandBuffers(config)
+    banks = dict.fromkeys(PORTS, 1) | {Buffer.INPUTS: config.rows if config.sparse else 1}
     contents = {buffer: [0] * depth for buffer, depth in DEPTHS.items()}
 
     async def bench(ctx: SimulatorContext) -> None:
         # What the memories are asked for; what they answer.
         asked, read = {}, dict.fromkeys(PORTS, 0)
         for cycle in range(500):
-            written, word = list(PORTS)[random.integers(len(PORTS))], int(random.integers(1 << 8 * CONFIG.bus_bytes))
+            written, word = list(PORTS)[random.integers(len(PORTS))], int(random.integers(1 << 8 * config.bus_bytes))
             entry, writes = int(random.integers(DEPTHS[written])), bool(random.random() < 0.7)
             ctx.set(buffers.write_enable, writes << written)
             ctx.set(buffers.write_address, entry)
             ctx.set(buffers.write_data, word)
             asks = {}
-            if writes and asked.get(written) == entry:
+            while writes and entry in asked.get(written, ()):
                 # What is read while it is written is unknown.
                 entry = (entry + 1) % DEPTHS[written]
                 ctx.set(buffers.write_address, entry)
             for buffer, name in PORTS.items():
-                address = int(random.integers(DEPTHS[buffer]))
-                ctx.set(getattr(buffers, f"{name}_address"), address)
+                addresses = random.integers(DEPTHS[buffer], size=banks[buffer]).tolist()
+                for bank, address in enumerate(addresses):
+                    inputs = buffer == Buffer.INPUTS
+                    ctx.set(buffers.input_addresses[bank] if inputs else getattr(buffers, f"{name}_address"), address)
                 enabled = buffer == Buffer.PARAMETERS or random.random() < 0.5
                 if buffer != Buffer.PARAMETERS:
                     ctx.set(getattr(buffers, f"{name}_enable"), enabled)
                 if enabled:
-                    asks[buffer] = address
+                    asks[buffer] = addresses
             expected = dict(read)
-            for buffer, entry_read in asked.items():
-                read[buffer] = contents[buffer][entry_read]
+            for buffer, entries_read in asked.items():
+                width = 8 * ENTRY_BYTES[buffer] // banks[buffer]
+                read[buffer] = sum(
+                    (contents[buffer][entry_read] >> bank * width & (1 << width) - 1) << bank * width
+                    for bank, entry_read in enumerate(entries_read)
+                )
             await ctx.tick()
             if writes:
                 contents[written][entry] = word & (1 << 8 * ENTRY_BYTES[written]) - 1

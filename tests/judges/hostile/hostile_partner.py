@@ -38,6 +38,7 @@ LAYERS: tuple[dict[str, int], ...] = (
     {"channels": 2, "filters": 4, "height": 4, "width": 7, "tile": 4},
     {"channels": 2, "filters": 3, "height": 4, "width": 6, "pool": 2},
 )
+SPARSE_LAYER = {"channels": 4, "filters": 5, "height": 1, "width": 1, "kernel": 1, "padding": 0, "sparse": True}
 ANY = (1 << 64) - 1
 
 
@@ -107,7 +108,7 @@ class HostilePartner:
         self._machine = ctypes.c_void_p(
             self._library.hostile_create(ctypes.byref(limits), ctypes.byref(registers), ctypes.c_uint64(seed))
         )
-        for layer in LAYERS:
+        for layer in [*LAYERS, *([SPARSE_LAYER] if config.sparse else [])]:
             self._program(config, single_group.build(config, **layer))
 
     def _program(self, config: AcceleratorConfig, group: single_group.SingleGroup) -> None:

@@ -3,28 +3,38 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Container, Sequence
 
-from wingrid.host.networks.layer import fully_connected
-from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, HostStep, ImportedGraph, inputs_of
+from wingrid.host.compiler.algorithms import require_way
+from wingrid.host.networks.layer import LayerError, fully_connected
+from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, HostStep, Step, inputs_of
+from wingrid.hw.config import AcceleratorConfig
 
 RESHAPES = ("Flatten", "Reshape")
 
 
-def flattened(graph: ImportedGraph) -> ImportedGraph:
-    """The model for one image without those nodes that only make a row of it for fully connected layers.
+def flattened(steps: Sequence[Step], outputs: Container[str], config: AcceleratorConfig) -> list[Step]:
+    """The steps of one image without those that only make a row of it for fully connected layers.
 
     Such a layer takes what the convolution before leaves as it lies in memory, so that the array goes on without the
-    host. Sums are the same.
+    host. Sums are the same. ``outputs`` are the model's.
     """
-    steps = list(graph.steps)
-    for node in graph.host_steps:
-        makers = [step for step in graph.accelerated if step.target == node.node.input[0]]
-        takers = [step for step in steps if node.node.output[0] in inputs_of(step)]
-        if not makers or node.node.output[0] in graph.outputs or not _only_flattens(node, makers[0], takers):
+    kept = list(steps)
+    makers = {step.target: step for step in steps if isinstance(step, AcceleratedStep)}
+    for node in [step for step in steps if isinstance(step, HostStep)]:
+        source, target = node.node.input[:1], node.node.output[0]
+        maker = makers.get(source[0]) if source else None
+        takers = [step for step in kept if target in inputs_of(step)]
+        if maker is None or target in outputs or not _only_flattens(node, maker, takers):
             continue
-        joined = {id(step): _over_image(step, makers[0]) for step in takers if isinstance(step, AcceleratedStep)}
-        steps = [joined.get(id(step), step) for step in steps if step is not node]
-    return dataclasses.replace(graph, steps=tuple(steps))
+        joined = {id(step): _over_image(step, maker) for step in takers if isinstance(step, AcceleratedStep)}
+        try:
+            for step in joined.values():
+                require_way(step.layer, config)
+        except LayerError:
+            continue
+        kept = [joined.get(id(step), step) for step in kept if step is not node]
+    return kept
 
 
 def _only_flattens(node: HostStep, maker: AcceleratedStep, takers: list) -> bool:

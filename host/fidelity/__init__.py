@@ -1,0 +1,1 @@
+"""Published figures of other accelerators beside estimates of this one."""
