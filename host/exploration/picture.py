@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,9 @@ from typing import Any
 from wingrid.host.exploration.measures import MEASURES, Measure
 from wingrid.host.exploration.result import figures_of
 from wingrid.host.exploration.search import Found, Point
-from wingrid.host.exploration.words import binding, described, next_step
+from wingrid.host.exploration.words import binding, described, next_step, summary
+from wingrid.host.pages.document import Section, paragraph, table
+from wingrid.host.pages.document import page as document
 
 COLOURS = {0: "#7f7f7f", 2: "#1f77b4", 4: "#d62728"}
 """By Winograd tile."""
@@ -34,7 +37,7 @@ def drawn(found: Found, suffix: str) -> bytes:
         axes = figure.add_subplot()
         others = [point for point in found.timed if not _is_in(point, found.front)]
         axes.plot(*_places(found, others, along, up), ".", color="#c7c7c7", label="timed, and not the best")
-        axes.plot(*_places(found, found.front, along, up), color="#333333", linewidth=0.7, drawstyle="steps-post")
+        axes.plot(*_places(found, found.front, along, up), color="#333333", linewidth=0.7, drawstyle="steps-pre")
         for tile, colour in COLOURS.items():
             points = [point for point in found.front if point.config.winograd == tile]
             if points:
@@ -54,39 +57,46 @@ def drawn(found: Found, suffix: str) -> bytes:
 
 
 def page(found: Found) -> bytes:
-    """The interactive picture: a page that opens without a network, with what each point of the front is in words."""
-    # Imported here: it takes a moment, and others do without.
-    import plotly.graph_objects as go
-
+    """The interactive picture: a page that opens without a network, with each point of the front in words."""
     along, up = axes_of(found)
     others = [point for point in found.timed if not _is_in(point, found.front)]
-    figure = go.Figure()
-    for name, points, marker in (
-        ("timed, and not the best", others, {"size": 5, "color": "#c7c7c7"}),
-        ("front", found.front, {"size": 9, "color": [COLOURS[point.config.winograd] for point in found.front]}),
-    ):
+    front = {
+        "mode": "markers+lines",
+        "line": {"width": 1, "color": "#333333", "shape": "vh"},
+        "marker": {"size": 9, "color": [COLOURS[point.config.winograd] for point in found.front]},
+    }
+    rest = {"mode": "markers", "marker": {"size": 5, "color": "#c7c7c7"}}
+    data = []
+    for name, points, look in (("timed, and not the best", others, rest), ("front", found.front, front)):
         xs, ys = _places(found, points, along, up)
         texts = [_hover(found, point) for point in points]
-        mode = "markers+lines" if name == "front" else "markers"
-        line = {"width": 1, "color": "#333333", "shape": "vh"}
-        figure.add_scatter(
-            x=xs,
-            y=ys,
-            mode=mode,
-            name=name,
-            marker=marker,
-            line=line,
-            text=texts,
-            hovertemplate="%{text}<extra></extra>",
-        )
-    figure.update_layout(
-        title=title(found),
-        xaxis={"type": "log", "title": _label(along)},
-        yaxis={"type": "log", "title": _label(up)},
-        template="plotly_white",
-        height=700,
-    )
-    return str(figure.to_html(include_plotlyjs="inline", full_html=True)).encode()
+        trace = {
+            "type": "scatter",
+            "name": name,
+            "x": xs,
+            "y": ys,
+            "text": texts,
+            "hovertemplate": "%{text}<extra></extra>",
+        }
+        data.append({**trace, **look})
+    layout = {
+        "xaxis": {"type": "log", "title": {"text": _label(along)}},
+        "yaxis": {"type": "log", "title": {"text": _label(up)}},
+        "height": 640,
+    }
+    figures = {"front": [("front", {"data": data, "layout": layout})]}
+    words = "".join(map(paragraph, summary(found)))
+    sections = [Section("The front", words, figures), Section("Its points", _table(found))]
+    return document(title(found), sections).encode()
+
+
+def _table(found: Found) -> str:
+    names = list(figures_of(found, found.front[0]))
+    rows = []
+    for number, point in enumerate(found.front):
+        words = described(point), binding(found, point), next_step(found, number)
+        rows.append([number + 1, *figures_of(found, point).values(), *map(html.escape, words)])
+    return table(["point", *names, "accelerator", "what binds", "the next step"], rows)
 
 
 def title(found: Found) -> str:
