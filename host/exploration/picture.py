@@ -37,7 +37,8 @@ def drawn(found: Found, suffix: str) -> bytes:
         axes = figure.add_subplot()
         others = [point for point in found.timed if not _is_in(point, found.front)]
         axes.plot(*_places(found, others, along, up), ".", color="#c7c7c7", label="timed, and not the best")
-        axes.plot(*_places(found, found.front, along, up), color="#333333", linewidth=0.7, drawstyle="steps-pre")
+        if _is_a_line(found):
+            axes.plot(*_places(found, found.front, along, up), color="#333333", linewidth=0.7, drawstyle="steps-pre")
         for tile, colour in COLOURS.items():
             points = [point for point in found.front if point.config.winograd == tile]
             if points:
@@ -61,7 +62,7 @@ def page(found: Found) -> bytes:
     along, up = axes_of(found)
     others = [point for point in found.timed if not _is_in(point, found.front)]
     front = {
-        "mode": "markers+lines",
+        "mode": "markers+lines" if _is_a_line(found) else "markers",
         "line": {"width": 1, "color": "#333333", "shape": "vh"},
         "marker": {"size": 9, "color": [COLOURS[point.config.winograd] for point in found.front]},
     }
@@ -112,6 +113,11 @@ def _hover(found: Found, point: Point) -> str:
             binds = binding(found, point).replace("; ", "<br>")
             lines = [f"<b>point {number + 1}</b>", *lines, binds, f"next step: {next_step(found, number)}"]
     return "<br>".join(lines)
+
+
+def _is_a_line(found: Found) -> bool:
+    """Whether the picture shows all objectives: of more than two it is a shadow of the front."""
+    return len(found.question.objectives) == 2
 
 
 def _is_in(point: Point, points: Sequence[Point]) -> bool:

@@ -132,6 +132,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--network", default="alexnet")
     parser.add_argument("--jobs", type=int, default=1_000_000, help="to simulate")
+    parser.add_argument("--together", type=int, default=1, help="designs in a job, to simulate")
     options = parser.parse_args()
     jobs = jobs_of(options.network)
     timed(jobs[0])
@@ -155,7 +156,8 @@ def main() -> None:
         print(f"{name}: {seconds * 1e3:.2f} ms of the handing side for a job")
     handling = sum(parts.values())
     for workers in WORKERS:
-        total = simulated(workers, options.jobs, each, handling)
+        together = [options.together * seconds for seconds in each]
+        total = simulated(workers, options.jobs // options.together, together, handling)
         busy = options.jobs * statistics.fmean(each) / (workers * total)
         print(f"{workers:5} workers: {total / 3600:8.2f} h for {options.jobs:,} exact times, {busy:.0%} busy")
 
