@@ -36,9 +36,11 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
 
 # More than 1000 random programs, RTL against timing model, all counters and events; a few of the seeds make none.
+# SCHEDULER=local takes all cores, SCHEDULER=tcp://host:8786 the workers of a Dask cluster (docs/explore.md).
 CASES := 1100
+SCHEDULER := here
 verify: $(VENV)/.tests-installed
-	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES)
+	$(BIN)/python -m tests.bench.timing_cases --cases $(CASES) --scheduler $(SCHEDULER)
 
 # Judges of the Verilog that share nothing with what they judge; the quick part of each but netlist, slices and soc is
 # in `make test`. Icarus Verilog and Berkeley ABC come from the distribution (Debian: iverilog, berkeley-abc).

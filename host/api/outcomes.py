@@ -56,7 +56,7 @@ class Outcome:
 
         Raises ``UserError`` without pandas (``pip install 'wingrid[notebook]'``).
         """
-        return _frame([flat(layer) for layer in self.as_dict()["layers"]], ["name"])
+        return frame_of([flat(layer) for layer in self.as_dict()["layers"]], ["name"])
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Estimate(Outcome):
         return power(Report(self.result), require_rate(rate))
 
     def _repr_html_(self) -> str:
-        return _html(layer_table(Report(self.result)))
+        return table_html(layer_table(Report(self.result)))
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Run(Outcome):
         return list(self.result.failures())
 
     def _repr_html_(self) -> str:
-        return _html(table(Report(self.result)))
+        return table_html(table(Report(self.result)))
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ class Sweep:
         Raises ``UserError`` without pandas (``pip install 'wingrid[notebook]'``).
         """
         rows = [{name: _number(value) for name, value in row.items()} for row in total_rows(self.variants)]
-        return _frame(rows, list(self.variants[0].settings))
+        return frame_of(rows, list(self.variants[0].settings))
 
     def estimates(self) -> list[Estimate]:
         """An estimate for each configuration, in the order of the frame's lines."""
@@ -126,11 +126,12 @@ class Sweep:
 
     def _repr_html_(self) -> str:
         if len(self.variants) == 1:
-            return _html(layer_table(self.variants[0].report))
-        return _html(variant_table(self.variants))
+            return table_html(layer_table(self.variants[0].report))
+        return table_html(variant_table(self.variants))
 
 
-def _frame(rows: list[dict[str, Any]], index: list[str]) -> DataFrame:
+def frame_of(rows: list[dict[str, Any]], index: list[str]) -> DataFrame:
+    """Rows as a data frame, indexed by some of their columns. Raises ``UserError`` without pandas."""
     # Imported here: nothing else needs it.
     try:
         from pandas import DataFrame
@@ -150,7 +151,8 @@ def _number(value: Any) -> Any:  # noqa: ANN401 (a cell of a table)
         return value
 
 
-def _html(table: Table) -> str:
+def table_html(table: Table) -> str:
+    """The table as a notebook shows it."""
     console = Console(record=True, file=io.StringIO(), width=max(140, least_width(table)), markup=False, emoji=False)
     console.print(table)
     return console.export_html(inline_styles=True, code_format='<pre style="line-height:normal">{code}</pre>')

@@ -32,7 +32,6 @@ from wingrid.host.silicon.target import Target, larger_target
 from wingrid.host.soc.job import job_for
 from wingrid.host.test_benches.generate import bench_files
 from wingrid.host.test_benches.running import Simulator
-from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.tools import BuildError, ToolMissing
 
 SEEDS = (1,)
@@ -288,9 +287,3 @@ def _write(folder: Path, files: Mapping[str, bytes]) -> None:
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
-
-
-def free_fields(settings: Sequence[str], given: AcceleratorConfig | None = None) -> frozenset[str]:
-    """The fields of a configuration that nobody has set."""
-    names = {setting.partition("=")[0].strip() for setting in settings}
-    return frozenset(field.name for field in dataclasses.fields(given or AcceleratorConfig)) - names

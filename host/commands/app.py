@@ -15,6 +15,7 @@ from wingrid.host.commands.check import check
 from wingrid.host.commands.compare import compare
 from wingrid.host.commands.compress import compress
 from wingrid.host.commands.estimate import estimate
+from wingrid.host.commands.explore import explore
 from wingrid.host.commands.fetch import fetch
 from wingrid.host.commands.filter import filter_picture
 from wingrid.host.commands.interruption import complain
@@ -53,6 +54,7 @@ app.command()(verilog)
 app.command()(soc)
 app.command()(synth)
 app.command()(build)
+app.command()(explore)
 app.command()(check)
 app.command()(quantize)
 app.command()(compress)

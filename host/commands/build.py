@@ -20,18 +20,23 @@ from wingrid.sim.memory import MemoryTiming
 
 
 def build(
-    network: Annotated[
-        str, typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file.")
-    ],
-    target: Annotated[
-        str,
-        typer.Option(
-            "--target", metavar="T", help="A board (ulx3s, pynq-z2 ...), a chip (ecp5-85k-6 ...), or your FILE.toml."
-        ),
-    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", metavar="DIR", help="Folder: new, empty, or an earlier build.")
     ],
+    network: Annotated[
+        str | None,
+        typer.Argument(metavar="NETWORK", help="A built-in network, see: wingrid networks; or an .onnx file."),
+    ] = None,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            "--target", metavar="T", help="A board (ulx3s, pynq-z2 ...), a chip (ecp5-85k-6 ...), or your FILE.toml."
+        ),
+    ] = None,
+    point: Annotated[
+        tuple[int, Path] | None,
+        typer.Option("--point", metavar="K DIR", help="Point K of what wingrid explore -o DIR has found."),
+    ] = None,
     objective: Annotated[
         str, typer.Option("--objective", metavar="O", help="What to be best at: images-per-second, energy or area.")
     ] = "images-per-second",
@@ -66,17 +71,28 @@ def build(
     # Imported here: what other commands do without.
     from wingrid.host.bitstreams.requirements import MHZ, require_board, require_bus, with_fields
     from wingrid.host.bitstreams.room import reserved
-    from wingrid.host.builds.build import built, free_fields
+    from wingrid.host.builds.build import built
     from wingrid.host.builds.contents import PAGE, RECEIPT
     from wingrid.host.builds.order import Order
     from wingrid.host.builds.summary import build_table
     from wingrid.host.builds.users_files import network_of, target_of, users_files
-    from wingrid.host.fitting.fit import Objective, Wanted
+    from wingrid.host.exploration.chosen_point import point_of
+    from wingrid.host.fitting.fit import Objective, Wanted, free_fields
     from wingrid.host.fitting.workload import Workload
     from wingrid.host.images.named_work import named_work
     from wingrid.host.onnx_models.sizes import Sizes
     from wingrid.host.silicon.board import find_place
 
+    if point is not None:
+        told = {"--fps": fps, "--clock": clock, "--latency": latency, "--bytes-per-cycle": bytes_per_cycle,
+                "--shape": shape, "--config": config, "--set": set_, "--bitstream": bitstream or None}  # fmt: skip
+        if given := [option for option, value in told.items() if value]:
+            raise UserError(f"{given[0]} does not go with --point, which says all of the accelerator")
+        chosen = point_of(*point, network, target)
+        network, target, set_, clock = chosen.network, chosen.target, list(chosen.settings), chosen.clock
+        latency, bytes_per_cycle, int8_kernels = chosen.latency, chosen.bytes_per_cycle, chosen.int8_kernels
+    if network is None or target is None:
+        raise UserError("a build needs a NETWORK and a --target, or a --point of a search")
     if objective not in (known := [kind.value for kind in Objective]):
         raise UserError(f"unknown objective {objective!r}; there are {', '.join(known)}")
     if fps is not None and not fps > 0:
@@ -90,7 +106,7 @@ def build(
             raise UserError(f"--clock does not go with --bitstream, whose board has {MHZ:g} MHz")
         mhz, settings = MHZ, settings if config is not None else with_fields(settings)
     fixed = configuration(config, settings)
-    shapes = named_shapes(shape)
+    shapes = named_shapes(shape) if point is None else chosen.shapes
     timing = None
     if latency is not None or bytes_per_cycle is not None:
         usual = MemoryTiming.for_bus(fixed.bus_bytes)

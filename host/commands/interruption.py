@@ -20,9 +20,13 @@ SENTENCES = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated", signal.
 class Interrupted(BaseException):
     """Somebody wants the command to end. No ``KeyboardInterrupt``, which libraries make something else of."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(SENTENCES[signal.Signals(number)])
+    def __init__(self, number: int, more: str = "") -> None:
+        super().__init__(f"{SENTENCES[signal.Signals(number)]}{more}")
         self.status = 128 + number
+
+    def saying(self, what: str) -> Interrupted:
+        """The same, and what is left when the command ends."""
+        return Interrupted(self.status - 128, f"; {what}")
 
 
 @contextlib.contextmanager

@@ -78,6 +78,10 @@ Trace = Annotated[
     Path | None,
     typer.Option("--trace", metavar="FILE.json", help="Write when each engine worked, for Perfetto; one layer only."),
 ]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", metavar="ADDRESS", help="here, local (all cores), or a Dask scheduler: tcp://..."),
+]
 JsonFile = Annotated[
     str | None, typer.Option("--json", metavar="FILE", help="Write the report; - for standard output.")
 ]

@@ -24,6 +24,7 @@ from wingrid.host.commands.options import (
     Latency,
     NamedMemory,
     OnTarget,
+    Scheduler,
     Settings,
     Shapes,
     Tile,
@@ -67,6 +68,7 @@ def run(
     jobs: Jobs = CORES,
     waves: Waves = None,
     trace: Trace = None,
+    scheduler: Scheduler = None,
     config: ConfigFile = None,
     set_: Settings = None,
     clock: Clock = None,
@@ -97,6 +99,7 @@ def run(
         jobs=jobs,
         waves=waves,
         trace=trace,
+        scheduler=scheduler,
         keep_programs=html is not None,
     )
     setup = with_clock(options, clock, target)

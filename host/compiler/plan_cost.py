@@ -40,9 +40,15 @@ class PlanCost:
 
 def least_cost(blocking: Blocking, config: AcceleratorConfig, groups: int) -> float:
     """A lower bound of the cost of all plans with ``groups`` groups, over all images and strips."""
+    # Each group has an EXECUTE and a STORE for each output block, which have weights of their own.
+    instructions = blocking.output_blocks * (2 * groups + 1)
     compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
+    compulsory += instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
     execute, store = _engines(blocking, config, groups, blocking.shape.images * math.prod(blocking.grid))
-    return max(execute, store, compulsory) + compulsory * CYCLES_PER_BEAT
+    start = 3 * MEMORY_LATENCY
+    return (
+        max(execute, store, compulsory) + start + compulsory * CYCLES_PER_BEAT + instructions * CYCLES_PER_INSTRUCTION
+    )
 
 
 def plan_cost(plan: Plan) -> PlanCost | None:

@@ -48,7 +48,7 @@ def run_network(
     selected = network.select(names)
     require_one_layer(setup, selected)
     whole = len(selected) == len(network.layers())
-    chained = whole and len(selected) > 1 and setup.backend == "rtl" and setup.jobs == 1
+    chained = whole and len(selected) > 1 and setup.backend == "rtl" and setup.jobs == 1 and setup.scheduler is None
     runner = partial(run_chain, images=len(x)) if chained else run_layers
     started = time.perf_counter()
     layers = list(runner(network_jobs(network, x, selected), setup, listener))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import heapq
 import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.crews.cluster import crew_of
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, run_layer
 from wingrid.host.execution.listener import Listener, Silence
@@ -25,6 +28,9 @@ def run_layers(jobs: Iterable[Job], setup: Setup, listener: Listener | None = No
     is started first, so that no core ends up with a long layer alone. The simulator is built first if it is not
     in the cache.
     """
+    if setup.scheduler is not None:
+        yield from _run_by_crew(jobs, setup, setup.scheduler, listener or Silence())
+        return
     report = (listener or Silence()).building
     if setup.backend != "golden":
         timing_build.library(report)
@@ -54,6 +60,33 @@ def run_layers(jobs: Iterable[Job], setup: Setup, listener: Listener | None = No
         finally:
             stop.set()
             pool.shutdown(cancel_futures=True)
+
+
+def _run_by_crew(jobs: Iterable[Job], setup: Setup, scheduler: str, listener: Listener) -> Iterator[LayerResult]:
+    """The same by the workers of a scheduler, each of which builds the simulator that it does not have."""
+    there = dataclasses.replace(setup, scheduler=None, jobs=1)
+    results: dict[int, LayerResult] = {}
+    submitted = 0
+
+    def take() -> None:
+        (index, job), result = crew.next()
+        results[index] = result
+        listener.done(job.layer.name)
+
+    with crew_of(scheduler, functools.partial(_run_there, there)) as crew:
+        for index, job in enumerate(jobs):
+            crew.submit((index, job))
+            submitted += 1
+            # Operands of layers that nobody can run yet stay where they are.
+            while submitted - len(results) >= 2 * crew.capacity:
+                take()
+        while len(results) < submitted:
+            take()
+    yield from (results[index] for index in range(submitted))
+
+
+def _run_there(setup: Setup, numbered: tuple[int, Job]) -> LayerResult:
+    return run_layer(numbered[1], setup)
 
 
 def least_cycles(layer: Layer, setup: Setup) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from wingrid.host.compiler.algorithms import require_algorithm
+from wingrid.host.crews.cluster import require_scheduler
 from wingrid.host.errors import UserError
 from wingrid.host.execution.clock import UNKNOWN, Clock
 from wingrid.host.files import require_writable
@@ -37,6 +38,8 @@ class Setup:
     """The only one to use where a layer allows it; ``None`` for the cheapest."""
     trace: Path | None = None
     """Where to put a trace of what the engines did."""
+    scheduler: str | None = None
+    """Whose workers run the layers, see ``wingrid.host.crews.cluster``; ``None`` for this process."""
     keep_programs: bool = False
     """Whether results keep the layers' programs, for who looks into them afterwards."""
 
@@ -56,6 +59,10 @@ class Setup:
                 require_writable(file)
                 if self.backend != "rtl":
                     raise UserError(f"{option} needs the backend rtl: nothing else has {thing}")
+        if self.scheduler is not None:
+            require_scheduler(self.scheduler)
+            if self.waves is not None or self.trace is not None:
+                raise UserError("--scheduler does not go with --waves and --trace, which write files here")
 
     @classmethod
     def from_options(
@@ -72,6 +79,7 @@ class Setup:
         jobs: int = 1,
         waves: Path | None = None,
         trace: Path | None = None,
+        scheduler: str | None = None,
         keep_programs: bool = False,
     ) -> Setup:
         """What the options describe, at no clock; raises ``UserError`` or ``ConfigError`` for what cannot be."""
@@ -99,6 +107,7 @@ class Setup:
             algorithm=algorithm,
             trace=trace,
             keep_programs=keep_programs,
+            scheduler=scheduler,
         )
 
 

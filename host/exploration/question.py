@@ -31,6 +31,8 @@ class Question:
     objectives: Sequence[Measure]
     limits: Mapping[str, float] = field(default_factory=dict)
     combination: str = "worst"
+    place: str = ""
+    """The target, as the user has named it: a chip, a board or a file."""
 
     def require(self) -> None:
         """Raise ``UserError`` for what no search answers."""

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from wingrid.host.crews.crew import Crew
 from wingrid.host.errors import UserError
-from wingrid.host.exploration.crew import Crew
 from wingrid.host.exploration.exact import Exact, Job
 from wingrid.host.exploration.measures import Figures
 from wingrid.host.exploration.question import Question
@@ -171,7 +171,8 @@ class _Timing:
     def run(self) -> list[Point]:
         """All that had to be timed."""
         while len(self._places) or self._under_way:
-            while len(self._places) and len(self._owner) < 2 * self._crew.capacity:
+            # Whoever does the work may start with the first job that nobody has done yet.
+            while len(self._places) and (not self._owner or len(self._owner) < 2 * self._crew.capacity):
                 self._open(self._pick())
             if self._owner:
                 job, found = self._crew.next()

@@ -107,7 +107,7 @@ class Space:
         grid = np.meshgrid(*(np.array(self.choices[name], np.int64) for name in names), indexing="ij")
         columns = {name: values.ravel() for name, values in zip(names, grid, strict=True)}
         points = 0
-        for mesh in self._meshes(wanted):
+        for mesh in self.meshes(wanted):
             roomy = columns
             if "burst_beats" not in columns:
                 # As long as the output buffer allows, as in a fit.
@@ -124,7 +124,7 @@ class Space:
                         raise UserError(f"the space has more than {MOST_POINTS:,} points: leave some choices out")
                     yield Region(designs, timing, mhz, images)
 
-    def _meshes(self, wanted: Wanted) -> Iterator[AcceleratorConfig]:
+    def meshes(self, wanted: Wanted) -> Iterator[AcceleratorConfig]:
         """Meshes with buffers that make them legal; those that there are to choose from are checked apart."""
         derived = {"bus_bytes"} & wanted.free
         shared = [name for name in SHARED if name in self.choices and not (name == "cols" and self.square)]

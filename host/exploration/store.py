@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import sqlite3
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import TracebackType
 
+from wingrid.host.crews.program import program
 from wingrid.host.errors import UserError
 from wingrid.host.exploration.exact import Exact, Job
 from wingrid.sim.cache import cache_directory, key
@@ -64,21 +62,3 @@ def key_of(job: Job, network: str) -> str:
     """Of a job; ``network`` is its workload's fingerprint. It changes with the program that finds the times."""
     told = [dataclasses.asdict(job.config), dataclasses.asdict(job.timing)]
     return key(program(), network, json.dumps(told, sort_keys=True))
-
-
-@functools.cache
-def program() -> str:
-    """A fingerprint of all of Wingrid that times depend on: everything."""
-    package = resources.files("wingrid")
-    return key(*(part for part in _sources(package, "")))
-
-
-def _sources(folder: Traversable, path: str) -> list[bytes]:
-    found: list[bytes] = []
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        name = f"{path}/{entry.name}"
-        if entry.is_dir() and entry.name != "__pycache__":
-            found += _sources(entry, name)
-        elif entry.name.endswith((".py", ".hpp", ".cpp", ".toml", ".json")):
-            found += [name.encode(), entry.read_bytes()]
-    return found

@@ -8,6 +8,7 @@ buffers enlarged one by one, as long as that pays.
 
 from __future__ import annotations
 
+import dataclasses
 import enum
 import heapq
 from collections.abc import Callable, Mapping, Sequence
@@ -349,3 +350,9 @@ def describe(config: AcceleratorConfig) -> str:
     """A mesh in a few words: ``8x8 with F(4x4)``."""
     tile = f"with F({config.winograd}x{config.winograd})" if config.winograd else "direct"
     return f"{config.rows}x{config.cols} {tile}"
+
+
+def free_fields(settings: Sequence[str], given: AcceleratorConfig | None = None) -> frozenset[str]:
+    """The fields of a configuration that nobody has set."""
+    names = {setting.partition("=")[0].strip() for setting in settings}
+    return frozenset(field.name for field in dataclasses.fields(given or AcceleratorConfig)) - names

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from wingrid.host.api.comparing import compare
     from wingrid.host.api.estimating import estimate, sweep
+    from wingrid.host.api.exploring import Exploration, explore
     from wingrid.host.api.hardware import generate_verilog, verilog_manifest
     from wingrid.host.api.layers import LayerProgram, compile_layer
     from wingrid.host.api.models import fetch, memory_footprint, networks, quantize
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "host.api.comparing": ("compare",),
     "host.api.estimating": ("estimate", "sweep"),
+    "host.api.exploring": ("Exploration", "explore"),
     "host.api.hardware": ("generate_verilog", "verilog_manifest"),
     "host.api.layers": ("LayerProgram", "compile_layer"),
     "host.api.models": ("fetch", "memory_footprint", "networks", "quantize"),
@@ -51,6 +53,7 @@ __all__ = [
     "ConfigError",
     "Dram",
     "Estimate",
+    "Exploration",
     "LayerProgram",
     "MemoryTiming",
     "Run",
@@ -60,6 +63,7 @@ __all__ = [
     "compile_layer",
     "estimate",
     "exciting_patches",
+    "explore",
     "fetch",
     "filter_picture",
     "generate_verilog",

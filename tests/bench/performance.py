@@ -8,6 +8,7 @@ it runs. Exit status 1 if one differs; a missed target is shown, not failed.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import platform
@@ -19,6 +20,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import numpy as np
 from rich.console import Console
 from rich.table import Table
 
@@ -28,9 +30,14 @@ from wingrid.host.execution.network_jobs import network_jobs
 from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.parallel import run_layers
 from wingrid.host.execution.setup import Setup
+from wingrid.host.fitting.area_model import predicted_area
+from wingrid.host.fitting.bound import least
+from wingrid.host.fitting.designs import Designs
+from wingrid.host.fitting.space import LADDERS
 from wingrid.host.networks.inputs import network_input
 from wingrid.host.networks.vgg16 import VGG16
 from wingrid.host.reports.traffic import lower_bound_bytes
+from wingrid.host.silicon.target import find_target
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl import build
@@ -201,6 +208,21 @@ def estimate_figures() -> list[Figure]:
     ]
 
 
+def search_figures() -> list[Figure]:
+    """Designs of a search that are bounded in a second on one core: cycles, bytes, energy and area of VGG-16."""
+    mesh = dataclasses.replace(WINOGRAD, rows=8, cols=8)
+    grid = np.meshgrid(*LADDERS.values(), indexing="ij")
+    designs = Designs(mesh, {name: sizes.ravel() for name, sizes in zip(LADDERS, grid, strict=True)})
+    layers, timing = VGG16.layers(), memory_of(mesh)
+    least(layers, Designs.of(mesh), timing)
+    began = time.perf_counter()
+    designs = designs.only(designs.legal)
+    predicted_area(designs, "ecp5").share(find_target("ecp5-85k-6"))
+    least(layers, designs, timing)
+    rate = len(designs) / (time.perf_counter() - began)
+    return [Figure("search: designs bounded", rate, 10_000, "designs/s")]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path, default=Path("build/bench.json"))
@@ -209,6 +231,7 @@ def main() -> None:
     began = time.perf_counter()
     figures = [
         *estimate_figures(),
+        *search_figures(),
         *simulator_figures("direct 16x16", DIRECT, "conv5_1", 150_000),
         *simulator_figures("Winograd 16x16", WINOGRAD, "conv5_1", 120_000),
         *direct_figures(options.jobs),

@@ -1,4 +1,4 @@
-"""Questions of small searches."""
+"""Questions of small searches, and small networks for them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,21 @@ from wingrid.host.exploration.question import Question
 from wingrid.host.exploration.space import Space
 from wingrid.host.fitting.fit import Wanted
 from wingrid.host.fitting.workload import Workload
+from wingrid.host.networks.network import Connect, Convolve, MaxPool, Network
 from wingrid.host.silicon.target import find_target
 from wingrid.hw.config import AcceleratorConfig
+
+DEEP = Network(
+    "deep",
+    "a test",
+    3,
+    16,
+    16,
+    (Convolve("one", 16, 3, padding=1), Convolve("two", 24, 3, padding=1), MaxPool("half"), Connect("last", 20)),
+)
+WIDE = Network(
+    "wide", "a test", 8, 24, 24, (Convolve("one", 8, 5), Convolve("two", 40, 1, stride=2), Connect("last", 5))
+)
 
 FREE = frozenset(field.name for field in dataclasses.fields(AcceleratorConfig))
 

@@ -11,10 +11,10 @@ import pytest
 from explorations import SMALL, question
 
 from wingrid import AcceleratorConfig, estimate
+from wingrid.host.crews.crew import Alone
 from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.setup import Setup
-from wingrid.host.exploration.crew import Alone
 from wingrid.host.exploration.exact import Exact, Job, timed
 from wingrid.host.exploration.question import Question
 from wingrid.host.exploration.search import Found, explored

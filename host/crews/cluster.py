@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
+from wingrid.host.crews.crew import Alone, Crew
 from wingrid.host.errors import UserError
 
 Work = TypeVar("Work")
@@ -32,9 +33,9 @@ def is_installed() -> bool:
 
 def require_scheduler(scheduler: str) -> None:
     """Raise ``UserError`` for what is no scheduler, or for one that needs what is not installed."""
-    if scheduler in (HERE, LOCAL):
+    if scheduler == HERE:
         return
-    if "://" not in scheduler:
+    if scheduler != LOCAL and "://" not in scheduler:
         raise UserError(f"--scheduler {scheduler!r} must be {HERE}, {LOCAL} or an address such as tcp://host:8786")
     if not is_installed():
         raise UserError("--scheduler needs Dask; install it with: pip install 'wingrid[distributed]'")
@@ -44,14 +45,22 @@ class Cluster(Generic[Work, Done]):
     """Jobs on all workers of a scheduler, one a thread, however many come and go."""
 
     def __init__(self, scheduler: str, does: Callable[[Work], Done]) -> None:
-        """``LOCAL``, or the address of a scheduler. Raises ``UserError`` for one that does not answer."""
-        self._does = does
+        """``LOCAL``, which starts with its first job, or the address of a scheduler.
+
+        Raises ``UserError`` for one that does not answer.
+        """
+        self._scheduler, self._does = scheduler, does
         self._jobs: dict[str, tuple[Work, int]] = {}
+        self._stack = contextlib.ExitStack()
+        if scheduler != LOCAL:
+            self._start()
+
+    def _start(self) -> None:
         # Imported here: it takes a second.
         from distributed import as_completed
 
         with contextlib.ExitStack() as stack:
-            self._client = stack.enter_context(_connected(scheduler))
+            self._client = stack.enter_context(_connected(self._scheduler))
             self._done: Any = as_completed(loop=self._client.loop, raise_errors=False)
             self._require_same_program()
             self._stack = stack.pop_all()
@@ -61,6 +70,8 @@ class Cluster(Generic[Work, Done]):
         return max(1, sum(self._client.nthreads().values()))
 
     def submit(self, job: Work) -> None:
+        if not hasattr(self, "_client"):
+            self._start()
         self._submit(job, ATTEMPTS)
 
     def _submit(self, job: Work, attempts: int) -> None:
@@ -89,13 +100,14 @@ class Cluster(Generic[Work, Done]):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        # Nobody waits for what is under way, and a cluster that is gone has nothing to cancel.
         with contextlib.suppress(Exception):
             self._client.cancel(list(self._jobs), force=True)
         self._stack.close()
 
     def _require_same_program(self) -> None:
         """Raise ``UserError`` unless all workers have this very Wingrid: times would not be exact."""
-        from wingrid.host.exploration.store import program
+        from wingrid.host.crews.program import program
 
         for address, found in self._client.run(program, on_error="return").items():
             if found != program():
@@ -114,7 +126,7 @@ def _connected(scheduler: str) -> Iterator[Any]:
         if scheduler == LOCAL:
             cores = len(os.sched_getaffinity(0))
             cluster = LocalCluster(
-                n_workers=cores, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=cores, threads_per_worker=1, dashboard_address=":0", silence_logs=logging.CRITICAL
             )
             scheduler = stack.enter_context(cluster).scheduler_address
         try:
@@ -122,6 +134,12 @@ def _connected(scheduler: str) -> Iterator[Any]:
         except (OSError, ValueError) as error:
             raise UserError(f"no scheduler answers at {scheduler}: {error}") from None
         yield stack.enter_context(client)
+
+
+def crew_of(scheduler: str, does: Callable[[Work], Done]) -> Crew[Work, Done]:
+    """The workers of a scheduler. Raises ``UserError``."""
+    require_scheduler(scheduler)
+    return Alone(does) if scheduler == HERE else Cluster(scheduler, does)
 
 
 def usual_scheduler() -> str:

@@ -1,0 +1,1 @@
+"""Who does work that is cut into jobs: this process, or the workers of a Dask cluster."""
