@@ -35,7 +35,7 @@ PICTURE = DOCUMENT.with_suffix(".svg")
 MEASURED = Path(__file__).with_name("gpu_h100.csv")
 
 PEAKS = {"float32": 67e12, "tf32": 494.5e12, "float16": 989e12}
-"""Operations per second by the maker's data sheet of the H100 SXM, dense, two for each multiply-add."""
+"""Operations per second of the H100 SXM as commonly given, dense, two for each multiply-add."""
 
 INT8_MEASURED = 961e12
 """Operations per second of an 8192 x 8192 x 8192 product of int8, on the card that was measured."""
@@ -259,7 +259,7 @@ def drawn() -> bytes:
             axes.plot(xs, [min(flat, x * slope) for x in xs], style, color=colour, linewidth=1)
             axes.annotate(label, (reach[1], min(flat, reach[1] * slope)), ha="right", va="bottom", color=colour)
 
-        roof(PEAKS["float16"] / 2, COPIED, "tab:green", "H100, float16: 494 T/s by its data sheet, 2.98 TB/s measured")
+        roof(PEAKS["float16"] / 2, COPIED, "tab:green", "H100, float16: 494 T/s as commonly given, 2.98 TB/s measured")
         roof(INT8_MEASURED / 2, COPIED, "tab:green", "", ":")
         flat = UNITS * UNIT.multipliers * GPU_HERTZ
         roof(flat, COPIED, "tab:orange", "132 arrays of 64x64 at its clock, direct", "--")
@@ -374,8 +374,8 @@ less without losing a bit.
 One NVIDIA H100 80GB HBM3, November 2026: torchvision's networks with random weights at 224x224, PyTorch 2.11 (CUDA
 13.0, cuDNN 9.19), channels last, CUDA graphs, the median of 50 replays. Watts are the whole board's, the median during
 three seconds of replays; at rest it drew 94 to 124 W. The same card reached 961 TOP/s in a product of int8 matrices of
-8192x8192 and copied 2.98 TB/s. *Of peak*: two operations for each multiply-add of the layer as defined, over the data
-sheet's dense peak for the precision (67, 494.5 and 989 TFLOP/s).
+8192x8192 and copied 2.98 TB/s. *Of peak*: two operations for each multiply-add of the layer as defined, over the
+dense peak that is commonly given for the precision (67, 494.5 and 989 TFLOP/s; not read in its maker's data sheet).
 
 {measured}
 ## The default array
@@ -395,9 +395,10 @@ parts, and one configuration beside another.
 
 ## An array of the GPU's size
 
-The H100's 132 multiprocessors have 4,096 multipliers for int8 each, as many as the largest array here. So its size is
-132 arrays of 64x64 with {kib} KiB each, {mib} MiB in all; at its clock (1.83 GHz, at which no array of this design was
-ever routed), its copy bandwidth shared evenly, and 1,000 cycles of latency. Each array has an image of its own.
+The H100 is said to have 132 multiprocessors with 4,096 multipliers for int8 each, as many as the largest array here,
+and a clock of 1.83 GHz; neither was looked up. So its size is 132 arrays of 64x64 with {kib} KiB each, {mib} MiB in
+all; at that clock, at which no array of this design was ever routed, its copy bandwidth shared evenly, and 1,000
+cycles of latency. Each array has an image of its own.
 
 {units}
 *MACs of all multipliers*: multiply-adds of the layers over cycles and all 540,672 multipliers, resting arrays included;
