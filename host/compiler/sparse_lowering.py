@@ -72,8 +72,6 @@ class SparseLowering:
         """First entry and number of entries of each EXECUTE of a run."""
         limit = piece_limit(self._config)
         start, end = run.start, run.start + run.entries
-        if self._streams.shape.samples > 1:
-            limit = max(limit, math.ceil(run.entries / math.ceil(run.entries / limit)))
         grown = SMALLEST_PIECE if start == 0 and self._streams.shape.samples == 1 else limit
         while start < end:
             entries = min(limit, grown, end - start)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.blocking import Blocking, balanced
 from wingrid.host.compiler.plan_cost import MEMORY_LATENCY, PlanCost, store_cycles
 from wingrid.host.compiler.sparse_encoding import LaneWeights, codebooks, encode_run, run_entries
 from wingrid.host.networks.layer import Layer, Operands
@@ -19,6 +19,9 @@ from wingrid.hw.isa import PARAMETER_BYTES, SPARSE_FORMATS, Execute, SparseForma
 
 LATER_RUNS = 4
 """Each run but the first has about this fraction of the outputs that are left, so that few are stored at the end."""
+
+SHORT_RUNS = (1, 2, 4, 8)
+"""Output blocks of runs that may stay in the weight buffer for several samples; in short ones lanes are less alike."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,18 @@ class SparseShape:
         """Entries of the input buffer that a sample takes."""
         return self.blocks * self.run_beats
 
-    def runs(self, config: AcceleratorConfig) -> list[int]:
-        """Output blocks of each run: falling numbers for one sample; single ones, which may stay, for more."""
-        if self.samples > 1:
-            return [1] * self.outputs
-        lengths = []
+    def run_choices(self, config: AcceleratorConfig) -> list[list[int]]:
+        """Output blocks of each run: falling numbers, or, for several samples, few that may stay for all of them."""
+        most = min(config.accumulators, largest(Execute, "count"))
+        falling = []
         left = self.outputs
         while left:
             length = left if left <= LATER_RUNS else left - math.ceil(left / LATER_RUNS)
-            lengths.append(min(length, config.accumulators, largest(Execute, "count")))
-            left -= lengths[-1]
-        return lengths
+            falling.append(min(length, most))
+            left -= falling[-1]
+        sizes = {min(size, most, self.outputs) for size in SHORT_RUNS} if self.samples > 1 else set()
+        equal = [[stop - start for start, stop in balanced(self.outputs, -(-self.outputs // size))] for size in sizes]
+        return [falling, *equal]
 
 
 @dataclass(frozen=True)
@@ -100,15 +104,13 @@ class SparseStreams:
         shape = SparseShape.of(layer, config)
         assert shape is not None, "the layer has a sparse shape"
         lanes = lane_weights(operands.weights, config)
-        cut = _cut(lanes, shape.runs(config), config)
-        costs: dict[SparseFormat, PlanCost] = {}
-        books: dict[SparseFormat, npt.NDArray[np.int8]] = {}
-        for choice in forms:
-            found = codebooks(lanes, choice)
-            if found is not None:
-                books[choice] = found
-                costs[choice] = _cost(shape, sum(run_entries(run, rows, choice) for rows, run in cut), len(cut), config)
-        form = min(costs, key=lambda choice: costs[choice].cost)
+        books = {form: book for form in forms if (book := codebooks(lanes, form)) is not None}
+        ways = [
+            (_cost(shape, [run_entries(run, rows, form) for rows, run in cut], config), form, cut)
+            for cut in (_cut(lanes, lengths, config) for lengths in shape.run_choices(config))
+            for form in books
+        ]
+        cost, form, cut = min(ways, key=lambda way: way[0].cost)
         encoded = [encode_run(run, rows, form, books[form]) for rows, run in cut]
         starts = itertools.accumulate((len(entries) for entries in encoded), initial=0)
         firsts = itertools.accumulate((rows // config.cols for rows, _ in cut), initial=0)
@@ -116,7 +118,7 @@ class SparseStreams:
             SparseRun(first, rows // config.cols, start, len(entries))
             for first, start, (rows, _), entries in zip(firsts, starts, cut, encoded, strict=False)
         ]
-        return cls(shape, form, tuple(runs), np.concatenate(encoded), costs[form])
+        return cls(shape, form, tuple(runs), np.concatenate(encoded), cost)
 
     def packed(self, config: AcceleratorConfig) -> npt.NDArray[np.uint8]:
         """The streams as they lie in memory: a beat of the bus for each entry."""
@@ -142,13 +144,16 @@ def _cut(
     return [(stop - start, [lane.within(start, stop) for lane in lanes]) for start, stop in itertools.pairwise(edges)]
 
 
-def _cost(shape: SparseShape, entries: int, runs: int, config: AcceleratorConfig) -> PlanCost:
-    """About what the layer takes with streams of so many entries."""
-    stays = shape.samples > 1 and shape.samples * shape.positions <= config.input_buffer
-    pieces = max(runs, math.ceil(entries / piece_limit(config)))
+def _cost(shape: SparseShape, runs: list[int], config: AcceleratorConfig) -> PlanCost:
+    """About what the layer takes with runs of so many entries."""
+    entries = sum(runs)
+    held = shape.samples * shape.positions <= config.input_buffer
+    stay = 2 * max(runs) <= config.weight_buffer
+    pieces = sum(math.ceil(run / piece_limit(config)) for run in runs)
     stores = shape.outputs * shape.samples
-    instructions = (pieces * 2 + 1) * shape.samples + stores
-    beats = entries * (1 if stays else shape.samples) + shape.samples * shape.positions
+    instructions = pieces * (shape.samples + (1 if stay else shape.samples)) + shape.samples + stores
+    beats = entries * (1 if stay else shape.samples)
+    beats += shape.samples * shape.positions * (1 if held else len(runs))
     beats += shape.outputs * PARAMETER_BYTES + stores + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
     cycles = max(entries * shape.samples, beats, stores * store_cycles(config, 0))
     return PlanCost(cycles + shape.positions + 3 * MEMORY_LATENCY, beats, instructions)
