@@ -155,7 +155,7 @@ class Space:
 
 def _numbers(name: str, told: Any) -> tuple[int, ...]:  # noqa: ANN401 (whatever the file says)
     values = told if isinstance(told, list | tuple) else [told]
-    least = 0 if name in ("winograd", "tables", "sparse", "bus_bytes") else 1
+    least = 0 if name == "winograd" or getattr(AcceleratorConfig, name, 1) == 0 else 1
     if not values or not all(type(value) is int and value >= least for value in values):
         raise UserError(f"{name} = {told!r} must be a whole number of at least {least}, or a list of them")
     return tuple(dict.fromkeys(values))
