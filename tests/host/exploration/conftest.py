@@ -1,4 +1,4 @@
-"""Two small networks, built in for as long as tests of searches run."""
+"""Two small networks, built in for as long as a file of tests of searches runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from explorations import DEEP, WIDE
 from wingrid.host.networks.built_in import BUILT_IN
 
 
-@pytest.fixture(autouse=True, scope="package")
+@pytest.fixture(autouse=True, scope="module")
 def networks() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for network in (DEEP, WIDE):
