@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import warnings
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Generic, TypeVar
@@ -75,7 +76,10 @@ class Cluster(Generic[Work, Done]):
         self._submit(job, ATTEMPTS)
 
     def _submit(self, job: Work, attempts: int) -> None:
-        future = self._client.submit(self._does, job, pure=False)
+        with warnings.catch_warnings():
+            # A layer with its operands is large, and is sent once.
+            warnings.filterwarnings("ignore", message="Sending large graph")
+            future = self._client.submit(self._does, job, pure=False)
         # The job itself is kept: what comes back is its result alone.
         self._jobs[future.key] = job, attempts
         self._done.add(future)
