@@ -107,11 +107,14 @@ class Addition(wiring.Component):
         with m.Elif(self.coming):
             m.d.sync += addends.read_address.eq(addends.read_address + 1)
 
-        # To pass is to be multiplied by one: nothing goes past the adders.
+        # To pass is to be multiplied by one: nothing goes past the adders. What is not added is zero all the same: an
+        # entry that nobody has filled is unknown to simulators of four states, and so would be its product with zero.
         factor = Signal.like(self.factor)
         addend_factor = Signal.like(self.addend_factor)
         offset = Signal.like(self.offset)
+        adding = Signal()
         m.d.sync += [
+            adding.eq(self.addition != 0),
             factor.eq(Mux(self.addition, self.factor, 1 << ADDITION_FRACTION_BITS)),
             addend_factor.eq(Mux(self.addition, self.addend_factor, 0)),
             offset.eq(Mux(self.addition, self.offset, 0)),
@@ -127,7 +130,7 @@ class Addition(wiring.Component):
                 return held
 
             result = register("result", 8, self.input.lanes[column])
-            addend = register("addend", 8, addends.read_data.word_select(column, 8))
+            addend = register("addend", 8, Mux(adding, addends.read_data.word_select(column, 8), 0))
             low, high = [], []
             for name, term, scale in (("result", result, factor), ("addend", addend, addend_factor)):
                 below, above = scale[:LOW_BITS], scale[LOW_BITS:].as_signed()
