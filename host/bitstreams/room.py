@@ -46,6 +46,6 @@ def require_room(needed: int, config: AcceleratorConfig) -> None:
     room = ulx3s.BLOCKS - SYSTEM["memories"] - predicted_area(config, FAMILY).memories
     if needed > room:
         raise UserError(
-            f"the network and its values take {needed} block RAMs, and {ulx3s.NAME} has room for {room:g} of them beside "
-            "accelerator and processor: take larger buffers, which make programs shorter, or a smaller network"
+            f"the network and its values take {needed} block RAMs, and {ulx3s.NAME} has room for {room:g} of them "
+            "beside accelerator and processor: take larger buffers, which make programs shorter, or a smaller network"
         )
