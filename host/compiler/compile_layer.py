@@ -150,7 +150,7 @@ def plan_layer(
     with _uncollected():
         if plan is None:
             ways = [(None, tiles), *(unfoldings or {}).items()]
-            plan, way = _cheapest(layer, within_addends(config) if layer.addition else config, ways)
+            plan, way = _cheapest(layer, within_addends(layer, config), ways)
         memory = MemoryMap.of(layer, plan.blocking, config)
         require_short(layer, least_instructions(plan))
     return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
