@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.unfolding import Unfolding
@@ -104,7 +106,8 @@ def require_units(layer: Layer, config: AcceleratorConfig) -> None:
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:
     shape = layer.shape
-    if any_answers_fit(shape.channels // shape.groups, tile, config.accumulator_bits):
+    products = shape.channels // shape.groups * math.prod(shape.kernel)
+    if any_answers_fit(products, tile, config.accumulator_bits):
         return True
     weights = (operands if isinstance(operands, Operands) else operands()).weights
     try:

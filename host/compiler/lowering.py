@@ -119,6 +119,7 @@ class Lowering:
         """Fields of an EXECUTE about the pixels that it visits, which are the same for all parts of a chunk."""
         shape, group, chunk, view = self._walk, pixels.group, pixels.chunk, pixels.view
         stride_y, stride_x = (step if step <= LARGEST_STRIDE else 1 for step in shape.stride)
+        tap_rows = self._buffer_rows(self._blocking.tap_pitch[0], chunk, view.rows)
         return {
             "tile": self._blocking.tile,
             "zero_point": self._layer.x_zero_point,
@@ -131,7 +132,7 @@ class Lowering:
             "image_width": shape.width,
             "row_pitch": shape.stride[0] // view.rows.step * view.row_entries % self._depth,
             "block_pitch": view.columns.width % self._depth,
-            "tap_row_pitch": self._tap_rows(chunk, view.rows) * view.row_entries % self._depth,
+            "tap_row_pitch": tap_rows * view.row_entries % self._depth,
         }
 
     def _taps(self, pixels: GroupPixels, part: Box) -> dict[str, int]:
@@ -142,26 +143,28 @@ class Lowering:
         down, right = part.rows[0] - chunk.rows[0], part.columns[0] - chunk.columns[0]
         base = (
             pixels.position
-            + (rows.top + down * self._tap_rows(chunk, rows)) * row_entries
+            + (rows.top + down * self._buffer_rows(shape.dilation[0], chunk, rows)) * row_entries
             + (part.blocks[0] - chunk.blocks[0]) * columns.width
             + columns.left
             - columns.start
             + right * shape.dilation[1]
         )
+        height, width = self._blocking.steps(part)
+        pitch_y, pitch_x = self._blocking.tap_pitch
         return {
-            "kernel_height": part.row_count,
-            "kernel_width": part.column_count,
-            "dilation_y": shape.dilation[0] if part.row_count > 1 else 1,
-            "tap_pitch": shape.dilation[1] if part.column_count > 1 else 1,
+            "kernel_height": height,
+            "kernel_width": width,
+            "dilation_y": pitch_y if height > 1 else 1,
+            "tap_pitch": pitch_x if width > 1 else 1,
             "blocks": part.block_count,
             "top": rows.phase + rows.top * rows.step + down * shape.dilation[0],
             "left": columns.left + right * shape.dilation[1],
             "input_base": self._pixels.address(base),
         }
 
-    def _tap_rows(self, chunk: Box, rows: Rows) -> int:
-        """Rows of the buffer from one kernel row to the next."""
-        return self._walk.dilation[0] // rows.step if chunk.row_count > 1 else 0
+    def _buffer_rows(self, image_rows: int, chunk: Box, rows: Rows) -> int:
+        """How far apart in the buffer two kernel rows lie that are so many image rows apart."""
+        return image_rows // rows.step if chunk.row_count > 1 else 0
 
     def _store(self, group: Group, block: int, slot: int, after: int) -> int:
         bus, out_height = self._memory.bus_bytes, self._blocking.output_size[0]

@@ -68,6 +68,8 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "stride_x": lambda layer, plan, memory: plan.blocking.walk.stride[1],
     "dilation_y": lambda layer, plan, memory: plan.blocking.walk.dilation[0],
     "dilation_x": lambda layer, plan, memory: plan.blocking.walk.dilation[1],
+    "tap_pitch_y": lambda layer, plan, memory: plan.blocking.tap_pitch[0],
+    "tap_pitch_x": lambda layer, plan, memory: plan.blocking.tap_pitch[1],
     "padding_top": lambda layer, plan, memory: plan.blocking.walk.padding[0],
     "padding_left": lambda layer, plan, memory: plan.blocking.walk.padding[1],
     "input_blocks": lambda layer, plan, memory: plan.blocking.input_blocks,
@@ -201,11 +203,6 @@ def _lists(plan: Plan) -> dict[str, npt.NDArray[np.int64]]:
             for block in range(*blocks):
                 box = chunk.within(blocking.visited(block))
                 windows.append(boxes.with_pieces(box) if box else NO_BOX)
-    taps = blocking.shape.kernel[0] * blocking.shape.kernel[1]
-    origins = [
-        first - blocking.visited(block)[0] * taps
-        for block, first in enumerate(blocking.first_tile[: blocking.output_blocks])
-    ]
     found: dict[str, Iterable[Any]] = {
         "regions": regions,
         "groups": groups,
@@ -213,7 +210,7 @@ def _lists(plan: Plan) -> dict[str, npt.NDArray[np.int64]]:
         "batches": batches,
         "chunks": chunks,
         "windows": windows,
-        "origins": origins,
+        "origins": blocking.tile_origins,
         **boxes.lists(),
     }
     return {name: np.array(content, np.int64) for name, content in found.items()}
@@ -246,12 +243,13 @@ class _Boxes:
         return number
 
     def lists(self) -> dict[str, list[Any]]:
-        height, width = self._plan.blocking.shape.kernel
+        blocking = self._plan.blocking
         boxes = [
             (
                 *(*box.blocks, *box.rows, *box.columns),
-                self._plan.blocking.weight_tiles(box),
-                (box.blocks[0] * height + box.rows[0]) * width + box.columns[0],
+                *blocking.steps(box),
+                blocking.weight_tiles(box),
+                blocking.tile_offset(box),
             )
             for box in self._numbers
         ]

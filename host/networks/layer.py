@@ -213,6 +213,8 @@ class Layer:
     """What the host does with the output before the next layer takes it."""
     surface: Surface | None = None
     """Where it leaves its results, if not as a tensor of their own."""
+    alike: bool = False
+    """Whether each channel is made of its own by the same kernel, bias and scale, as in an average."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from random_convolutions import RandomConvolution
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.compiler.subkernels import saves
 from wingrid.host.execution.driver import fill_memory, read_output
 from wingrid.host.networks.layer import Combination, Convolution, Layer, LayerError, Lookup, Operands, Pool
 from wingrid.hw.config import AcceleratorConfig
@@ -98,6 +99,28 @@ def random_winograd_convolution(random: np.random.Generator) -> Convolution:
             )
         except LayerError:
             continue
+
+
+def random_sum_of_kernels(random: np.random.Generator) -> Convolution:
+    """A small layer that Winograd tiles compute as a sum of 3x3 kernels: kernels to 7x7, strides to 3, any groups."""
+    while True:
+        groups = int(random.choice([1, 1, 2, 3, 7]))
+        try:
+            shape = Convolution(
+                channels=groups * int(random.integers(1, 4 if groups < 7 else 2)),
+                height=int(random.integers(5, 15)),
+                width=int(random.integers(5, 15)),
+                kernels=groups * int(random.integers(1, 3)),
+                kernel=(int(random.choice([1, 2, 4, 5, 7])), int(random.choice([1, 2, 3, 5, 5, 7]))),
+                stride=(int(random.choice([1, 1, 2, 3])), int(random.choice([1, 1, 2]))),
+                padding=tuple(int(margin) for margin in random.integers(-1, 4, 4)),
+                groups=groups,
+                images=int(random.choice([1, 1, 1, 2])),
+            )
+        except LayerError:
+            continue
+        if saves(shape):
+            return shape
 
 
 def random_layer(random: np.random.Generator, shape: Convolution | None = None) -> Layer:

@@ -18,6 +18,7 @@ from layer_cases import (
     random_case,
     random_convolution,
     random_layer,
+    random_sum_of_kernels,
     random_winograd_convolution,
     with_combination,
     with_lookup,
@@ -291,7 +292,9 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
     while True:
         kind = random.random()
         shape: Convolution
-        if kind < 0.4 and config.winograd:
+        if kind < 0.1 and config.winograd:
+            shape = random_sum_of_kernels(random)
+        elif kind < 0.4 and config.winograd:
             shape = random_winograd_convolution(random)
             if config.accumulators > LARGE_BANK and random.random() < 0.5:
                 shape = dataclasses.replace(shape, height=3 * shape.height, width=3 * shape.width, images=1)
