@@ -110,7 +110,7 @@ def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.N
     (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
     content = memory[start : start + output_bytes(compiled.layer, blocking, config)]
     y = unpack_activations(content, (images, kernels, surface.height, surface.width), config)
-    y = np.ascontiguousarray(y[:, :, :: surface.row_step][:, :, :height, :width])
+    y = np.ascontiguousarray(y[:, :, :: surface.row_step, :: surface.column_step][:, :, :height, :width])
     return compiled.cutting.joined(y) if compiled.cutting else y
 
 
