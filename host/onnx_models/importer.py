@@ -91,6 +91,7 @@ def _steps(
         if node.name in covered:
             continue
         if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
+            covered.update(name for step in parts for name in step.nodes)
             _put(parts, steps, makers)
             continue
         if node.op_type == OPERATOR and (found := fusion.added(node, makers)):

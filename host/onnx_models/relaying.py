@@ -18,9 +18,9 @@ import onnx
 
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.compiler.cutting import Cutting
-from wingrid.host.networks.layer import Convolution, LayerError, Lookup, Operands, Surface
+from wingrid.host.networks.layer import LayerError, Lookup, Operands, Surface
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part
-from wingrid.host.onnx_models.identity_layers import identity_layer
+from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
 from wingrid.host.onnx_models.nodes import Consumers, taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
@@ -216,25 +216,16 @@ class Relaying:
 
     def _copied(self, name: str, maker: AcceleratedStep, end: _End) -> AcceleratedStep:
         """A layer that leaves the selection of what another one has left."""
-        step, selection = identity_layer(name, "copy", maker), end.selection
-        images, channels, height, width = maker.target_type.shape
-        same = selection.channels == tuple(range(channels))
+        selection = end.selection
+        step = selecting_layer(name, maker, selection.channels)
+        _, _, height, width = maker.target_type.shape
         (top, left), (down, right) = selection.first, selection.step
         below = (selection.size[0] - 1) * down + 1 - height + top
         beside = (selection.size[1] - 1) * right + 1 - width + left
-        shape = Convolution(
-            channels, height, width, len(selection.channels), stride=selection.step,
-            padding=(-top, -left, below, beside), groups=channels if same else 1, images=images,
-        )  # fmt: skip
-        weights = np.ones((channels, 1, 1, 1), np.int8)
-        if not same:
-            weights = np.zeros((len(selection.channels), channels, 1, 1), np.int8)
-            weights[np.arange(len(selection.channels)), list(selection.channels)] = 1
-        kernels = len(weights)
-        operands = Operands(weights, np.zeros(kernels, np.int32), np.ones(kernels, np.float32))
-        return self._ending(
-            dataclasses.replace(step, layer=dataclasses.replace(step.layer, shape=shape), operands=operands), end
+        shape = dataclasses.replace(
+            step.layer.shape, stride=selection.step, padding=(-top, -left, below, beside)
         )
+        return self._ending(dataclasses.replace(step, layer=dataclasses.replace(step.layer, shape=shape)), end)
 
     def _folded(self, maker: AcceleratedStep, ends: Sequence[_End]) -> list[AcceleratedStep] | None:
         """The layer once for each end, with the kernels that this consists of; ``None`` if that would cost much."""
