@@ -61,7 +61,11 @@ class Concatenation:
         """The node. Raises ``NotAccelerable`` if a tensor can be neither left in its place nor copied there."""
         inputs = tuple(node.input if node.op_type == "Concat" else node.input[2::3])
         whole = types[node.output[0]]
-        if len(whole.shape) not in (3, 4) or whole.shape[0] != 1 or attributes_of(node).get("axis") not in (1, 1 - len(whole.shape)):
+        if (
+            len(whole.shape) not in (3, 4)
+            or whole.shape[0] != 1
+            or attributes_of(node).get("axis") not in (1, 1 - len(whole.shape))
+        ):
             raise NotAccelerable("only channels of a single image are put behind each other in memory")
         firsts, copied = [], []
         channels: list[int] = []

@@ -222,9 +222,7 @@ class Relaying:
         (top, left), (down, right) = selection.first, selection.step
         below = (selection.size[0] - 1) * down + 1 - height + top
         beside = (selection.size[1] - 1) * right + 1 - width + left
-        shape = dataclasses.replace(
-            step.layer.shape, stride=selection.step, padding=(-top, -left, below, beside)
-        )
+        shape = dataclasses.replace(step.layer.shape, stride=selection.step, padding=(-top, -left, below, beside))
         return self._ending(dataclasses.replace(step, layer=dataclasses.replace(step.layer, shape=shape)), end)
 
     def _folded(self, maker: AcceleratedStep, ends: Sequence[_End]) -> list[AcceleratedStep] | None:
