@@ -17,6 +17,7 @@ from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
+from wingrid.host.onnx_models.interpolation import interpolation, is_interpolation
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, is_pooling, max_pooling
 from wingrid.host.onnx_models.refusal import NotAccelerable
@@ -54,6 +55,8 @@ def read_layers(
             return [_fully_connected(node, constants, types)]
         if node.op_type == TRANSPOSED and node.domain in ("", "ai.onnx"):
             return transposed_convolution(node, constants, types, model)
+        if is_interpolation(node):
+            return interpolation(node, constants, types, model, makers)
         if is_pooling(node):
             if node.input[0] not in makers:
                 # It would cross to the array for less work than that is.

@@ -25,9 +25,10 @@ import onnx
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair, Surface
+from wingrid.host.onnx_models.dequantised import Dequantised, quantised_behind
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.multiply_adds import multiply_adds
-from wingrid.host.onnx_models.nodes import Consumers, attributes_of
+from wingrid.host.onnx_models.nodes import attributes_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.rounding import rounding_scale
 from wingrid.host.onnx_models.shapes import TensorType
@@ -35,26 +36,6 @@ from wingrid.host.onnx_models.short_scales import sums_are_exact
 from wingrid.host.onnx_models.tensors import ACTIVATIONS, centred_weights
 
 OPERATOR = "ConvTranspose"
-
-
-@dataclass(frozen=True)
-class _Dequantised:
-    """What a DequantizeLinear takes, and the numbers by which it does."""
-
-    node: onnx.NodeProto
-    scales: npt.NDArray[np.float32]
-    zero_points: npt.NDArray
-    """Of the type of what is dequantised, as many as scales, or one."""
-
-    @classmethod
-    def of(cls, node: onnx.NodeProto | None, constants: Mapping[str, npt.NDArray]) -> _Dequantised:
-        """Raises ``NotAccelerable`` if it is another node, or has other numbers."""
-        if node is None or node.op_type != "DequantizeLinear" or len(node.input) < 3:
-            raise NotAccelerable("ONNX Runtime computes it in floating point, of what is not quantised")
-        scales, zero_points = (constants.get(name) for name in node.input[1:3])
-        if scales is None or zero_points is None or scales.dtype != np.float32:
-            raise NotAccelerable("scales and zero points that are no constants")
-        return cls(node, scales.reshape(-1), zero_points.reshape(-1))
 
 
 @dataclass(frozen=True)
@@ -90,7 +71,7 @@ class FloatingProduct:
     """
 
     node: onnx.NodeProto
-    x: _Dequantised
+    x: Dequantised
     quantise: onnx.NodeProto
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
@@ -100,13 +81,10 @@ class FloatingProduct:
     def of(cls, node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto) -> FloatingProduct:
         """Raises ``NotAccelerable`` if it is not that."""
         producers = {name: other for other in model.graph.node for name in other.output}
-        x, w = (_Dequantised.of(producers.get(name), constants) for name in node.input[:2])
-        quantise = Consumers(model.graph).only(node.output[0])
-        if quantise is None or quantise.op_type != "QuantizeLinear" or len(quantise.input) < 3:
-            raise NotAccelerable("ONNX Runtime computes it in floating point, and leaves it so")
-        y_scale, y_zero = (constants.get(name) for name in quantise.input[1:3])
-        if y_scale is None or y_zero is None or x.scales.size != 1 or y_scale.size != 1:
-            raise NotAccelerable("scales and zero points have to be constants, one for each tensor")
+        x, w = (Dequantised.of(producers.get(name), constants) for name in node.input[:2])
+        quantise = quantised_behind(node, constants, model)
+        if x.scales.size != 1:
+            raise NotAccelerable("scales other than one for each tensor")
         if attributes_of(node).get("group", 1) != 1:
             raise NotAccelerable(
                 "a transposed convolution of groups, whose weights no quantiser makes bytes, is the host's"
@@ -248,7 +226,7 @@ def _pair(values: list[int]) -> Pair:
     return values[-2], values[-1]
 
 
-def _weights(found: _Dequantised, constants: Mapping[str, npt.NDArray]) -> npt.NDArray[np.int8]:
+def _weights(found: Dequantised, constants: Mapping[str, npt.NDArray]) -> npt.NDArray[np.int8]:
     """[K, C, kh, kw] less their zero point."""
     raw = constants.get(found.node.input[0])
     if raw is None or raw.dtype not in ACTIVATIONS or raw.ndim not in (3, 4):
@@ -281,7 +259,7 @@ def _bias(
         return np.zeros(len(units), np.int32)
     values = constants.get(node.input[2])
     if values is None:
-        found = _Dequantised.of(producers.get(node.input[2]), constants)
+        found = Dequantised.of(producers.get(node.input[2]), constants)
         stored = constants.get(found.node.input[0])
         if stored is None or found.zero_points.any():
             raise NotAccelerable("the bias is no constant")
