@@ -44,10 +44,11 @@ def usable_tiles(
     A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
     some int8 input, its tile is left out, and so it is for layers that are no convolution for Winograd.
     Only layers of many channels have weights that could, so a source of ``operands`` is asked for no others'.
-    ``algorithm`` leaves no choice but one and direct.
+    ``algorithm`` leaves no choice but one and direct. Tiles leave neighbouring columns together, so that there is none
+    for layers whose columns lie apart.
     """
     wanted = (0, *config.tiles) if algorithm is None else (TILES.get(algorithm, 0),)
-    suited = Blocking.suits_winograd(layer.shape, layer.pool)
+    suited = Blocking.suits_winograd(layer.shape, layer.pool) and not layer.columns_apart
     return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
 
 

@@ -108,9 +108,19 @@ class Blocking:
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
     pool: Pool | None = None
     """Max pooling behind the convolution."""
+    columns_apart: bool = False
+    """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
 
     @classmethod
-    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0, pool: Pool | None = None) -> Blocking:
+    def of(
+        cls,
+        shape: Convolution,
+        config: AcceleratorConfig,
+        tile: int = 0,
+        pool: Pool | None = None,
+        *,
+        columns_apart: bool = False,
+    ) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
         if tile and not cls.suits_winograd(shape, pool):
             raise LayerError(
@@ -133,7 +143,7 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile, pool)
+        return cls(shape, config.rows, config.cols, tile, pool, columns_apart)
 
     @staticmethod
     def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:

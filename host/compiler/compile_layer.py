@@ -260,7 +260,7 @@ def _cheapest(
         if bound >= least:
             break
         try:
-            plan = best_plan(way.shape, config, way.tiles, layer.pool)
+            plan = best_plan(way.shape, config, way.tiles, layer.pool, columns_apart=layer.columns_apart)
         except LayerError as error:
             refused = refused or error
             continue

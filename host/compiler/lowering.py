@@ -176,7 +176,7 @@ class Lowering:
             table = entry + 1
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
-        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column
+        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column * surface.column_step
         first, width = part.first, part.width
         if self._blocking.tile == 0 and not part.pooling and width == surface.row_pixels:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.

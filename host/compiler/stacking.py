@@ -31,7 +31,7 @@ class Stacking:
         """How the layer's blocks can be stacked, if they can: memory has to hold outputs as it holds inputs."""
         shape, found = layer.shape, cls(layer.shape, config.rows)
         whole = shape.kernel == (shape.height, shape.width) and not any(shape.padding)
-        plain = layer.lookup is not Lookup.CHANNEL and not (layer.addition or layer.pool or layer.surface)
+        plain = layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.pool or layer.surface)
         reachable = shape.height <= LARGEST_STRIDE and found.blocks * shape.height <= LARGEST_POSITION
         each = shape.groups == shape.channels == shape.kernels
         suits = layer.alike and each and whole and plain and reachable and config.rows == config.cols

@@ -168,16 +168,20 @@ class Combination:
 class Surface:
     """The pixels of a channel of a larger tensor, in which a layer leaves its results.
 
-    Its rows of results lie ``row_step`` rows apart.
+    Its rows of results lie ``row_step`` rows apart, their columns ``column_step`` columns.
     """
 
     height: int
     width: int
     row_step: int = 1
+    column_step: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width, self.row_step) < 1:
-            raise LayerError(f"a surface of {self.height}x{self.width} pixels, rows {self.row_step} apart, is none")
+        if min(self.height, self.width, self.row_step, self.column_step) < 1:
+            raise LayerError(
+                f"a surface of {self.height}x{self.width} pixels, rows {self.row_step} apart and columns "
+                f"{self.column_step}, is none"
+            )
 
     @property
     def pixels(self) -> int:
@@ -221,8 +225,15 @@ class Layer:
     def __post_init__(self) -> None:
         height, width = output_size(self.shape, self.pool)
         surface = self.surface
-        if surface and ((height - 1) * surface.row_step >= surface.height or width > surface.width):
+        if surface and (
+            (height - 1) * surface.row_step >= surface.height or (width - 1) * surface.column_step >= surface.width
+        ):
             raise LayerError(f"{height}x{width} results do not fit into {surface.height}x{surface.width} pixels")
+
+    @property
+    def columns_apart(self) -> bool:
+        """Whether the pixels of a row of its results do not follow each other in memory."""
+        return self.surface is not None and self.surface.column_step > 1
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:

@@ -2,22 +2,25 @@
 
 ONNX Runtime adds and multiplies quantised tensors in floating point. Where a result comes close to a tie its rounding
 errors decide, and for some scales no integers follow them (``wingrid.host.onnx_models.combination_proof``). With
-another scale of the result, next to it, others do, or none.
+another scale of the result, next to it, others do, or none. So it is with the sums of transposed convolutions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 
 from wingrid.host.onnx_models.calibrating import Ranges
 from wingrid.host.onnx_models.combination_proof import QuantisedCombination
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.session import as_it_runs
 from wingrid.host.onnx_models.tensor_combination import combines
 from wingrid.host.onnx_models.tensors import constants_of
+from wingrid.host.onnx_models.transposed_convolutions import OPERATOR as TRANSPOSED
+from wingrid.host.onnx_models.transposed_convolutions import FloatingProduct
 
 ATTEMPTS = 8
 """To find scales, of all sums and products of a model together."""
@@ -27,7 +30,7 @@ WIDER = 1 + 2**-16
 
 
 def results_without_integers(quantised: onnx.ModelProto) -> set[str]:
-    """Tensors, as the model had them before, that no integers make of two others as ONNX Runtime does."""
+    """Tensors, as the model had them before, that no integers make, of two others or as sums, as ONNX Runtime does."""
     try:
         optimised = as_it_runs(quantised, int8_kernels=True)
     except ModelRefused:  # so will others
@@ -39,7 +42,17 @@ def results_without_integers(quantised: onnx.ModelProto) -> set[str]:
         numbers = QuantisedCombination.of(node, constants) if combines(node, constants) else None
         if numbers and node.output[0] in before and numbers.proven(node, optimised) is None:
             found.add(before[node.output[0]])
+        elif node.op_type == TRANSPOSED and _has_no_scales(node, constants, optimised):
+            found.add(node.output[0])
     return found
+
+
+def _has_no_scales(node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto) -> bool:
+    """Whether its sums are exact, and no scale rounds them as ONNX Runtime does."""
+    try:
+        return FloatingProduct.of(node, constants, model).scales(constants, model) is None
+    except NotAccelerable:
+        return False
 
 
 def widen(ranges: Ranges, names: Iterable[str]) -> None:

@@ -19,7 +19,7 @@ from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
-from wingrid.host.onnx_models.identity_layers import identity_layer
+from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
@@ -95,18 +95,22 @@ class Fusion:
     def concatenated(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> list[AcceleratedStep] | None:
         """The layers that leave their results where the node would put them, in place of those in ``makers``.
 
-        A layer that takes the very tensor copies it, where its maker has to leave it where it is. ``None`` if one of
-        them can do neither.
+        A layer that takes the very tensor copies it, where its maker has to leave it where it is. Of a tensor with
+        holes a layer leaves the channels. ``None`` if one of them can do neither.
         """
         try:
             found = Concatenation.of(node, makers, self._consumers, self._types, self._config)
             whole = self._types[found.output]
             functions = found.functions(whole.dtype, self.constants, self._model)
+            target, kind = found.output, whole
+            if found.has_holes:
+                target = f"{found.output} in blocks"
+                kind = TensorType(whole.dtype, (whole.shape[0], found.channels[-1] + 1, *whole.shape[2:]))
             parts = [
                 dataclasses.replace(
                     self._part(f"{node.name} part {number}", makers[name], function, copied),
-                    target=found.output,
-                    target_type=whole,
+                    target=target,
+                    target_type=kind,
                     part=Part(first),
                 )
                 for number, (name, first, copied, function) in enumerate(
@@ -120,10 +124,15 @@ class Fusion:
         if node.op_type == "Concat":
             # All of them are of one scale, or it would be another operator.
             scale, zero_point = parts[0].target_scale, parts[0].target_zero_point
-        return [
+        parts = [
             dataclasses.replace(part, target_scale=scale, target_zero=zero_point, nodes=(*part.nodes, node.name))
             for part in parts
         ]
+        if found.has_holes:
+            joined = selecting_layer(node.name, parts[-1], found.channels)
+            joined = dataclasses.replace(joined, target=found.output, target_type=whole, nodes=(node.name,))
+            parts.append(self.extended(joined))
+        return parts
 
     def _part(self, name: str, maker: AcceleratedStep, table: npt.NDArray[np.int8], copied: bool) -> AcceleratedStep:
         """The layer, or one of that name that copies what it leaves, with each byte replaced by what the table has."""

@@ -23,6 +23,7 @@ from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.calibrating import Method, Ranges, calibrated
 from wingrid.host.onnx_models.combined_ranges import ATTEMPTS, results_without_integers, widen
+from wingrid.host.onnx_models.exact_products import weight_ranges
 from wingrid.host.onnx_models.inputs import Values
 from wingrid.host.onnx_models.model_file import Model, checked_model, name_nodes
 from wingrid.host.onnx_models.plain_names import give_names_back, give_plain_names
@@ -139,7 +140,11 @@ def _quantise(path: Path, folder: Path, ranges: Ranges, keep: Sequence[str]) -> 
         nodes_to_exclude=list(keep),
         calibrate_method=ranges.tensors.calibration_method,
         calibration_cache_path=known,
-        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        extra_options={
+            "ActivationSymmetric": False,
+            "WeightSymmetric": True,
+            "TensorQuantOverrides": weight_ranges(onnx.load(path).graph),
+        },
     )
     return onnx.load(target)
 

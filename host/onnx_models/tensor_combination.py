@@ -14,10 +14,10 @@ from wingrid.host.networks.layer import Combination, LayerError
 from wingrid.host.onnx_models.combination_proof import KINDS, QuantisedCombination
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Addend
 from wingrid.host.onnx_models.identity_layers import identity_layer
-from wingrid.host.onnx_models.layer_reading import ACTIVATIONS
 from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.host.onnx_models.tensors import ACTIVATIONS
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Combining
 

@@ -176,7 +176,7 @@ private:
             width = std::min(group.width() * size, m_layer.output_width - column);
         }
         const int64_t plane = group.image * m_layer.output_blocks + block;
-        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column;
+        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column * m_layer.column_pixels;
         if (!m_layer.tile && !pools && width == m_layer.row_pixels) {
             // Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel += first;
