@@ -20,15 +20,20 @@ STEPS_BEYOND_FIT = 2
 
 @lru_cache(maxsize=256)
 def best_plan(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...] = (0,),
+    pool: Pool | None = None,
+    *,
+    alike_rows: bool = False,
 ) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
-    of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
-    layer cannot be expressed on this accelerator at all.
+    of the others can. ``pool`` is the max pooling behind the convolution; with ``alike_rows`` all rows of the kernel
+    are one. Raises ``LayerError`` if the layer cannot be expressed on this accelerator at all.
     """
-    blockings = _blockings(shape, config, tiles, pool)
+    blockings = _blockings(shape, config, tiles, pool, alike_rows=alike_rows)
     # The most promising first, so that what the others can cost at best often rules them out.
     blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
     best: Plan | None = None
@@ -52,10 +57,15 @@ def cost_bound(
 
 
 def _blockings(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...], pool: Pool | None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...],
+    pool: Pool | None,
+    *,
+    alike_rows: bool = False,
 ) -> list[Blocking]:
     suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
-    return [Blocking.of(shape, config, tile, pool) for tile in suited]
+    return [Blocking.of(shape, config, tile, pool, alike_rows=alike_rows) for tile in suited]
 
 
 def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:
