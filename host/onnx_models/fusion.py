@@ -75,6 +75,25 @@ class Fusion:
             step = longer
         return step
 
+    def all_extended(self, steps: Sequence[AcceleratedStep]) -> list[AcceleratedStep]:
+        """The layers, each with what it can take over; of those that leave parts of one tensor all, or none."""
+        found: list[AcceleratedStep] = []
+        for target in dict.fromkeys(step.target for step in steps):
+            parts = [step for step in steps if step.target == target]
+            if target not in self._types:  # it is none of the model's, but one layer's for the next
+                found += parts
+            else:
+                found += [self.extended(parts[0])] if parts[0].part is None else self._parts_extended(parts)
+        return found
+
+    def _parts_extended(self, parts: list[AcceleratedStep]) -> list[AcceleratedStep]:
+        """Layers that leave parts of a tensor, with functions of each byte behind it."""
+        while True:
+            longer = [step for part in parts if (step := self._looked_up(part))]
+            if len(longer) < len(parts) or len({step.target for step in longer}) > 1:
+                return parts
+            parts = longer
+
     def by_itself(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> AcceleratedStep | None:
         """A layer that does the node, and as much of what follows as it can, to a tensor that others take too.
 

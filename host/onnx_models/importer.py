@@ -108,7 +108,7 @@ def _steps(
                 require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             if relaid := relaying.of(node, makers):
-                relaid = [step if step.part else fusion.extended(step) for step in relaid]
+                relaid = fusion.all_extended(relaid)
                 covered.update(name for step in relaid for name in step.nodes)
                 _put(relaid, steps, makers)
                 continue
@@ -123,7 +123,7 @@ def _steps(
             steps.append(HostStep(node, reason, macs, remedy))
             continue
         taken_over.update(node.input)
-        for step in [fusion.extended(layers[0])] if len(layers) == 1 else layers:
+        for step in fusion.all_extended(layers):
             covered.update(step.nodes)
             _put([step], steps, makers)
     return _without_idle(steps, taken_over, optimised.graph)
