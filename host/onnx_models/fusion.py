@@ -19,6 +19,7 @@ from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
+from wingrid.host.onnx_models.holes import Gathering
 from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
@@ -68,6 +69,8 @@ class Fusion:
         self._config = config
         self.left: dict[str, Left] = {}
         """By name, the nodes so far that could have become part of a layer and did not."""
+        self.gatherings: list[Gathering] = []
+        """Layers so far that gather the channels of a tensor with holes."""
 
     def extended(self, step: AcceleratedStep) -> AcceleratedStep:
         """The layer with all that it can take over of what follows it."""
@@ -149,7 +152,10 @@ class Fusion:
         if found.has_holes:
             joined = selecting_layer(node.name, parts[-1], found.channels)
             joined = dataclasses.replace(joined, target=found.output, target_type=whole, nodes=(node.name,))
-            parts.append(self.extended(joined))
+            extended = self.extended(joined)
+            if extended is joined:
+                self.gatherings.append(Gathering(node.name, target, kind, found.output, found.channels))
+            parts.append(extended)
         return parts
 
     def _part(self, name: str, maker: AcceleratedStep, table: npt.NDArray[np.int8], copied: bool) -> AcceleratedStep:

@@ -20,6 +20,7 @@ from wingrid.host.onnx_models.concatenation import OPERATORS
 from wingrid.host.onnx_models.flattening import flattened
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
+from wingrid.host.onnx_models.holes import taken_as_they_lie
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
 from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layers
 from wingrid.host.onnx_models.model_file import Model, name_nodes
@@ -126,6 +127,8 @@ def _steps(
         for step in fusion.all_extended(layers):
             covered.update(step.nodes)
             _put([step], steps, makers)
+    outputs = {value.name for value in optimised.graph.output}
+    steps = taken_as_they_lie(steps, fusion.gatherings, outputs, config)
     return _without_idle(steps, taken_over, optimised.graph)
 
 
