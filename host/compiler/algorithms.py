@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.unfolding import Unfolding
@@ -90,22 +92,23 @@ def require_way(layer: Layer, config: AcceleratorConfig) -> None:
 
 
 def require_units(layer: Layer, config: AcceleratorConfig) -> None:
-    """Raise ``LayerError`` for a layer with a lookup or an addition that this accelerator cannot do."""
+    """Raise ``LayerError`` for a layer with a lookup or a combination that this accelerator cannot do."""
     if layer.lookup and not config.tables:
         raise LayerError(f"layer {layer.name} looks its results up, and the accelerator has no tables: set tables=8")
-    if not layer.addition:
+    if not layer.combination:
         return
     if not config.addends:
-        raise LayerError(f"layer {layer.name} adds a tensor, and the accelerator has no addends: set addends=1024")
-    if layer.pool and layer.pool.side != layer.pool.stride:
-        raise LayerError(f"layer {layer.name} adds a tensor and pools windows that overlap, which takes two layers")
+        raise LayerError(f"layer {layer.name} takes an addend, and the accelerator has none: set addends=1024")
+    if layer.pool and layer.pool.side != layer.pool.stride and not layer.combination.broadcast:
+        raise LayerError(f"layer {layer.name} takes an addend and pools windows that overlap, which takes two layers")
     if Cutting.of(layer.shape, layer.pool):
-        raise LayerError(f"layer {layer.name} adds a tensor, and its image is too large for one piece")
+        raise LayerError(f"layer {layer.name} takes an addend, and its image is too large for one piece")
 
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:
     shape = layer.shape
-    if any_answers_fit(shape.channels // shape.groups, tile, config.accumulator_bits):
+    products = shape.channels // shape.groups * math.prod(shape.kernel)
+    if any_answers_fit(products, tile, config.accumulator_bits):
         return True
     weights = (operands if isinstance(operands, Operands) else operands()).weights
     try:

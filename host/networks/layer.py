@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wingrid.host.errors import UserError
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
-from wingrid.hw.isa import LARGEST_POSITION
+from wingrid.hw.isa import LARGEST_POSITION, Combining
 
 Pair = tuple[int, int]
 """Vertical, then horizontal."""
@@ -132,15 +132,36 @@ class Lookup(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Addition:
-    """Addition of another tensor, in integers, with factors in units of 2**-``ADDITION_FRACTION_BITS``.
+class Combination:
+    """What another tensor, the addend, does to a layer's results: see ``wingrid.sim.golden.combination``."""
 
-    See ``wingrid.sim.golden.addition``.
-    """
-
+    kind: Combining
     factor: int
-    addend_factor: int
-    offset: int
+    addend_factor: int = 0
+    offset: int = 0
+    result_zero: int = 0
+    addend_zero: int = 0
+    broadcast: bool = False
+    """Whether the addend has one number for all pixels of a channel, and not one for each."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The integers, by the names that a STORE and the golden model have for them."""
+        names = ("factor", "addend_factor", "offset", "result_zero", "addend_zero")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def swapped(self) -> Combination:
+        """The same with the addend for the result and the result for the addend."""
+        first, second = self.factor, self.addend_factor
+        factors = (second, first) if self.kind is Combining.SUM else (first, second)
+        zeros = self.addend_zero, self.result_zero
+        return Combination(self.kind, *factors, self.offset, *zeros, broadcast=self.broadcast)
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Of the STOREs that combine so."""
+        return {"combination": self.kind.value, "broadcast": int(self.broadcast), **self.numbers}
 
 
 @dataclass(frozen=True)
@@ -177,7 +198,7 @@ class Layer:
     """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
 
     Where there is a ``lookup``, each requantised and clamped result is replaced by what a table has for it. Where there
-    is an ``addition``, another tensor of the results' shape is added to them, and where there is a ``pool``, max
+    is a ``combination``, another tensor is added to them or multiplied by them, and where there is a ``pool``, max
     pooling follows.
     """
 
@@ -190,12 +211,14 @@ class Layer:
     minimum: int = -128
     maximum: int = 127
     lookup: Lookup | None = None
-    addition: Addition | None = None
+    combination: Combination | None = None
     pool: Pool | None = None
     normalisation: ResponseNormalisation | None = None
     """What the host does with the output before the next layer takes it."""
     surface: Surface | None = None
     """Where it leaves its results, if not as a tensor of their own."""
+    alike: bool = False
+    """Whether each channel is made of its own by the same kernel, bias and scale, as in an average."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 
@@ -223,9 +246,10 @@ class Layer:
 
     @property
     def addend_shape(self) -> tuple[int, int, int, int]:
-        """[images, kernels, height, width] of what is added, where something is."""
+        """[images, kernels, height, width] of what results are combined with, where there is something."""
         shape = self.shape
-        return shape.images, shape.kernels, shape.out_height, shape.out_width
+        size = (1, 1) if self.combination and self.combination.broadcast else (shape.out_height, shape.out_width)
+        return shape.images, shape.kernels, *size
 
     def handed_on(self, y: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
         """The accelerator's output as the next layer takes it."""

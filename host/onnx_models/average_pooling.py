@@ -93,7 +93,7 @@ def average_pooling(
         alone = len(regions) == 1
         layer = Layer(
             node.name if alone else f"{node.name} part {number}", "avgpool", shape, zero_points[0], rounding.zero_point,
-            surface=None if alone else Surface(*size),
+            surface=None if alone else Surface(*size), alike=True,
         )  # fmt: skip
         operands = ones(shape, rounding.scale)
         operands = dataclasses.replace(operands, bias=np.full(shape.kernels, rounding.bias, np.int32))

@@ -30,7 +30,7 @@ from wingrid.host.onnx_models.relaying import Relaying
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
-from wingrid.host.onnx_models.tensor_addition import OPERATOR
+from wingrid.host.onnx_models.tensor_combination import combines
 from wingrid.host.onnx_models.tensors import constants_of, is_quantised_operator, require_scales
 from wingrid.hw.config import AcceleratorConfig
 
@@ -96,7 +96,7 @@ def _steps(
             covered.update(name for step in parts for name in step.nodes)
             _put(parts, steps, makers)
             continue
-        if node.op_type == OPERATOR and (found := fusion.added(node, makers)):
+        if combines(node, fusion.constants) and (found := fusion.combined(node, makers)):
             step, replaced = found
             steps = [other for other in steps if other is not replaced] + [step]
             covered.update(step.nodes)

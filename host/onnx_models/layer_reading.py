@@ -7,6 +7,7 @@ float32(x_scale * w_scale) / y_scale, the accelerator's own rule.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -17,6 +18,7 @@ from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
 from wingrid.host.onnx_models.average_pooling import average_pooling
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
+from wingrid.host.onnx_models.dead_taps import without_dead_taps
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.interpolation import interpolation, is_interpolation
 from wingrid.host.onnx_models.max_pooling import max_pooling
@@ -107,7 +109,10 @@ def _convolution(
     if raw.shape[1] * shape.groups != shape.channels:
         raise NotAccelerable(f"weights of shape {list(raw.shape)} do not fit {shape.channels} channels")
     scales = (x_scale, w_scale, y_scale)
-    return _step(node, "conv", shape, raw, w_zero, bias, scales, (x_zero, y_zero), IMAGES, (taken, left), constants)
+    met, raw = without_dead_taps(shape, raw)
+    step = _step(node, "conv", met, raw, w_zero, bias, scales, (x_zero, y_zero), IMAGES, (taken, left), constants)
+    more = math.prod(shape.kernel) / math.prod(met.kernel)
+    return step if met == shape else dataclasses.replace(step, model_macs=round(step.macs * more))
 
 
 def _matrix_product(
