@@ -10,6 +10,7 @@ from wingrid.host.compiler.plan import Plan
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 from wingrid.hw.store.output_path import OutputPath
+from wingrid.hw.winograd_matrices import KERNEL
 
 MEMORY_LATENCY = 40
 """Cycles from a read's address to its data that costs assume. Plans don't depend on the memory in use."""
@@ -112,7 +113,7 @@ class _Pass:
             return None
         count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
-        pieces = max(pieces, count * len(chunks))
+        pieces = max(pieces, count * len(chunks), weight_tiles // KERNEL**2 if len(blocking.subkernels) > 1 else 0)
         repeats = plan.regions if weights <= config.weight_buffer else groups
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
         beats = weights * repeats + count * PARAMETER_BYTES * parameters

@@ -84,13 +84,13 @@ class Workload:
     def with_units(self, config: AcceleratorConfig, free: Container[str]) -> AcceleratorConfig:
         """The configuration with what the network needs of units that are free to be chosen.
 
-        Tables if layers look something up, addends if they add, sparse lanes if those save time with its weights.
+        Tables if layers look something up, addends if they combine, sparse lanes if those save time with its weights.
         """
         sizes = {name: size for name, size in {"tables": TABLES, "addends": ADDENDS}.items() if name in free}
         layers = self.layers(dataclasses.replace(config, **sizes)) if sizes else []
         used = {
             "tables": any(layer.lookup for layer in layers),
-            "addends": any(layer.addition for layer in layers),
+            "addends": any(layer.combination for layer in layers),
         }
         chosen = dataclasses.replace(config, **{name: size for name, size in sizes.items() if used[name]})
         return dataclasses.replace(chosen, sparse=1) if "sparse" in free and self._gains_by_lanes(chosen) else chosen
