@@ -16,12 +16,14 @@ import onnx
 
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
+from wingrid.host.onnx_models.average_pooling import average_pooling
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.dead_taps import without_dead_taps
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.interpolation import interpolation, is_interpolation
+from wingrid.host.onnx_models.max_pooling import max_pooling
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
-from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, is_pooling, max_pooling
+from wingrid.host.onnx_models.pooling_windows import AVERAGES, is_pooling
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.tensors import ACTIVATIONS, centred_weights
@@ -65,7 +67,7 @@ def read_layers(
                 raise NotAccelerable("pooling of what the host has is the host's")
             if node.op_type in AVERAGES:
                 return average_pooling(node, constants, types, model)
-            return [max_pooling(node, types, makers[node.input[0]])]
+            return max_pooling(node, types, makers[node.input[0]])
     except (LayerError, ValueError) as error:
         raise NotAccelerable(str(error)) from None
     if node.op_type in FLOATING:

@@ -86,9 +86,7 @@ class FloatingProduct:
         if x.scales.size != 1:
             raise NotAccelerable("scales other than one for each tensor")
         if attributes_of(node).get("group", 1) != 1:
-            raise NotAccelerable(
-                "a transposed convolution of groups, whose weights no quantiser makes bytes, is the host's"
-            )
+            raise NotAccelerable("a transposed convolution of groups is the host's")
         weights = _weights(w, constants)
         units = np.resize(w.scales.astype(np.float64), len(weights)) * np.float64(x.scales[0])
         return cls(node, x, quantise, weights, _bias(node, producers, constants, units), units)

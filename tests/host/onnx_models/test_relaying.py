@@ -183,7 +183,7 @@ def turned(writer: Writer) -> None:
 def blended(writer: Writer) -> None:
     """Numbers of elements, interpolated and cut off, would look like repeated ones."""
     name = f"c{len(writer.constants)}"
-    writer.constants[name] = np.array([1, 1, 1, 2], np.float32)
+    writer.constants[name] = np.array([1, 1, 1, 3], np.float32)
     (tensor,) = writer.add(
         "Resize", writer.tensor, "", name, mode="linear", coordinate_transformation_mode="asymmetric"
     )

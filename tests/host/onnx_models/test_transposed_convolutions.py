@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +17,7 @@ from wingrid.host.images.chained_run import run_chained
 from wingrid.host.images.machines import SpecifiedMachine
 from wingrid.host.images.running import run_image
 from wingrid.host.images.work import model_work
+from wingrid.host.networks.layer import Lookup
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_file import Model
 from wingrid.host.onnx_models.rounding import rounding_scale
@@ -70,6 +73,16 @@ def test_each_phase_is_a_convolution(kernel: tuple[int, ...], attributes: dict[s
     assert len(phases) == np.prod(attributes["strides"])
     assert [step.operator for step in graph.host_steps] == ["QuantizeLinear", "DequantizeLinear"]
     assert sum(step.macs for step in phases) == 6 * 4 * np.prod(kernel) * np.prod(x.shape[2:])
+    assert differences(graph, x) == []
+
+
+def test_a_function_behind_the_phases_is_part_of_each() -> None:
+    model, x = around(*SHAPES[1], relu=False)
+    model.graph.node.insert(2, helper.make_node("Sigmoid", ["t"], ["s"], name="sigmoid"))
+    model.graph.node[3].input[0] = "s"
+    graph = imported(quantised_on(model, x), x, config=dataclasses.replace(SQUARE, tables=2))
+    assert [step.layer.operator for step in graph.accelerated] == ["conv", *["transposed"] * 4, "conv"]
+    assert [step.layer.lookup for step in graph.accelerated[1:-1]] == [Lookup.LAYER] * 4
     assert differences(graph, x) == []
 
 
