@@ -108,6 +108,8 @@ class Blocking:
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
     pool: Pool | None = None
     """Max pooling behind the convolution."""
+    columns_apart: bool = False
+    """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
     alike_rows: bool = False
     """Whether all kernel rows are one: it lies in memory once, and pixels are loaded and summed up row by row."""
 
@@ -119,6 +121,7 @@ class Blocking:
         tile: int = 0,
         pool: Pool | None = None,
         *,
+        columns_apart: bool = False,
         alike_rows: bool = False,
     ) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
@@ -143,7 +146,7 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile, pool, alike_rows)
+        return cls(shape, config.rows, config.cols, tile, pool, columns_apart, alike_rows)
 
     @staticmethod
     def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:

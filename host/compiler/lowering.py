@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from wingrid.host.compiler.addend_loader import AddendLoader
+from wingrid.host.compiler.addend_loader import addend_loader
 from wingrid.host.compiler.blocking import Box, balanced
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
 from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
@@ -31,7 +31,7 @@ class Lowering:
         self._parameters = parameter_loader(*context)
         tables = layer_tables(layer, plan.blocking)
         self._tables = table_loader(self.schedule, tables, plan.config, memory) if tables else None
-        self._addends = AddendLoader(*context) if layer.addition else None
+        self._addends = addend_loader(layer, *context)
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
         self._box = functools.cache(self._box_within)
@@ -176,21 +176,15 @@ class Lowering:
             table = entry + 1
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
-        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column
+        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column * surface.column_step
         first, width = part.first, part.width
         if self._blocking.tile == 0 and not part.pooling and width == surface.row_pixels:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel, first, width = pixel + first, 0, group.count
-        adding, addends_loaded = {}, NOBODY
-        if self._addends and (addition := self._layer.addition):
+        combining, addends_loaded = {}, NOBODY
+        if self._addends and (combination := self._layer.combination):
             addend_base, addends_loaded = self._addends.load(group, part, block)
-            adding = {
-                "addition": 1,
-                "addend_base": addend_base,
-                "factor": addition.factor,
-                "addend_factor": addition.addend_factor,
-                "offset": addition.offset,
-            }
+            combining = {"addend_base": addend_base, **combination.fields}
         store = Store(
             bank=self._bank,
             tile=self._blocking.tile,
@@ -206,7 +200,7 @@ class Lowering:
             destination=self._memory.outputs + pixel * bus,
             row_pitch=surface.row_pixels * bus,
             table=table,
-            **adding,
+            **combining,
             **part.pooling,
         )
         index = self.schedule.add(store, parameters_loaded, table_loaded, addends_loaded, after)

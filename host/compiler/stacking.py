@@ -30,7 +30,7 @@ class Stacking:
         """How the layer's blocks can be stacked, if they can."""
         shape, found = layer.shape, cls(layer.shape, min(config.rows, layer.shape.channels))
         whole = shape.kernel == (shape.height, shape.width) and not any(shape.padding)
-        plain = layer.lookup is not Lookup.CHANNEL and not (layer.addition or layer.pool or layer.surface)
+        plain = layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.pool or layer.surface)
         reachable = shape.height <= LARGEST_STRIDE and found.blocks * shape.height <= LARGEST_POSITION
         each = shape.groups == shape.channels == shape.kernels
         # With several blocks, outputs have to lie in memory as inputs do.

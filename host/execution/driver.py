@@ -112,7 +112,7 @@ def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.N
         return unpack_activations(content, compiled.layer.output_shape, config)
     (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
     y = unpack_activations(content, (images, kernels, surface.height, surface.width), config)
-    y = np.ascontiguousarray(y[:, :, :: surface.row_step][:, :, :height, :width])
+    y = np.ascontiguousarray(y[:, :, :: surface.row_step, :: surface.column_step][:, :, :height, :width])
     return compiled.cutting.joined(y) if compiled.cutting else y
 
 

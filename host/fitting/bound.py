@@ -75,7 +75,7 @@ def least(layers: Sequence[Layer], designs: Designs, timing: MemoryTiming) -> Le
 
 def _kind(layer: Layer) -> tuple[object, ...]:
     """What layers that take the same have in common."""
-    stackable = layer.alike and layer.lookup is not Lookup.CHANNEL and not (layer.addition or layer.surface)
+    stackable = layer.alike and layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.surface)
     return layer.shape, layer.pool, layer.prepared, stackable
 
 

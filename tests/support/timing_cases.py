@@ -20,7 +20,7 @@ from layer_cases import (
     random_layer,
     random_sum_of_kernels,
     random_winograd_convolution,
-    with_addition,
+    with_combination,
     with_lookup,
 )
 from sparse_layers import compile_sparse
@@ -311,7 +311,7 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
                 layer = dataclasses.replace(layer, pool=pool)
             except LayerError:
                 continue
-        return with_addition(random, with_lookup(random, layer, config), config)
+        return with_combination(random, with_lookup(random, layer, config), config)
 
 
 def _sparse(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> CompiledLayer | None:

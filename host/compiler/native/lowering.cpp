@@ -176,7 +176,7 @@ private:
             width = std::min(group.width() * size, m_layer.output_width - column);
         }
         const int64_t plane = group.image * m_layer.output_blocks + block;
-        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column;
+        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column * m_layer.column_pixels;
         if (!m_layer.tile && !pools && width == m_layer.row_pixels) {
             // Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel += first;
@@ -201,20 +201,23 @@ private:
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);
         Loaded addends{0, NOBODY};
-        if (m_layer.addition) {
+        if (m_layer.combination) {
             // Squares of a row: tiles, or the pooling windows of a strip.
             addends = m_addends.load(group, gathers ? width : group.width(), count, block);
-            SET(store, addition, m_layer.addition);
+            SET(store, combination, m_layer.combination);
+            SET(store, broadcast, m_layer.broadcast);
             SET(store, addend_base, addends.place);
             SET(store, factor, m_layer.factor);
             SET(store, addend_factor, m_layer.addend_factor);
             SET(store, offset, m_layer.offset);
+            SET(store, result_zero, m_layer.result_zero);
+            SET(store, addend_zero, m_layer.addend_zero);
         }
         const int64_t after_all[] = {parameters.load, table.load, addends.load, after};
         const int64_t index = m_schedule.add(store, after_all);
         m_parameters.use(block, index);
         if (m_layer.layer_tables) m_tables.use(table_block, index);
-        if (m_layer.addition) m_addends.use(index);
+        if (m_layer.combination) m_addends.use(index);
         return index;
     }
 

@@ -16,7 +16,7 @@ from layer_cases import (
     random_layer,
     random_sum_of_kernels,
     random_winograd_convolution,
-    with_addition,
+    with_combination,
     with_lookup,
 )
 
@@ -80,7 +80,7 @@ def test_random_layers_become_the_same_program(config: AcceleratorConfig, seed: 
     layer = with_lookup(random, random_layer(random, shape), config)
     if seed % 3 == 0 and min(shape.out_height, shape.out_width) >= pool.side:
         layer = dataclasses.replace(layer, pool=pool)
-    layer = with_addition(random, layer, config)
+    layer = with_combination(random, layer, config)
     try:
         planned = plan_layer(layer, config, tiles=(tile,))
     except LayerError:
