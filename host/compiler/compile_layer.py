@@ -75,6 +75,11 @@ class CompiledLayer:
         return pack_weights(operands.weights, self.plan.blocking, self.config)
 
     @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take in memory."""
+        return _weight_bytes(self)
+
+    @property
     def memory_bytes(self) -> int:
         """Size of the memory that it needs, from address 0."""
         return self.memory.size(self.length)
@@ -106,7 +111,7 @@ class PlannedLayer:
     @property
     def weight_bytes(self) -> int:
         """Bytes that the weights take in memory."""
-        return self.streams.bytes(self.config) if self.streams else weight_bytes(self.plan.blocking, self.config)
+        return _weight_bytes(self)
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
@@ -139,6 +144,10 @@ class PlannedLayer:
         return compiled
 
 
+def _weight_bytes(layer: PlannedLayer | CompiledLayer) -> int:
+    return layer.streams.bytes(layer.config) if layer.streams else weight_bytes(layer.plan.blocking, layer.config)
+
+
 def compile_layer(
     layer: Layer,
     config: AcceleratorConfig,
@@ -169,7 +178,7 @@ def plan_layer(
     stacking = Stacking.of(layer, config) if plan is None else None
     with _uncollected():
         if stacking:
-            plan = best_plan(stacking.stacked, config)
+            plan = best_plan(stacking.stacked, config, alike_rows=True)
         if plan is None:
             ways = [(None, tiles), *(unfoldings or {}).items()]
             plan, way = _cheapest(layer, within_addends(layer, config), ways)
