@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -94,6 +95,19 @@ def _largest(limit: int, fits: Callable[[int], bool]) -> int:
 def _cut(span: tuple[int, int], size: int) -> list[tuple[int, int]]:
     start, stop = span
     return [(start + a, start + b) for a, b in balanced(stop - start, math.ceil((stop - start) / size))]
+
+
+@dataclass(frozen=True)
+class PassKind:
+    """Passes over output blocks that are alike in their sizes, and therefore in what they cost."""
+
+    blocks: Pair
+    """Output blocks, start to stop, of the first of them."""
+    weight_tiles: int
+    count: int
+    """How many passes there are of the kind."""
+    repeated: int
+    """How many of them read the input blocks that the pass before them has read."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +206,11 @@ class Blocking:
         )
 
     @cached_property
+    def rows_touched(self) -> dict[tuple[int, int, int], int]:
+        """Cache: the most output rows of a run of groups, by numbers of strips, of groups in each, and of runs."""
+        return {}
+
+    @cached_property
     def rows_read(self) -> dict[Pair, int]:
         """Cache: the most input rows that are read, by numbers of kernel rows and output rows."""
         return {}
@@ -206,6 +225,32 @@ class Blocking:
         """Cache: boxes cut into pieces, by box and the most entries of a piece."""
         return {}
 
+    @cached_property
+    def known_passes(self) -> dict[int, list[PassKind]]:
+        """Cache: kinds of passes, by the number of passes."""
+        return {}
+
+    def pass_kinds(self, passes: int) -> list[PassKind]:
+        """Kinds of passes over the output blocks, if there are so many passes, in the order in which they occur."""
+        known = self.known_passes.get(passes)
+        if known is None:
+            known = self.known_passes[passes] = self._pass_kinds(balanced(self.output_blocks, passes))
+        return known
+
+    def _pass_kinds(self, passes: list[Pair]) -> list[PassKind]:
+        first: dict[tuple[int, int, int], Pair] = {}
+        counts: Counter[tuple[int, int, int]] = Counter()
+        repeated: Counter[tuple[int, int, int]] = Counter()
+        before: Pair | None = None
+        for start, stop in passes:
+            union = self.union((start, stop))
+            sizes = stop - start, union[1] - union[0], self.first_tile[stop] - self.first_tile[start]
+            first.setdefault(sizes, (start, stop))
+            counts[sizes] += 1
+            repeated[sizes] += union == before
+            before = union
+        return [PassKind(first[sizes], sizes[2], counts[sizes], repeated[sizes]) for sizes in first]
+
     @property
     def positions(self) -> int:
         """Accumulators that a vector of the walk takes for each output block."""
@@ -218,13 +263,14 @@ class Blocking:
     @cached_property
     def first_tile(self) -> list[int]:
         """The weight tile that each output block's begin with in memory, and, at the end, how many there are."""
-        tiles = (self.weight_tiles(self.tap_box(block)) for block in range(self.output_blocks))
-        return list(itertools.accumulate(tiles, initial=0))
+        of_block = self.weight_tiles(Box((0, 1), (0, self.walk.kernel[0]), (0, self.walk.kernel[1])))
+        return list(itertools.accumulate((of_block * (stop - start) for start, stop in self._visited), initial=0))
 
     @cached_property
     def taps(self) -> int:
         """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
-        return sum(self.tap_box(block).taps for block in range(self.output_blocks))
+        height, width = self.walk.kernel
+        return height * width * sum(stop - start for start, stop in self._visited)
 
     @property
     def input_blocks(self) -> int:
