@@ -9,7 +9,7 @@ from wingrid.host.compiler.blocking import Blocking, PassKind
 from wingrid.host.compiler.plan import Plan
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
-from wingrid.hw.store.output_path import OutputPath
+from wingrid.sim.timing.parameters import output_latency
 
 MEMORY_LATENCY = 40
 """Cycles from a read's address to its data that costs assume. Plans don't depend on the memory in use."""
@@ -156,7 +156,7 @@ def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors
 
 def store_cycles(config: AcceleratorConfig, tile: int) -> int:
     """Cycles of a STORE besides draining: the next one starts when the last result of the one before has left."""
-    return PARAMETER_BYTES + OutputPath.latency_for(config, tile) + max(tile**2, 1) + STORE_CYCLES
+    return PARAMETER_BYTES + output_latency(config, tile) + max(tile**2, 1) + STORE_CYCLES
 
 
 def _result_beats(blocking: Blocking) -> int:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.layer import Layer, Operands

@@ -27,7 +27,7 @@ from rich.table import Table
 from wingrid.host.compiler.tiler import best_plan
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.network_jobs import network_jobs
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.parallel import run_layers
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.area_model import predicted_area
