@@ -264,12 +264,17 @@ class Blocking:
     def first_tile(self) -> list[int]:
         """The weight tile that each output block's begin with in memory, and, at the end, how many there are."""
         of_block = self.weight_tiles(Box((0, 1), (0, self.walk.kernel[0]), (0, self.walk.kernel[1])))
+        if self.shape.groups == 1:
+            step = of_block * self.input_blocks
+            return [*range(0, step * self.output_blocks, step), step * self.output_blocks]
         return list(itertools.accumulate((of_block * (stop - start) for start, stop in self._visited), initial=0))
 
     @cached_property
     def taps(self) -> int:
         """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
         height, width = self.walk.kernel
+        if self.shape.groups == 1:
+            return height * width * self.input_blocks * self.output_blocks
         return height * width * sum(stop - start for start, stop in self._visited)
 
     @property
@@ -294,6 +299,8 @@ class Blocking:
 
     @cached_property
     def _visited(self) -> list[Pair]:
+        if self.shape.groups == 1:
+            return [(0, self.input_blocks)] * self.output_blocks
         channels = map(self.input_channels, range(self.output_blocks))
         return [(start // self.rows, math.ceil(stop / self.rows)) for start, stop in channels]
 

@@ -77,7 +77,7 @@ class Found:
     tally: Tally
 
 
-class _Bounded:
+class Bounded:
     """Designs that the chip has room for, with their bounds; as numbers in arrays, since there may be millions."""
 
     def __init__(self, question: Question, tally: Tally, says: Says) -> None:
@@ -92,12 +92,14 @@ class _Bounded:
             if not question.known(region):
                 tally.no_room += len(region.designs)
                 continue
-            roomy = np.flatnonzero(question.roomy(region))
+            area = question.area(region.designs)
+            roomy = np.flatnonzero(question.roomy(area))
             tally.no_room += len(region.designs) - len(roomy)
             if not len(roomy):
                 continue
             designs = region.designs.only(roomy)
-            costs = question.costs(question.figures(designs, region, question.least(region, designs)))
+            taken = question.least(region, designs)
+            costs = question.costs(question.figures(designs, region, taken, area.only(roomy)))
             within = question.within(costs) & np.isfinite(costs).all(axis=1)
             tally.beyond_limits += int(np.count_nonzero(~within))
             self._regions.append(region)
@@ -123,7 +125,7 @@ def explored(question: Question, crew: Crew[Job, Exact], store: Store, says: Say
     """
     question.require()
     tally = Tally()
-    bounded = _Bounded(question, tally, says)
+    bounded = Bounded(question, tally, says)
     started = time.perf_counter()
     timed = _Timing(question, bounded, crew, store, tally, says).run()
     tally.exact_seconds = time.perf_counter() - started
@@ -148,7 +150,7 @@ class _Timing:
     """The designs that are left, the most promising in one direction after another."""
 
     def __init__(
-        self, question: Question, bounded: _Bounded, crew: Crew[Job, Exact], store: Store, tally: Tally, says: Says
+        self, question: Question, bounded: Bounded, crew: Crew[Job, Exact], store: Store, tally: Tally, says: Says
     ) -> None:
         self._question, self._bounded, self._crew, self._store = question, bounded, crew, store
         self._tally, self._says = tally, says
@@ -221,7 +223,7 @@ class _Timing:
         if any(one.refused for one in exact):
             tally.cannot_run += 1
             return
-        figures = self._question.figures(design.config, design.region, exact)
+        figures = self._question.figures(design.config, design.region, exact, self._question.area(design.config))
         costs = self._question.costs(figures)
         if self._question.within(costs):
             self._points.append(Point(place, design.config, design.region, exact, figures, costs))

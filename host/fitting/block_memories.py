@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -43,4 +44,4 @@ def blocks(depth: npt.ArrayLike, width: npt.ArrayLike, family: str) -> npt.NDArr
 
 def _least(depth: npt.NDArray[np.int64], width: npt.NDArray[np.int64], family: str) -> npt.NDArray[np.float64]:
     counts = [size * (-(-depth // entries) * -(-width // bits)) for size, entries, bits in BLOCKS[family]]
-    return np.min(np.broadcast_arrays(*counts), axis=0).astype(np.float64)
+    return functools.reduce(np.minimum, counts).astype(np.float64)
