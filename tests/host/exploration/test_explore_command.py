@@ -149,7 +149,7 @@ def test_an_interrupted_search_says_that_it_goes_on(
     def breaks(job: Job) -> Exact:
         raise Interrupted(2)
 
-    monkeypatch.setattr("wingrid.host.exploration.asking.timed", breaks)
+    monkeypatch.setattr("wingrid.host.exploration.exact.timed", breaks)
     with pytest.raises(Interrupted, match="interrupted; what was timed is kept: the same command goes on from there"):
         call("explore", *OPTIONS, "--store", "other")
 
