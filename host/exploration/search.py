@@ -26,7 +26,7 @@ from wingrid.hw.config import AcceleratorConfig
 Says = Callable[[str], None]
 Timers = Crew[Sequence[Job], list[Exact]]
 
-ONE_BY_ONE = 40
+ONE_BY_ONE = 20
 """Workers up to which a task is one design: the sooner a result is back, the more it rules out. With more of them, the
 side that hands out would be what they wait for (docs/explore.md)."""
 

@@ -28,9 +28,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "support"))
 from distributed import LocalCluster
 from explorations import question
 
+from wingrid.host.compiler.tiler import best_plan
 from wingrid.host.crews.cluster import Cluster
 from wingrid.host.exploration.exact import Exact, Job, all_timed, timed
-from wingrid.host.exploration.store import MEMORY, Store
+from wingrid.host.exploration.question import Question
+from wingrid.host.exploration.search import ONE_BY_ONE
+from wingrid.host.exploration.store import MEMORY, Store, key_of
 
 PER_WORKER = 2
 """Jobs that a worker has or will have next."""
@@ -128,7 +131,7 @@ def seconds_of_choosing(designs: int = 100_000, repeats: int = 20) -> float:
     return (time.process_time() - started) / repeats
 
 
-def seconds_of_a_design(asked: Question, jobs: Sequence[Job], count: int = 200) -> float:
+def seconds_of_a_design(asked: Question, count: int = 200) -> float:
     """What it takes to make jobs of a design, to look it up, and to weigh what came of it."""
     fingerprint = asked.workloads[0].fingerprint()
     region = next(asked.space.regions(asked.wanted))
@@ -166,7 +169,7 @@ def main() -> None:
         each.append(time.process_time() - started)
     one, two = (seconds_of_all(jobs, workers) for workers in (1, 2))
     of_task = {"choosing among 100,000": seconds_of_choosing(), "Dask": seconds_of_dask()}
-    of_design = {"looking up and weighing": seconds_of_a_design(asked, jobs), "keeping": seconds_of_keeping(found)}
+    of_design = {"looking up and weighing": seconds_of_a_design(asked), "keeping": seconds_of_keeping(found)}
     print(f"{options.network}: {len(jobs)} designs, {statistics.fmean(each):.3f} s of processor time in the mean, "
           f"{min(each):.3f} to {max(each):.3f} s; load of this machine {os.getloadavg()[0]:.1f}")  # fmt: skip
     print(f"sent for a job {len(pickle.dumps(jobs[0])):,} bytes, back {len(pickle.dumps(found)):,} bytes, "
@@ -181,8 +184,8 @@ def main() -> None:
             handling = sum(of_task.values()) + together * sum(of_design.values())
             total = simulated(workers, options.jobs // together, [together * seconds for seconds in each], handling)
             busy = options.jobs * statistics.fmean(each) / (workers * total)
-            print(f"{workers:5} workers, tasks of {together:2}: {total / 3600:8.2f} h for {options.jobs:,} exact times, "
-                  f"{busy:.0%} busy")  # fmt: skip
+            print(f"{workers:5} workers, tasks of {together:2}: {total / 3600:8.2f} h for {options.jobs:,} "
+                  f"exact times, {busy:.0%} busy")  # fmt: skip
 
 
 if __name__ == "__main__":
