@@ -237,10 +237,15 @@ def search_figures() -> list[Figure]:
 
 
 def other_searches() -> tuple[list[Figure], list[str]]:
-    """What other explorers do with VGG-16 on this machine in this run, and a line for each that is not installed."""
+    """What other explorers do with VGG-16 on this machine in this run, and a line for each that is not there."""
     figures, missing = [], []
     for explorer in EXPLORERS:
-        if found := explorer.found(VGG16):
+        try:
+            found = explorer.found(VGG16)
+        except ImportError as error:
+            missing.append(f"{explorer.package}: cannot be imported: {error}")
+            continue
+        if found:
             name = f"{explorer.package}: {explorer.what} ({found.designs:,} in {found.seconds:.1f} s)"
             figures.append(Figure(name, found.rate, 0, "designs/s"))
         else:

@@ -33,11 +33,22 @@ def test_what_is_not_installed_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     there = ModuleType("there")
     there.__spec__ = sys.__spec__
     monkeypatch.setitem(sys.modules, "there", there)
-    explorers = [Explorer("there", "designs", explored), Explorer("nowhere_to_be_found", "designs", explored)]
+
+    def lacks(network: Network) -> Explored:
+        raise ModuleNotFoundError("No module named 'theirs'")
+
+    explorers = [
+        Explorer("there", "designs", explored),
+        Explorer("nowhere_to_be_found", "designs", explored),
+        Explorer("there", "designs", lacks),
+    ]
     monkeypatch.setattr(performance, "EXPLORERS", explorers)
     figures, missing = performance.other_searches()
     assert [(figure.value, figure.unit, figure.met) for figure in figures] == [(15.0, "designs/s", True)]
-    assert missing == ["nowhere_to_be_found: not installed, see tests/bench/other_explorers.py"]
+    assert missing == [
+        "nowhere_to_be_found: not installed, see tests/bench/other_explorers.py",
+        "there: cannot be imported: No module named 'theirs'",
+    ]
 
 
 def test_chipleap_is_asked_as_it_can_be(monkeypatch: pytest.MonkeyPatch) -> None:
