@@ -24,6 +24,7 @@ from wingrid.host.compiler.native_lowering import least_instructions, lowered, r
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
+from wingrid.host.compiler.stacking import Stacking
 from wingrid.host.compiler.synchronise import Schedule, synchronise
 from wingrid.host.compiler.tiler import best_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
@@ -32,6 +33,8 @@ from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.encoding import decode_program, encode_program
 from wingrid.hw.isa import Instruction
 from wingrid.sim.tools import ToolMissing
+
+Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,13 @@ class CompiledLayer:
     """Which sections of the image, unfolded or not, the program takes for images of a batch, if any."""
     streams: SparseStreams | None = None
     """The weights as the program takes them, if it takes no tiles."""
+    stacking: Stacking | None = None
+    """How the program takes channel blocks for rows, if it does."""
+
+    def operands(self, operands: Operands) -> Operands:
+        """The layer's operands as those of the convolution that the program does."""
+        adapted = self.unfolding or self.stacking
+        return adapted.operands(operands) if adapted else operands
 
     @property
     def algorithm(self) -> str:
@@ -57,10 +67,15 @@ class CompiledLayer:
         return algorithm_name(self.plan.blocking.tile) if self.streams is None else SPARSE
 
     def packed_weights(self, operands: Operands) -> npt.NDArray[np.uint8]:
-        """The weights, unfolded if the layer is, as the program expects them in memory."""
+        """The weights, of ``operands`` that the method of that name has returned, as the program expects them."""
         if self.streams is not None:
             return self.streams.packed(self.config)
         return pack_weights(operands.weights, self.plan.blocking, self.config)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take in memory."""
+        return _weight_bytes(self)
 
     @property
     def memory_bytes(self) -> int:
@@ -89,11 +104,12 @@ class PlannedLayer:
     unfolding: Unfolding | None
     cutting: Cutting | None
     streams: SparseStreams | None = None
+    stacking: Stacking | None = None
 
     @property
     def weight_bytes(self) -> int:
         """Bytes that the weights take in memory."""
-        return self.streams.bytes(self.config) if self.streams else weight_bytes(self.plan.blocking, self.config)
+        return _weight_bytes(self)
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
@@ -112,10 +128,22 @@ class PlannedLayer:
         with _uncollected():
             program = _sparse_program(self) if self.streams else _program(self.layer, self.plan, self.memory)
         compiled = CompiledLayer(
-            self.layer, self.config, self.plan, self.memory, program, self.unfolding, self.cutting, self.streams
+            self.layer,
+            self.config,
+            self.plan,
+            self.memory,
+            program,
+            self.unfolding,
+            self.cutting,
+            self.streams,
+            self.stacking,
         )
         self.memory.size(compiled.length)
         return compiled
+
+
+def _weight_bytes(layer: PlannedLayer | CompiledLayer) -> int:
+    return layer.streams.bytes(layer.config) if layer.streams else weight_bytes(layer.plan.blocking, layer.config)
 
 
 def compile_layer(
@@ -145,13 +173,24 @@ def plan_layer(
     """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
     require_units(layer, config)
     way = _Way(None, None, layer.shape, tiles)
+    stacking = Stacking.of(layer, config) if plan is None else None
     with _uncollected():
+        if stacking:
+            plan = best_plan(stacking.stacked, config, alike_rows=True)
         if plan is None:
             ways = [(None, tiles), *(unfoldings or {}).items()]
-            plan, way = _cheapest(layer, within_addends(config) if layer.addition else config, ways)
+            plan, way = _cheapest(layer, within_addends(layer, config), ways)
         memory = MemoryMap.of(layer, plan.blocking, config)
         require_short(layer, least_instructions(plan))
-    return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
+    return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting, stacking=stacking)
+
+
+def shapes_in_memory(layer: PlannedLayer | CompiledLayer) -> tuple[Shape, Shape]:
+    """[images, channels, height, width] of what it takes and leaves, as they lie in memory."""
+    blocking, shape = layer.plan.blocking, layer.layer.shape
+    if layer.stacking:
+        return (shape.images, shape.channels, shape.height, shape.width), layer.layer.output_shape
+    return blocking.input_shape, blocking.output_shape
 
 
 def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
@@ -233,7 +272,7 @@ def _cheapest(
         if bound >= least:
             break
         try:
-            plan = best_plan(way.shape, config, way.tiles, layer.pool)
+            plan = best_plan(way.shape, config, way.tiles, layer.pool, columns_apart=layer.columns_apart)
         except LayerError as error:
             refused = refused or error
             continue

@@ -165,6 +165,8 @@ class Plan:
         if opening:
             limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
         known = blocking.cuts.get((box, limit))
+        if known is None and len(blocking.subkernels) > 1:
+            known = blocking.cuts[box, limit] = blocking.patches(box)
         if known is None:
             known = box.split(
                 lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit

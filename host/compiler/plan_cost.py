@@ -9,6 +9,7 @@ from wingrid.host.compiler.blocking import Blocking, PassKind
 from wingrid.host.compiler.plan import Plan
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
+from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim.timing.parameters import output_latency
 
 MEMORY_LATENCY = 40
@@ -104,7 +105,7 @@ class _Pass:
             return None
         count, weights = kind.blocks[1] - kind.blocks[0], kind.weight_tiles * config.rows
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
-        pieces = max(pieces, count * len(chunks))
+        pieces = max(pieces, count * len(chunks), kind.weight_tiles // KERNEL**2 if len(blocking.subkernels) > 1 else 0)
         repeats = plan.regions if weights <= config.weight_buffer else groups
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
         beats = weights * repeats + count * PARAMETER_BYTES * parameters

@@ -20,15 +20,25 @@ STEPS_BEYOND_FIT = 2
 
 @lru_cache(maxsize=256)
 def best_plan(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...] = (0,),
+    pool: Pool | None = None,
+    *,
+    columns_apart: bool = False,
+    alike_rows: bool = False,
 ) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
-    of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
-    layer cannot be expressed on this accelerator at all.
+    of the others can. ``pool`` is the max pooling behind the convolution. With ``columns_apart``, which takes direct
+    convolution, each column of results is a strip; with ``alike_rows`` all rows of the kernel are one. Raises
+    ``LayerError`` if the layer cannot be expressed on this accelerator at all.
     """
-    blockings = _blockings(shape, config, tiles, pool)
+    if columns_apart:
+        blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True, alike_rows=alike_rows)]
+    else:
+        blockings = _blockings(shape, config, tiles, pool, alike_rows=alike_rows)
     # The most promising first, so that what the others can cost at best often rules them out.
     blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
     best: Plan | None = None
@@ -52,10 +62,15 @@ def cost_bound(
 
 
 def _blockings(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...], pool: Pool | None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...],
+    pool: Pool | None,
+    *,
+    alike_rows: bool = False,
 ) -> list[Blocking]:
     suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
-    return [Blocking.of(shape, config, tile, pool) for tile in suited]
+    return [Blocking.of(shape, config, tile, pool, alike_rows=alike_rows) for tile in suited]
 
 
 def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:
@@ -68,7 +83,7 @@ def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -
     """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
     beyond = 0
     images = blocking.shape.images
-    for strips in divisions(blocking.grid[1]):
+    for strips in [blocking.grid[1]] if blocking.columns_apart else divisions(blocking.grid[1]):
         if least_cost(blocking, config, images * strips) >= least:
             break
         stays = False

@@ -22,9 +22,10 @@ import numpy.typing as npt
 from wingrid.host.compiler.algorithms import possible_unfoldings
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.cutting import Cutting
+from wingrid.host.compiler.stacking import Stacking
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.fitting.designs import Designs
-from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, output_size
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Lookup, Pool, output_size
 from wingrid.host.reports.energy import layer_energy
 from wingrid.hw.config import INSTRUCTION_BYTES
 from wingrid.hw.isa import PARAMETER_BYTES
@@ -66,8 +67,8 @@ class Least:
 def least(layers: Sequence[Layer], designs: Designs, timing: MemoryTiming) -> Least:
     """What the layers, one after the other, take at least on each of the designs, which are legal."""
     total = _everywhere(0, designs)
-    alike = Counter((layer.shape, layer.pool, layer.prepared) for layer in layers)
-    any_of = {(layer.shape, layer.pool, layer.prepared): layer for layer in layers}
+    alike = Counter(map(_kind, layers))
+    any_of = {_kind(layer): layer for layer in layers}
     ways: dict[int, list[tuple[int, Blocking]]] = {}
     for number, kind in enumerate(alike):
         for blocking in _blockings(any_of[kind], designs):
@@ -86,12 +87,21 @@ def least(layers: Sequence[Layer], designs: Designs, timing: MemoryTiming) -> Le
     return Least(total.cycles, total.dram_bytes, total.microjoules * ROUNDING, total.unbuffered * ROUNDING)
 
 
+def _kind(layer: Layer) -> tuple[object, ...]:
+    """What layers that take the same have in common."""
+    stackable = layer.alike and layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.surface)
+    return layer.shape, layer.pool, layer.prepared, stackable
+
+
 def _everywhere(figure: float, designs: Designs) -> Least:
     return Least(*np.full((4, len(designs)), figure))
 
 
 def _blockings(layer: Layer, designs: Designs) -> Iterator[Blocking]:
     """All ways to cut a layer into blocks: of each shape that it may take, by each algorithm."""
+    stacking = Stacking.of(layer, designs.largest)
+    if stacking:
+        yield Blocking.of(stacking.stacked, designs.largest, alike_rows=True)
     for shape in _shapes(layer, designs):
         suited = designs.mesh.tiles if Blocking.suits_winograd(shape, layer.pool) else ()
         for tile in (0, *suited):
