@@ -48,7 +48,8 @@ def asked(
     workloads = [Workload(network, shapes or {}, int8_kernels) for network in networks]
     for workload in workloads:
         workload.require()
-        fixed = workload.with_units(fixed, free)
+        # Lanes are for who sets them: to see what they save takes longer than many a search.
+        fixed = workload.with_units(fixed, free - {"sparse"})
     wanted = Wanted(chip, board=board, mhz=mhz, fixed=fixed, free=free)
     if objectives is None:
         objectives = f"{'cycles' if wanted.clock(fixed) is None else 'images-per-second'},area"

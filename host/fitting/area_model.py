@@ -34,6 +34,10 @@ MULTIPLIERS_PER_LANE = 3
 MULTIPLIERS_PER_COMBINATION = 5
 """DSP blocks of what combines a column's results with another tensor, where something does."""
 
+LANE_LOGIC = {"ecp5": 376, "xc7": 165, "xcup": 165}
+"""Look-up tables of a sparse lane by family: of four inputs what a 4x4 takes more with lanes than without, of six those
+of a unit of 16 lanes (``docs/compression.md``)."""
+
 
 @dataclass(frozen=True)
 class PredictedArea:
@@ -87,13 +91,18 @@ def predicted_area(config: AcceleratorConfig | Designs, family: str) -> Predicte
 
 
 def _logic(config: AcceleratorConfig, family: str) -> float:
-    return float(_features(config) @ _fitted(family, config.winograd))
+    return float(_features(config) @ _fitted(family, config.winograd)) + LANE_LOGIC[family] * sparse_lanes(config)
 
 
 def multipliers(config: AcceleratorConfig) -> int:
-    """DSP blocks: of the mesh, of the requantiser and of what combines its results."""
+    """DSP blocks: of the mesh, of the requantiser, of what combines its results, and of sparse lanes."""
     per_column = MULTIPLIERS_PER_LANE + (MULTIPLIERS_PER_COMBINATION if config.addends else 0)
-    return config.multipliers + per_column * config.cols
+    return config.multipliers + per_column * config.cols + sparse_lanes(config)
+
+
+def sparse_lanes(config: AcceleratorConfig) -> int:
+    """One for each row, with a multiplier, in an accelerator that has them."""
+    return config.rows if config.sparse else 0
 
 
 def worst_error(family: str) -> float:
