@@ -48,6 +48,10 @@ class PredictedArea:
     multipliers: Any
     memories: Any
 
+    def only(self, chosen: npt.NDArray[Any]) -> PredictedArea:
+        """That of the accelerators of a mask or of indices, of many."""
+        return PredictedArea(*(getattr(self, name)[chosen] for name in RESOURCES))
+
     def plus(self, others: Mapping[str, int]) -> PredictedArea:
         """This, and so much logic, so many multipliers and memories of others."""
         return PredictedArea(*(getattr(self, name) + others.get(name, 0) for name in RESOURCES))
@@ -81,10 +85,13 @@ def predicted_area(config: AcceleratorConfig | Designs, family: str) -> Predicte
     """What a configuration takes on a family of which it ``is_known``."""
     memories = buffer_blocks(config, family)
     if isinstance(config, Designs):
-        mesh = predicted_area(config.mesh, family)
-        return PredictedArea(np.full(len(config), mesh.logic), np.full(len(config), mesh.multipliers), memories)
-    logic = float(_features(config) @ _fitted(family, config.winograd)) + LANE_LOGIC[family] * sparse_lanes(config)
-    return PredictedArea(logic, multipliers(config), float(memories))
+        logic = np.full(len(config), _logic(config.mesh, family))
+        return PredictedArea(logic, np.full(len(config), multipliers(config.mesh)), memories)
+    return PredictedArea(_logic(config, family), multipliers(config), float(memories))
+
+
+def _logic(config: AcceleratorConfig, family: str) -> float:
+    return float(_features(config) @ _fitted(family, config.winograd)) + LANE_LOGIC[family] * sparse_lanes(config)
 
 
 def multipliers(config: AcceleratorConfig) -> int:

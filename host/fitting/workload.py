@@ -11,15 +11,17 @@ from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
 from wingrid.host.compiler.sparse_streams import SparseShape
+from wingrid.host.crews.parcel import Parcel
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
-from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
+from wingrid.host.networks.built_in import ONNX_BUILT_IN, find, is_onnx, require_no_shapes
 from wingrid.host.networks.layer import Layer, Operands
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.model_estimate import imported_for_estimate
+from wingrid.host.onnx_models.model_file import model_contents
 from wingrid.host.onnx_models.model_run import images_in, model_path, placement_of, weights_of
 from wingrid.host.onnx_models.sizes import Sizes
 from wingrid.host.reports.report import Report
@@ -106,9 +108,18 @@ class Workload:
         )
         return bool(with_lanes <= (1 - LANES_SAVE) * without)
 
+    @property
+    def from_file(self) -> bool:
+        """Whether it is a file of the user's, which other machines need not have."""
+        return is_onnx(self.network) and self.network not in ONNX_BUILT_IN
+
+    def parcel(self) -> Parcel:
+        """The files of a model ``from_file``: its own, by its name, and those in which it keeps weights."""
+        return Parcel(model_contents(model_path(self.network)))
+
     def fingerprint(self) -> str:
         """Of all that its times depend on besides accelerator, memory and program."""
-        content = model_path(self.network).read_bytes() if is_onnx(self.network) else self.network.encode()
+        content = self.parcel().name.encode() if self.from_file else self.network.encode()
         shapes = sorted((name, tuple(shape)) for name, shape in self.shapes.items())
         told = f"{shapes} {self.int8_kernels} {self.images or 0}"
         return hashlib.sha256(content + told.encode()).hexdigest()

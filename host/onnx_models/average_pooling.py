@@ -21,6 +21,7 @@ import onnx
 from onnx import helper
 
 from wingrid.host.networks.layer import Convolution, Layer, Surface
+from wingrid.host.onnx_models.dequantised import Dequantised, quantised_behind
 from wingrid.host.onnx_models.graph import AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.identity_layers import ones
 from wingrid.host.onnx_models.nodes import attributes_of
@@ -84,7 +85,7 @@ def average_pooling(
     asked = (1, 2) if any(window.pads) and size == (1, 1) else size
     steps = []
     for number, (down, across) in enumerate(regions):
-        question = _Question(node, (down.pixels, across.pixels), asked, scales, zero_points, taken)
+        question = _Question((node,), (down.pixels, across.pixels), asked, scales, zero_points, taken)
         rounding = question.answered(constants, model)
         shape = Convolution(
             taken.shape[1], *window.sizes, taken.shape[1], window.kernel, window.strides,
@@ -103,6 +104,37 @@ def average_pooling(
     return steps
 
 
+def reduced_mean(
+    node: onnx.NodeProto,
+    constants: Mapping[str, npt.NDArray],
+    types: Mapping[str, TensorType],
+    model: onnx.ModelProto,
+) -> AcceleratedStep:
+    """A ReduceMean over all pixels of images, with what dequantises before it and quantises behind it.
+
+    Raises ``NotAccelerable`` where no scale turns sums into ONNX Runtime's averages.
+    """
+    x, quantise = Dequantised.before(node, constants, model), quantised_behind(node, constants, model)
+    source, target = x.node.input[0], quantise.output[0]
+    taken, left = types[source], types[target]
+    given = constants.get([*node.input, ""][1], attributes_of(node).get("axes", ()))
+    rank = len(taken.shape)
+    if rank not in (3, 4) or sorted(int(axis) % rank for axis in given) != list(range(2, rank)):
+        raise NotAccelerable("a mean over other axes than those of images is not the accelerator's")
+    if taken.dtype != left.dtype or x.scales.size != 1 or max(taken.shape[2:]) > LARGEST_KERNEL:
+        raise NotAccelerable("a mean of such tensors is not the accelerator's")
+    y_scale, y_zero = (constants[name].reshape(1) for name in quantise.input[1:3])
+    scales = float(x.scales[0]), float(y_scale[0])
+    zero_points = int(signed(x.zero_points)[0]), int(signed(y_zero)[0])
+    size, (images, channels) = plane(taken), taken.shape[:2]
+    rounding = _Question((x.node, node, quantise), size, (1, 1), scales, zero_points, taken).answered(constants, model)
+    shape = Convolution(channels, *size, channels, size, groups=channels, images=images)
+    layer = Layer(node.name, "avgpool", shape, zero_points[0], rounding.zero_point, alike=True)
+    operands = dataclasses.replace(ones(shape, rounding.scale), bias=np.full(channels, rounding.bias, np.int32))
+    step = pooling_step(layer, operands, (source, target), (taken, left), scales)
+    return dataclasses.replace(step, nodes=(node.name, quantise.name), target_zero=zero_points[1])
+
+
 @dataclass(frozen=True)
 class _Rounding:
     """How sums of a window become averages: (sum + bias) * scale, rounded half to even, and then the zero point."""
@@ -118,12 +150,13 @@ class _Rounding:
 
 @dataclass(frozen=True)
 class _Question:
-    """What ONNX Runtime is asked about a node: the average of each sum of a window of this ``kernel``.
+    """What ONNX Runtime is asked about nodes: the average of each sum of a window of this ``kernel``.
 
-    ``size`` is that of the images to ask about, in windows.
+    They follow each other, the averaging one with what dequantises and quantises or by itself. ``size`` is that of the
+    images to ask about, in windows.
     """
 
-    node: onnx.NodeProto
+    nodes: tuple[onnx.NodeProto, ...]
     kernel: tuple[int, int]
     size: Sequence[int]
     scales: tuple[float, float]
@@ -139,11 +172,12 @@ class _Question:
 
         Raises ``NotAccelerable``.
         """
-        added = self.node.op_type == "QLinearGlobalAveragePool" or sums_are_exact(self.scales[0], 255 * self.pixels)
+        operators = [node.op_type for node in self.nodes]
+        added = operators == ["QLinearGlobalAveragePool"] or sums_are_exact(self.scales[0], 255 * self.pixels)
         if not added and _near_a_tie(self.pixels, self.scales, self.zero_points):
             raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
         question = (
-            self.node.op_type, *self.kernel, *self.size, *map(float.hex, self.scales), *self.zero_points,
+            *operators, *self.kernel, *self.size, *map(float.hex, self.scales), *self.zero_points,
             self.taken.dtype.name, len(self.taken.shape),
         )  # fmt: skip
 
@@ -177,15 +211,15 @@ class _Question:
     ) -> npt.NDArray[np.int8] | None:
         """ONNX Runtime's average for these sums of a window; ``None`` if it depends on more than that."""
         answers = np.zeros(len(sums), np.int8)
-        source, target = self.node.input[0], self.node.output[0]
+        source, target = self.nodes[0].input[0], self.nodes[-1].output[0]
         # As many windows side by side as the node leaves pixels, in any number of channels.
         (rows, columns), (height, width) = self.size, self.kernel
         axes = len(self.taken.shape) - 2
         plane = (rows * height, columns * width)[-axes:]
         kind = type_of(source, np.zeros((1, 1, *plane), self.taken.dtype))
         kind.tensor_type.shape.dim[1].dim_param = "channels"
-        alone = _alone(self.node, self.kernel[-axes:])
-        session = open_session(model_of([alone], {source: kind}, constants, [target], model))
+        alone = [_alone(node, self.kernel[-axes:]) for node in self.nodes]
+        session = open_session(model_of(alone, {source: kind}, constants, [target], model))
         step = max(1, PIECE // (rows * columns * self.pixels)) * rows * columns
         for order in range(ARRANGEMENTS):
             for start in range(0, len(sums), step):

@@ -16,7 +16,7 @@ import onnx
 
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
-from wingrid.host.onnx_models.average_pooling import average_pooling
+from wingrid.host.onnx_models.average_pooling import average_pooling, reduced_mean
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.dead_taps import without_dead_taps
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
@@ -59,6 +59,8 @@ def read_layers(
             return [_fully_connected(node, constants, types)]
         if node.op_type == TRANSPOSED and node.domain in ("", "ai.onnx"):
             return transposed_convolution(node, constants, types, model)
+        if node.op_type == "ReduceMean":
+            return [_required(reduced_mean(node, constants, types, model), makers)]
         if is_interpolation(node):
             return interpolation(node, constants, types, model, makers)
         if is_pooling(node):
@@ -73,6 +75,13 @@ def read_layers(
     if node.op_type in FLOATING:
         raise NotAccelerable(IN_FLOAT)
     raise NotAccelerable(NO_LAYER)
+
+
+def _required(step: AcceleratedStep, makers: Mapping[str, AcceleratedStep]) -> AcceleratedStep:
+    """The step. Raises ``NotAccelerable`` if what it takes is no layer's: it would cross for less work than that is."""
+    if step.source not in makers:
+        raise NotAccelerable("a mean of what the host has is the host's")
+    return step
 
 
 def _convolution(

@@ -266,13 +266,13 @@ class Relaying:
         margins: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> AcceleratedStep:
         """A layer that leaves the selection of what another one has left, with margins of its zero point."""
-        step = selecting_layer(name, maker, selection.channels)
-        size = _image(maker.target_type.shape)[2:]
+        step = selecting_layer(name, maker, selection.channels, selection.offsets)
+        size, kernel = _image(maker.target_type.shape)[2:], step.layer.shape.kernel
         before, after = [], []
         for axis, (first, steps) in enumerate(zip(selection.first, selection.step, strict=True)):
             before.append(margins[axis] * steps - first)
             last = first + (selection.size[axis] - 1 + margins[2 + axis]) * steps
-            after.append(last + 1 - size[axis])
+            after.append(last + kernel[axis] - size[axis])
         shape = dataclasses.replace(
             step.layer.shape, stride=selection.step, padding=(before[0], before[1], after[0], after[1])
         )

@@ -41,6 +41,18 @@ def saved(folder: Path, activation: str) -> str:
     return str(folder / "model.onnx")
 
 
+def test_a_model_in_two_files_is_sent_whole_and_known_by_both(tmp_path: Path) -> None:
+    proto = onnx.load(saved(tmp_path, "Relu"))
+    place = tmp_path / "model.onnx"
+    onnx.save(proto, place, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    network = Workload(str(place))
+    weights = tmp_path / "weights.bin"
+    assert network.parcel().contents == {"model.onnx": place.read_bytes(), "weights.bin": weights.read_bytes()}
+    before = network.fingerprint()
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert network.fingerprint() != before
+
+
 @pytest.mark.parametrize(
     ("activation", "tables", "addends"),
     [("HardSwish", TABLES, 0), ("LeakyRelu", TABLES, 0), ("Relu", 0, 0), ("Add", 0, ADDENDS)],
