@@ -22,7 +22,7 @@ from typer.main import get_command
 
 import wingrid
 from wingrid import hw
-from wingrid.host.commands.app import app
+from wingrid.host.commands.app import application
 
 if TYPE_CHECKING:
     from typer.core import TyperGroup
@@ -70,7 +70,7 @@ def page(document: Path) -> str:
 
 def command_line() -> str:
     """Every command with its arguments and options, as ``--help`` tells them."""
-    group: TyperGroup = get_command(app)  # type: ignore[assignment] # there are several commands
+    group: TyperGroup = get_command(application())  # type: ignore[assignment] # there are several commands
     context = group.make_context("wingrid", [], resilient_parsing=True)
     parts = ["# Command line\n", f"{group.help}\n"]
     for name in group.list_commands(context):

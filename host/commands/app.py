@@ -42,7 +42,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: turns what went wrong into one sentence and an exit status."""
     given = sys.argv[1:] if arguments is None else arguments
     try:
-        status = _application(given[0] if given else None)(arguments, standalone_mode=False) or 0
+        status = application(given[0] if given else None)(arguments, standalone_mode=False) or 0
     except (ReaderGone, BrokenPipeError):
         status = NOBODY_READS
     except SystemExit as error:
@@ -60,7 +60,7 @@ def main(arguments: list[str] | None = None) -> None:
     sys.exit(status)
 
 
-def _application(wanted: str | None) -> typer.Typer:
+def application(wanted: str | None = None) -> typer.Typer:
     """The parser of the command line, which knows the command that is wanted, or all if there is no such command."""
     app = typer.Typer(
         help="An open CNN accelerator: run networks, filters and matrix products on its RTL.",

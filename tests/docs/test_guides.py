@@ -16,7 +16,7 @@ import pytest
 from command_calls import call
 from typer.main import get_command
 
-from wingrid.host.commands.app import app
+from wingrid.host.commands.app import application
 from wingrid.sim import memory
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,7 +49,7 @@ def test_the_documents_have_many_commands() -> None:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_command_has_only_options_that_there_are(document: Path) -> None:
-    group = get_command(app)
+    group = get_command(application())
     wrong = []
     for _, text in pieces(document):
         for line in commands(text):

@@ -17,7 +17,7 @@ import pytest
 from typer.main import get_command
 
 import wingrid
-from wingrid.host.commands.app import app
+from wingrid.host.commands.app import application
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "zensical.toml"
@@ -64,7 +64,7 @@ def test_it_is_built_without_a_warning(site_pages: ModuleType, tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
     site = tmp_path / "build" / "site"
     commands = (site / "reference" / "command-line.html").read_text()
-    for name, command in get_command(app).commands.items():  # type: ignore[attr-defined] # it is a group
+    for name, command in get_command(application()).commands.items():  # type: ignore[attr-defined] # it is a group
         assert f'id="wingrid-{name}"' in commands
         options = [parameter.opts[0] for parameter in command.params if parameter.param_type_name == "option"]
         assert [option for option in options if option not in commands] == []
