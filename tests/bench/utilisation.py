@@ -37,8 +37,7 @@ from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.compile_layer import compile_layer
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.layer_run import play
-from wingrid.host.execution.layer_times import time_layers
+from wingrid.host.execution.layer_times import play, time_layers
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Convolution, Layer
 from wingrid.host.onnx_models.graph import ImportedGraph
