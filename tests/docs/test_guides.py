@@ -101,7 +101,7 @@ def test_a_model(clone: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert follow(DOCS / "own-model.md", capsys) == 4
     [shown] = [text for _, text in pieces(DOCS / "own-model.md") if text.startswith("# examples/")]
     file, *lines = shown.splitlines()
-    script = [line.split("  #")[0].strip() for line in (ROOT / file.removeprefix("# ")).read_text().splitlines()]
+    script = [line.strip() for line in (ROOT / file.removeprefix("# ")).read_text().splitlines()]
     assert lines
     assert [line for line in lines if line.strip() not in script] == []
 
