@@ -55,6 +55,7 @@ class Buffer(enum.IntEnum):
     PARAMETERS = 2
     TABLES = 3
     ADDENDS = 4
+    CODES = 5
 
 
 class Semaphore(enum.IntEnum):
@@ -107,6 +108,22 @@ LARGEST_CODEBOOK = max(form.codebook_entries for form in SPARSE_FORMATS)
 
 SPARSE_WINDOW = 16
 """Rows that a lane may have summed up before the slowest lane has summed up the first of them."""
+
+CODE_PREFIX_BITS = 5
+"""Bits at the beginning of a code that tell how long it is."""
+
+LONGEST_CODE = 12
+"""Most bits of a code for a weight."""
+
+CODE_RING = 32
+"""Words of its stream that a decoder holds."""
+
+CODE_HEAD = data.StructLayout({"entries": 5, "pace": 3})
+"""In front of a raw tile's codes, in the first decoder's stream: the entries that the tile takes, modulo ``CODE_RING``,
+and after how many rows, 2**pace, columns go round among decoders."""
+
+LARGEST_PACE = 7
+"""Of a ``CODE_HEAD``."""
 
 PC_BITS = 24
 """Width of an instruction's index in its program."""
@@ -210,6 +227,9 @@ class Execute(Instruction):
     over the input buffer from ``input_base`` on. The sums of ``cols`` rows become an accumulator, ``count`` of them at
     most from ``accumulator_base`` on. With ``accumulate`` 0 the streams begin, with their codebooks; with 1 they go on
     where the EXECUTE before left them, and so does what it said of accumulators. ``tile`` is 0.
+
+    With ``coded`` 1, the raw weight tiles of a Winograd EXECUTE are streams of codes, a word of an entry for each
+    decoder, from ``weight_base`` on, and mean what the tables in the buffer CODES say.
     """
 
     opcode = Opcode.EXECUTE
@@ -241,6 +261,7 @@ class Execute(Instruction):
     tap_row_pitch: int = _bits(32)
     weight_base: int = _bits(32)
     sparse: int = _bits(8)
+    coded: int = _bits(8)
 
 
 @dataclass(slots=True)

@@ -107,6 +107,8 @@ class Blocking:
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
     pool: Pool | None = None
     """Max pooling behind the convolution."""
+    coded_entries: int = 0
+    """Entries that the compressed weights of an input block take at most; 0 for weights as they are."""
 
     @classmethod
     def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0, pool: Pool | None = None) -> Blocking:
@@ -214,6 +216,18 @@ class Blocking:
     def weight_tiles(self, box: Box) -> int:
         """Weight tiles that lie in memory for the taps of a box."""
         return box.block_count * KERNEL * KERNEL if self.tile else box.taps
+
+    def weight_entries(self, box: Box) -> int:
+        """Entries of the weight buffer that the weights for the taps of a box take, at most if they are compressed."""
+        if self.coded_entries:
+            return box.block_count * self.coded_entries
+        return self.weight_tiles(box) * self.rows
+
+    @cached_property
+    def first_entry(self) -> list[int]:
+        """The same as ``first_tile`` in entries, at most if weights are compressed."""
+        sizes = (self.weight_entries(self.tap_box(block)) for block in range(self.output_blocks))
+        return list(itertools.accumulate(sizes, initial=0))
 
     @cached_property
     def first_tile(self) -> list[int]:

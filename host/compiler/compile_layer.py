@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wingrid.host.compiler.addend_loader import within_addends
 from wingrid.host.compiler.algorithms import SPARSE, algorithm_name, possible_unfoldings, require_units, usable_tiles
+from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.layout import pack_weights
 from wingrid.host.compiler.lowering import Lowering
@@ -27,7 +28,7 @@ from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.sparse_lowering import SparseLowering
 from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
 from wingrid.host.compiler.synchronise import synchronise
-from wingrid.host.compiler.tiler import best_plan, cost_bound
+from wingrid.host.compiler.tiler import best_plan, coded_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, OperandSource
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
@@ -52,6 +53,8 @@ class CompiledLayer:
     """Which sections of the image, unfolded or not, the program takes for images of a batch, if any."""
     streams: SparseStreams | None = None
     """The weights as the program takes them, if it takes no tiles."""
+    coded: CodedWeights | None = None
+    """The weights as the program takes them, if it takes tiles and they are compressed."""
 
     @property
     def algorithm(self) -> str:
@@ -62,7 +65,14 @@ class CompiledLayer:
         """The weights, unfolded if the layer is, as the program expects them in memory."""
         if self.streams is not None:
             return self.streams.packed(self.config)
+        if self.coded is not None:
+            return self.coded.packed(self.config)
         return pack_weights(operands.weights, self.plan.blocking, self.config)
+
+    @property
+    def weight_bytes(self) -> int:
+        """Bytes that the weights take in memory."""
+        return _weight_bytes(self)
 
     @property
     def memory_bytes(self) -> int:
@@ -91,17 +101,16 @@ class PlannedLayer:
     unfolding: Unfolding | None
     cutting: Cutting | None
     streams: SparseStreams | None = None
+    coded: CodedWeights | None = None
 
     @property
     def weight_bytes(self) -> int:
         """Bytes that the weights take in memory."""
-        return self.streams.bytes(self.config) if self.streams else weight_bytes(self.plan.blocking, self.config)
+        return _weight_bytes(self)
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
-        memory = MemoryMap.of(
-            self.layer, self.plan.blocking, self.config, place, stream_bytes=self.weight_bytes if self.streams else None
-        )
+        memory = MemoryMap.of(self.layer, self.plan.blocking, self.config, place, stream_bytes=self.weight_bytes)
         return dataclasses.replace(self, memory=memory)
 
     def by(self, streams: SparseStreams) -> PlannedLayer:
@@ -109,15 +118,33 @@ class PlannedLayer:
         memory = MemoryMap.of(self.layer, self.plan.blocking, self.config, stream_bytes=streams.bytes(self.config))
         return dataclasses.replace(self, memory=memory, streams=streams)
 
+    def with_codes(self, plan: Plan, coded: CodedWeights) -> PlannedLayer:
+        """The layer by a plan for compressed weights."""
+        memory = MemoryMap.of(self.layer, plan.blocking, self.config, stream_bytes=coded.bytes(self.config))
+        return dataclasses.replace(self, plan=plan, memory=memory, coded=coded)
+
     def compiled(self) -> CompiledLayer:
         """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
         with _uncollected():
-            program = _sparse_program(self) if self.streams else _program(self.layer, self.plan, self.memory)
+            program = _sparse_program(self) if self.streams else _program(self)
         compiled = CompiledLayer(
-            self.layer, self.config, self.plan, self.memory, program, self.unfolding, self.cutting, self.streams
+            self.layer,
+            self.config,
+            self.plan,
+            self.memory,
+            program,
+            self.unfolding,
+            self.cutting,
+            self.streams,
+            self.coded,
         )
         self.memory.size(compiled.length)
         return compiled
+
+
+def _weight_bytes(layer: CompiledLayer | PlannedLayer) -> int:
+    streams = layer.streams or layer.coded
+    return streams.bytes(layer.config) if streams else weight_bytes(layer.plan.blocking, layer.config)
 
 
 def compile_layer(
@@ -156,13 +183,14 @@ def plan_layer(
     return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
 
 
-def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
+def _program(planned: PlannedLayer) -> bytes:
     """The layer's program, as it lies in memory. Without a C++ compiler it takes a hundred times as long."""
+    description = planned.layer, planned.plan, planned.memory, planned.coded
     try:
-        return lowered(layer, plan, memory)
+        return lowered(*description)
     except ToolMissing:
-        schedule = Lowering(layer, plan, memory).emit()
-        require_short(layer, len(schedule.instructions))
+        schedule = Lowering(*description).emit()
+        require_short(planned.layer, len(schedule.instructions))
         synchronise(schedule.instructions, schedule.dependencies)
         return encode_program(schedule.instructions)
 
@@ -261,9 +289,36 @@ def plan_exactly(
 ) -> PlannedLayer:
     """Decide what ``compile_exactly`` writes down.
 
-    Where there are sparse lanes, that takes the weights of every layer that they could compute.
+    Where there are sparse lanes, that takes the weights of every layer that they could compute; where there are
+    decoders, of every layer that takes a Winograd algorithm.
     """
     operands = functools.cache(operands)
+    planned = _planned(layer, operands, config, algorithm)
+    tile = planned.plan.blocking.tile
+    return _compressed(planned, operands) if config.decoders and tile and not planned.streams else planned
+
+
+def _compressed(planned: PlannedLayer, operands: OperandSource) -> PlannedLayer:
+    """With compressed weights, if that is cheaper."""
+    unfolding, blocking, config = planned.unfolding, planned.plan.blocking, planned.config
+    taken = _unfolded(unfolding, operands) if unfolding else operands()
+    coded = CodedWeights.of(taken.weights, blocking, config)
+    plan = coded_plan(blocking, coded.largest, config) if coded else None
+    if coded is None or plan is None:
+        return planned
+    costs = plan_cost(planned.plan), plan_cost(plan)
+    # Tables come before anything can be decoded.
+    dense, compressed = (cost.cost if cost else math.inf for cost in costs)
+    return planned.with_codes(plan, coded) if compressed + config.code_entries < dense else planned
+
+
+def _planned(
+    layer: Layer,
+    operands: OperandSource,
+    config: AcceleratorConfig,
+    algorithm: str | None,
+) -> PlannedLayer:
+    """The same for weights as they are, or sparse streams."""
     tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
         unfolding: usable_tiles(

@@ -42,7 +42,7 @@ def least_cost(blocking: Blocking, config: AcceleratorConfig, groups: int) -> fl
     """A lower bound of the cost of all plans with ``groups`` groups, over all images and strips."""
     # Each group has an EXECUTE and a STORE for each output block, which have weights of their own.
     instructions = blocking.output_blocks * (2 * groups + 1)
-    compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
+    compulsory = blocking.first_entry[-1] + _result_beats(blocking)
     compulsory += instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
     execute, store = _engines(blocking, config, groups, blocking.shape.images * math.prod(blocking.grid))
     start = 3 * MEMORY_LATENCY
@@ -60,11 +60,11 @@ def plan_cost(plan: Plan) -> PlanCost | None:
     held: tuple[int, int] | None = None
     for blocks in plan.output_passes():
         union = blocking.union(blocks)
-        weight_tiles = blocking.first_tile[blocks[1]] - blocking.first_tile[blocks[0]]
+        weights = blocking.first_entry[blocks[1]] - blocking.first_entry[blocks[0]]
         # Costs follow from sizes, and most passes are of one size.
-        sizes = blocks[1] - blocks[0], union[1] - union[0], weight_tiles
+        sizes = blocks[1] - blocks[0], union[1] - union[0], weights
         if sizes not in known:
-            known[sizes] = _Pass.of(plan, blocks, weight_tiles, groups)
+            known[sizes] = _Pass.of(plan, blocks, weights, groups)
         cost = known[sizes]
         if cost is None:
             return None
@@ -105,12 +105,12 @@ class _Pass:
     """Whether a region's pixels stay for the next pass."""
 
     @classmethod
-    def of(cls, plan: Plan, blocks: tuple[int, int], weight_tiles: int, groups: int) -> _Pass | None:
+    def of(cls, plan: Plan, blocks: tuple[int, int], weights: int, groups: int) -> _Pass | None:
         blocking, config = plan.blocking, plan.config
         chunks = plan.chunks(blocks)
         if chunks is None:
             return None
-        count, weights = blocks[1] - blocks[0], weight_tiles * config.rows
+        count = blocks[1] - blocks[0]
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
         pieces = max(pieces, count * len(chunks))
         repeats = plan.regions if weights <= config.weight_buffer else groups
@@ -121,7 +121,7 @@ class _Pass:
         whole = chunks[0]
         opening_pieces = plan.pieces(whole, opening=True)
         first_piece = opening_pieces[0]
-        opening = plan.chunk_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
+        opening = plan.chunk_entries(first_piece) + blocking.weight_entries(first_piece)
         exposed, stays = 0, len(chunks) == 1 and plan.stays(whole)
         if len(chunks) == 1:
             again = not stays and plan.regions > 1
@@ -147,8 +147,8 @@ class _Pass:
 
 def _weights_kept(plan: Plan) -> int:
     """Entries of weights that are still on chip when a region ends, and serve the next one first."""
-    tiles = plan.blocking.first_tile
-    sizes = [(tiles[stop] - tiles[start]) * plan.config.rows for start, stop in plan.output_passes()]
+    entries = plan.blocking.first_entry
+    sizes = [entries[stop] - entries[start] for start, stop in plan.output_passes()]
     largest = max(sizes)
     return min(plan.config.weight_buffer // largest * largest, sum(sizes))
 
@@ -156,6 +156,8 @@ def _weights_kept(plan: Plan) -> int:
 def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors: int) -> tuple[int, int]:
     """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
     execute = blocking.taps * max(vectors, groups * config.rows)
+    if blocking.coded_entries:
+        execute = max(execute, groups * blocking.first_tile[-1] * config.rows * config.decoder_columns)
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)

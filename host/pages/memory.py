@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
-from wingrid.host.compiler.memory_map import MemoryMap, activation_bytes, parameter_bytes, table_bytes, weight_bytes
+from wingrid.host.compiler.memory_map import MemoryMap, activation_bytes, parameter_bytes, table_bytes
 from wingrid.host.execution.network_chain import chain_places, chain_tensors
 from wingrid.host.execution.network_result import TensorPlace
 from wingrid.host.pages.document import Figure
@@ -77,7 +77,7 @@ def alone(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
 def _working_set(layer: CompiledLayer, memory: MemoryMap, index: int) -> Iterator[Stretch]:
     blocking, config, name = layer.plan.blocking, layer.config, layer.layer.name
     for kind, start, size in (
-        ("weights", memory.weights, weight_bytes(blocking, config)),
+        ("weights", memory.weights, layer.weight_bytes),
         ("parameters", memory.parameters, parameter_bytes(blocking, config)),
         ("tables", memory.tables, table_bytes(layer.layer, blocking, config)),
         ("program", memory.program, layer.length * INSTRUCTION_BYTES),

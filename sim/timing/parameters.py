@@ -29,6 +29,7 @@ from wingrid.hw.store.store_engine import StoreEngine
 from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import PatchFeeder
 from wingrid.hw.winograd.transform_buffer import TransformBuffer
+from wingrid.hw.winograd.weight_decoder import WeightDecoder
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import POINTS, winograd
 from wingrid.sim.memory import DramTiming, MemoryTiming
@@ -47,6 +48,9 @@ SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
     "output_buffer": lambda config, _: config.output_buffer,
     "tables": lambda config, _: config.tables,
     "addends": lambda config, _: config.addends,
+    "code_entries": lambda config, _: config.code_entries,
+    "decoder_columns": lambda config, _: config.decoder_columns,
+    "decoder_latency": lambda config, _: WeightDecoder.latency_for(config),
     "sparse_formats": lambda config, _: len(SparseFormat) if config.sparse else 1,
     "memory_latency": lambda _, timing: timing.latency,
     "memory_write_latency": lambda _, timing: timing.write_latency,

@@ -270,6 +270,8 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
         ([Store(table=1)], "instruction 0 is illegal"),
         ([Load(buffer=4)], "instruction 0 is illegal"),
         ([Load(buffer=5)], "instruction 0 is illegal"),
+        ([Load(buffer=6)], "instruction 0 is illegal"),
+        ([Execute(tile=4, coded=1)], "instruction 0 is illegal"),
         ([Store(addition=1)], "instruction 0 is illegal"),
         (
             [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
@@ -279,7 +281,7 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
 )
 def test_a_program_whose_time_cannot_be_told_is_refused(program: bytes | list[Instruction], message: str) -> None:
     with pytest.raises(ProgramError) as caught:
-        simulate(dataclasses.replace(SQUARE, addends=0), program)
+        simulate(dataclasses.replace(SQUARE, addends=0, decoders=0), program)
     assert str(caught.value) == message
 
 
