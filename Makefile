@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 OUT := build/run
 
 .PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
-	cells silicon area-points flow bitstream compression comparisons lint clean
+	cells silicon area-points flow bitstream compression comparisons docs lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -110,6 +110,11 @@ flow: $(VENV)/.tests-installed
 	$(BIN)/wingrid check build/flow/digits-on-ulx3s
 	$(BIN)/wingrid build vgg16 --target pynq-z2 --clock 100 --no-route -o build/flow/vgg16-on-pynq-z2
 
+# The documents as a site in build/site, with the reference that is generated; what leads nowhere is an error.
+docs: $(VENV)/.docs-installed
+	$(BIN)/python docs/site_pages.py build/pages
+	$(BIN)/zensical build --strict --clean
+
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -130,10 +135,14 @@ $(VENV)/.soc-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[soc]'
 	touch $@ $(VENV)/.installed
 
+$(VENV)/.docs-installed: pyproject.toml | $(BIN)/python
+	$(BIN)/pip install --quiet -e '.[docs]'
+	touch $@ $(VENV)/.installed
+
 $(VENV)/.tests-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[test]'
-	touch $@ $(VENV)/.installed $(VENV)/.soc-installed
+	touch $@ $(VENV)/.installed $(VENV)/.soc-installed $(VENV)/.docs-installed
 
 $(VENV)/.lint-installed: pyproject.toml | $(BIN)/python
 	$(BIN)/pip install --quiet -e '.[test,lint]'
-	touch $@ $(VENV)/.installed $(VENV)/.soc-installed $(VENV)/.tests-installed
+	touch $@ $(VENV)/.installed $(VENV)/.soc-installed $(VENV)/.docs-installed $(VENV)/.tests-installed

@@ -232,11 +232,14 @@ class Core(wiring.Component):
         if config.addends:
             m.d.comb += [
                 output_path.addend_write.eq(load.write_enable[Buffer.ADDENDS.value]),
-                output_path.addition.eq(store.addition),
+                output_path.combination.eq(store.combination),
                 output_path.factor.eq(store.factor),
                 output_path.addend_factor.eq(store.addend_factor),
                 output_path.offset.eq(store.offset),
+                output_path.result_zero.eq(store.result_zero),
+                output_path.addend_zero.eq(store.addend_zero),
                 output_path.addend_base.eq(store.addend_base),
+                output_path.broadcast.eq(store.broadcast),
                 output_path.rewind.eq(store.rewind),
             ]
         drained = Signal(Accumulators.read_latency)

@@ -16,12 +16,13 @@ import numpy.typing as npt
 from wingrid.hw.config import INSTRUCTION_BYTES, TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.encoding import ProgramError, decode
 from wingrid.hw.isa import (
-    ADDITION_FACTOR_BITS,
+    FACTOR_BITS,
     INSTRUCTIONS,
     PARAMETER_BYTES,
     PARAMETER_LAYOUT,
     SEMAPHORE_BITS,
     Buffer,
+    Combining,
     Execute,
     Instruction,
     Load,
@@ -30,8 +31,8 @@ from wingrid.hw.isa import (
     Store,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
-from wingrid.sim.golden.addition import added
 from wingrid.sim.golden.coding import WeightCode
+from wingrid.sim.golden.combination import combined
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
 from wingrid.sim.golden.sparse import SparseLanes, WindowOverflow
@@ -291,8 +292,8 @@ class FunctionalMachine:
                 raise ProgramError(f"STORE looks up table {store.table - 1} of {config.tables}")
             tables = self._buffers[Buffer.TABLES].reshape(config.tables, TABLE_ENTRIES, bus)
             pixels = looked_up(pixels, tables[store.table - 1, :, : config.cols].T)
-        if store.addition:
-            pixels = self._added(store, pixels)
+        if store.combination:
+            pixels = self._combined(store, pixels)
         results = _pooled(store, pixels)
         size = (store.tile // 2 if store.pool else store.tile) or 1
         tile_row, tile_column = np.divmod(store.first // size + np.arange(store.count), -(-store.width // size))
@@ -307,18 +308,30 @@ class FunctionalMachine:
         self.memory.reshape(-1, bus)[addresses // bus] = beats.view(np.uint8)
         self.traffic["results"] += len(addresses) * bus
 
-    def _added(self, store: Store, pixels: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
-        """The sums of [cols, results] and what the addend buffer has for them."""
+    def _combined(self, store: Store, pixels: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+        """What becomes of [cols, results] with what the addend buffer has for them."""
         if store.addend_base >= self.config.addends:
             raise ProgramError(f"STORE begins at entry {store.addend_base} of {self.config.addends} addends")
-        if store.addition > 1:
-            raise ProgramError(f"STORE adds in a way {store.addition} that there is none of")
-        widest = 1 << ADDITION_FACTOR_BITS - 1
+        if store.combination >= len(Combining):
+            raise ProgramError(f"STORE combines in a way {store.combination} that there is none of")
+        if store.broadcast > 1:
+            raise ProgramError(f"STORE broadcasts in a way {store.broadcast} that there is none of")
+        widest = 1 << FACTOR_BITS - 1
         if not all(-widest <= factor < widest for factor in (store.factor, store.addend_factor)):
-            raise ProgramError(f"STORE adds with a factor of more than {ADDITION_FACTOR_BITS} bits")
-        entries = (store.addend_base + np.arange(pixels.shape[1])) % self.config.addends
+            raise ProgramError(f"STORE combines with a factor of more than {FACTOR_BITS} bits")
+        steps = np.zeros(pixels.shape[1], np.int64) if store.broadcast else np.arange(pixels.shape[1])
+        entries = (store.addend_base + steps) % self.config.addends
         addends = self._buffers[Buffer.ADDENDS][entries, : self.config.cols].T
-        return added(pixels, addends, store.factor, store.addend_factor, store.offset)
+        return combined(
+            store.combination,
+            pixels,
+            addends,
+            store.factor,
+            store.addend_factor,
+            store.offset,
+            store.result_zero,
+            store.addend_zero,
+        )
 
     def _noise(self, entries: int) -> npt.NDArray[np.int8]:
         return self._random.integers(-128, 128, (entries, self.config.bus_bytes), np.int8)

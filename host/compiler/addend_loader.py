@@ -1,4 +1,4 @@
-"""Emits the LOADs that bring what is added to a group's results, in the order in which a STORE meets it."""
+"""Emits the LOADs that bring what a group's results are combined with, in the order in which a STORE meets it."""
 
 from __future__ import annotations
 
@@ -10,16 +10,21 @@ from wingrid.host.compiler.group_geometry import Group, StoredPart
 from wingrid.host.compiler.memory_map import MemoryMap
 from wingrid.host.compiler.residency import Allocation, Ring
 from wingrid.host.compiler.synchronise import Schedule
+from wingrid.host.compiler.weight_loader import BlockLoader
+from wingrid.host.networks.layer import Layer
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import Buffer, Load
 from wingrid.hw.winograd_matrices import winograd
 
 
-def within_addends(config: AcceleratorConfig) -> AcceleratorConfig:
+def within_addends(layer: Layer, config: AcceleratorConfig) -> AcceleratorConfig:
     """The accelerator with as many accumulators as let the addend buffer hold two groups, or one of two tiles.
 
-    A group has an addend for each accumulator at most. While one is used the next arrives.
+    A group has an addend for each accumulator at most. While one is used the next arrives. A layer with one for all
+    pixels, or with none, may use all accumulators.
     """
+    if layer.combination is None or layer.combination.broadcast:
+        return config
     least = 2 * winograd(config.winograd).patch ** 2 if config.winograd else 0
     return dataclasses.replace(config, accumulators=min(config.accumulators, max(config.addends // 2, least)))
 
@@ -106,3 +111,34 @@ class AddendLoader:
                         ),
                     )
             done, row, column = done + squares, row + 1, 0
+
+
+class BroadcastLoader:
+    """Keeps addends that are the same for all pixels: an entry for each output block of each image, in runs."""
+
+    def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
+        self._output_blocks = blocking.output_blocks
+        entries = blocking.shape.images * blocking.output_blocks
+        self._blocks = BlockLoader(
+            schedule, Buffer.ADDENDS, memory.addends, entries, config.addends, 1, memory.bus_bytes
+        )
+        self._last = 0
+
+    def load(self, group: Group, part: StoredPart, block: int) -> tuple[int, int]:
+        """The entry that all of a STORE's results meet, and the LOAD that brings it."""
+        self._last = group.strip.image * self._output_blocks + block
+        return self._blocks.request(self._last)
+
+    def use(self, user: int) -> None:
+        """Note that STORE ``user`` reads what was asked for last."""
+        self._blocks.use(self._last, user)
+
+
+def addend_loader(
+    layer: Layer, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap
+) -> AddendLoader | BroadcastLoader | None:
+    """What brings the layer's addends, if it has some."""
+    if layer.combination is None:
+        return None
+    kind = BroadcastLoader if layer.combination.broadcast else AddendLoader
+    return kind(schedule, blocking, config, memory)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.unfolding import Unfolding
@@ -42,10 +44,11 @@ def usable_tiles(
     A Winograd accumulator brings back fewer bits than it has: with weights whose sums could need more, for
     some int8 input, its tile is left out, and so it is for layers that are no convolution for Winograd.
     Only layers of many channels have weights that could, so a source of ``operands`` is asked for no others'.
-    ``algorithm`` leaves no choice but one and direct.
+    ``algorithm`` leaves no choice but one and direct. Tiles leave neighbouring columns together, so that there is none
+    for layers whose columns lie apart.
     """
     wanted = (0, *config.tiles) if algorithm is None else (TILES.get(algorithm, 0),)
-    suited = Blocking.suits_winograd(layer.shape, layer.pool)
+    suited = Blocking.suits_winograd(layer.shape, layer.pool) and not layer.columns_apart
     return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
 
 
@@ -89,22 +92,23 @@ def require_way(layer: Layer, config: AcceleratorConfig) -> None:
 
 
 def require_units(layer: Layer, config: AcceleratorConfig) -> None:
-    """Raise ``LayerError`` for a layer with a lookup or an addition that this accelerator cannot do."""
+    """Raise ``LayerError`` for a layer with a lookup or a combination that this accelerator cannot do."""
     if layer.lookup and not config.tables:
         raise LayerError(f"layer {layer.name} looks its results up, and the accelerator has no tables: set tables=8")
-    if not layer.addition:
+    if not layer.combination:
         return
     if not config.addends:
-        raise LayerError(f"layer {layer.name} adds a tensor, and the accelerator has no addends: set addends=1024")
-    if layer.pool and layer.pool.side != layer.pool.stride:
-        raise LayerError(f"layer {layer.name} adds a tensor and pools windows that overlap, which takes two layers")
+        raise LayerError(f"layer {layer.name} takes an addend, and the accelerator has none: set addends=1024")
+    if layer.pool and layer.pool.side != layer.pool.stride and not layer.combination.broadcast:
+        raise LayerError(f"layer {layer.name} takes an addend and pools windows that overlap, which takes two layers")
     if Cutting.of(layer.shape, layer.pool):
-        raise LayerError(f"layer {layer.name} adds a tensor, and its image is too large for one piece")
+        raise LayerError(f"layer {layer.name} takes an addend, and its image is too large for one piece")
 
 
 def _fits(layer: Layer, operands: Operands | OperandSource, tile: int, config: AcceleratorConfig) -> bool:
     shape = layer.shape
-    if any_answers_fit(shape.channels // shape.groups, tile, config.accumulator_bits):
+    products = shape.channels // shape.groups * math.prod(shape.kernel)
+    if any_answers_fit(products, tile, config.accumulator_bits):
         return True
     weights = (operands if isinstance(operands, Operands) else operands()).weights
     try:

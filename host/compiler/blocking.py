@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
+from wingrid.host.compiler.subkernels import Subkernel, saves, subkernels
 from wingrid.host.networks.layer import Convolution, LayerError, Pair, Pool, output_size
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import LARGEST_BLOCKS, LARGEST_KERNEL, LARGEST_POSITION, LARGEST_STRIDE
@@ -107,16 +108,26 @@ class Blocking:
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
     pool: Pool | None = None
     """Max pooling behind the convolution."""
+    columns_apart: bool = False
+    """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
     coded_entries: int = 0
-    """Entries that the compressed weights of an input block take at most; 0 for weights as they are."""
+    """Entries that a compressed raw weight tile takes at most; 0 for weights as they are."""
 
     @classmethod
-    def of(cls, shape: Convolution, config: AcceleratorConfig, tile: int = 0, pool: Pool | None = None) -> Blocking:
+    def of(
+        cls,
+        shape: Convolution,
+        config: AcceleratorConfig,
+        tile: int = 0,
+        pool: Pool | None = None,
+        *,
+        columns_apart: bool = False,
+    ) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
         if tile and not cls.suits_winograd(shape, pool):
             raise LayerError(
-                "only 3x3 convolutions at stride and dilation 1, pooled 2x2 at stride 2 or not at all, "
-                "can take a Winograd algorithm"
+                "only convolutions without dilation that it saves multiplications, pooled 2x2 at stride 2 or not at "
+                "all, can take a Winograd algorithm"
             )
         output_size(shape, pool)
         if pool and pool.stride > LARGEST_STRIDE:
@@ -134,13 +145,16 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile, pool)
+        return cls(shape, config.rows, config.cols, tile, pool, columns_apart)
 
     @staticmethod
     def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:
-        """Whether it is a convolution that Winograd tiles compute, and no pooling window spans two of them."""
-        convolves = shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
-        return convolves and pool in (None, Pool(2, 2))
+        """Whether it is a convolution that Winograd tiles are made for, and no pooling window spans two of them.
+
+        They are made for 3x3 kernels at stride 1, and take others that are cheaper as sums of such.
+        """
+        native = shape.kernel == (KERNEL, KERNEL) and shape.stride == (1, 1) and shape.dilation == (1, 1)
+        return pool in (None, Pool(2, 2)) and (native or saves(shape))
 
     @property
     def gathered(self) -> Pool | None:
@@ -179,19 +193,49 @@ class Blocking:
     def walk(self) -> Convolution:
         """The convolution whose windows the vector feeder walks over.
 
-        The layer itself; or, in Winograd's case, one whose kernel is a whole patch, whose stride is a tile,
-        and whose outputs are tiles, padded below and to the right up to whole ones.
+        The layer itself; or, in Winograd's case, one whose kernel is all patches of a tile together, whose stride is a
+        tile, and whose outputs are tiles, padded below and to the right up to whole ones.
         """
         shape, tile = self.shape, self.tile
         if not tile:
             return shape
         top, left, _, _ = shape.padding
-        below = math.ceil(shape.out_height / tile) * tile + KERNEL - 1 - shape.height - top
-        beside = math.ceil(shape.out_width / tile) * tile + KERNEL - 1 - shape.width - left
-        patch = winograd(tile).patch
+        spans = [subkernel.span(tile) for subkernel in self.subkernels]
+        height, width = (max(span[axis][1] for span in spans) for axis in (0, 1))
+        down, right = (tile * step for step in shape.stride)
+        below = (math.ceil(shape.out_height / tile) - 1) * down + height - shape.height - top
+        beside = (math.ceil(shape.out_width / tile) - 1) * right + width - shape.width - left
         return dataclasses.replace(
-            shape, kernel=(patch, patch), stride=(tile, tile), padding=(top, left, below, beside)
+            shape, kernel=(height, width), stride=(down, right), padding=(top, left, below, beside)
         )
+
+    @cached_property
+    def subkernels(self) -> tuple[Subkernel, ...]:
+        """The 3x3 kernels that a Winograd layer's is the sum of; each is a tap box of its own. None of a direct one."""
+        return subkernels(self.shape.kernel, self.shape.stride) if self.tile else ()
+
+    @property
+    def tap_pitch(self) -> Pair:
+        """Image rows, and columns, from a tap of an EXECUTE to the next."""
+        return self.shape.stride if self.tile else self.shape.dilation
+
+    def steps(self, box: Box) -> Pair:
+        """Taps of a box, or of the patch that it is, along each axis: what an EXECUTE calls its kernel's size."""
+        if not self.tile:
+            return box.row_count, box.column_count
+        patch = winograd(self.tile).patch
+        return patch, patch
+
+    def patches(self, box: Box) -> list[Box]:
+        """The box's taps, of a single patch or of all, by input block and patch, in the order of the weights."""
+        spans = [subkernel.span(self.tile) for subkernel in self.subkernels]
+        if not self._whole(box):
+            spans = [(box.rows, box.columns)]
+        return [Box((block, block + 1), *span) for block in range(*box.blocks) for span in spans]
+
+    def _whole(self, box: Box) -> bool:
+        """Whether a box has all taps of its input blocks."""
+        return (box.row_count, box.column_count) == self.walk.kernel
 
     @cached_property
     def rows_read(self) -> dict[Pair, int]:
@@ -215,12 +259,34 @@ class Blocking:
 
     def weight_tiles(self, box: Box) -> int:
         """Weight tiles that lie in memory for the taps of a box."""
-        return box.block_count * KERNEL * KERNEL if self.tile else box.taps
+        if not self.tile:
+            return box.taps
+        return box.block_count * KERNEL * KERNEL * (len(self.subkernels) if self._whole(box) else 1)
+
+    def tile_offset(self, box: Box) -> int:
+        """Weight tiles in memory from the first one of input block 0 to the first one of a box."""
+        height, width = self.shape.kernel
+        if not self.tile:
+            return (box.blocks[0] * height + box.rows[0]) * width + box.columns[0]
+        before = 0 if self._whole(box) else self._patch_order[box.rows[0], box.columns[0]]
+        return (box.blocks[0] * len(self.subkernels) + before) * KERNEL * KERNEL
+
+    @cached_property
+    def _patch_order(self) -> dict[Pair, int]:
+        return {subkernel.first: number for number, subkernel in enumerate(self.subkernels)}
+
+    @cached_property
+    def tile_origins(self) -> list[int]:
+        """For each output block, the weight tile in memory that ``tile_offset`` 0 stands for."""
+        return [
+            first - self.tile_offset(self.tap_box(block))
+            for block, first in enumerate(self.first_tile[: self.output_blocks])
+        ]
 
     def weight_entries(self, box: Box) -> int:
         """Entries of the weight buffer that the weights for the taps of a box take, at most if they are compressed."""
         if self.coded_entries:
-            return box.block_count * self.coded_entries
+            return self.weight_tiles(box) // KERNEL**2 * self.coded_entries
         return self.weight_tiles(box) * self.rows
 
     @cached_property
@@ -238,7 +304,10 @@ class Blocking:
     @cached_property
     def taps(self) -> int:
         """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
-        return sum(self.tap_box(block).taps for block in range(self.output_blocks))
+        boxes = map(self.tap_box, range(self.output_blocks))
+        if not self.tile:
+            return sum(box.taps for box in boxes)
+        return sum(box.block_count for box in boxes) * len(self.subkernels) * self.positions
 
     @property
     def input_blocks(self) -> int:
@@ -274,8 +343,8 @@ class Blocking:
         return Box(self.visited(output_block), (0, self.walk.kernel[0]), (0, self.walk.kernel[1]))
 
     def expressible(self, box: Box) -> bool:
-        """Whether the box's sizes fit into one EXECUTE; a Winograd patch can't be cut."""
-        if self.tile and (box.row_count, box.column_count) != self.walk.kernel:
-            return False
+        """Whether the box's sizes fit into one EXECUTE, or one for each patch; a Winograd patch can't be cut."""
+        if self.tile:
+            return box.block_count <= LARGEST_BLOCKS and self._whole(box)
         limits = [1 if dilation > LARGEST_STRIDE else LARGEST_KERNEL for dilation in self.shape.dilation]
         return box.block_count <= LARGEST_BLOCKS and box.row_count <= limits[0] and box.column_count <= limits[1]

@@ -27,6 +27,7 @@ from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.sparse_lowering import SparseLowering
 from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
+from wingrid.host.compiler.stacking import Stacking
 from wingrid.host.compiler.synchronise import synchronise
 from wingrid.host.compiler.tiler import best_plan, coded_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
@@ -35,6 +36,8 @@ from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.encoding import decode_program, encode_program
 from wingrid.hw.isa import Instruction
 from wingrid.sim.tools import ToolMissing
+
+Shape = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,13 @@ class CompiledLayer:
     """The weights as the program takes them, if it takes no tiles."""
     coded: CodedWeights | None = None
     """The weights as the program takes them, if it takes tiles and they are compressed."""
+    stacking: Stacking | None = None
+    """How the program takes channel blocks for rows, if it does."""
+
+    def operands(self, operands: Operands) -> Operands:
+        """The layer's operands as those of the convolution that the program does."""
+        adapted = self.unfolding or self.stacking
+        return adapted.operands(operands) if adapted else operands
 
     @property
     def algorithm(self) -> str:
@@ -62,7 +72,7 @@ class CompiledLayer:
         return algorithm_name(self.plan.blocking.tile) if self.streams is None else SPARSE
 
     def packed_weights(self, operands: Operands) -> npt.NDArray[np.uint8]:
-        """The weights, unfolded if the layer is, as the program expects them in memory."""
+        """The weights, of ``operands`` that the method of that name has returned, as the program expects them."""
         if self.streams is not None:
             return self.streams.packed(self.config)
         if self.coded is not None:
@@ -102,6 +112,7 @@ class PlannedLayer:
     cutting: Cutting | None
     streams: SparseStreams | None = None
     coded: CodedWeights | None = None
+    stacking: Stacking | None = None
 
     @property
     def weight_bytes(self) -> int:
@@ -137,6 +148,7 @@ class PlannedLayer:
             self.cutting,
             self.streams,
             self.coded,
+            self.stacking,
         )
         self.memory.size(compiled.length)
         return compiled
@@ -174,13 +186,24 @@ def plan_layer(
     """Decide what ``compile_layer`` writes down. Raises ``LayerError`` where it is plain that it could not."""
     require_units(layer, config)
     way = _Way(None, None, layer.shape, tiles)
+    stacking = Stacking.of(layer, config) if plan is None else None
     with _uncollected():
+        if stacking:
+            plan = best_plan(stacking.stacked, config)
         if plan is None:
             ways = [(None, tiles), *(unfoldings or {}).items()]
-            plan, way = _cheapest(layer, within_addends(config) if layer.addition else config, ways)
+            plan, way = _cheapest(layer, within_addends(layer, config), ways)
         memory = MemoryMap.of(layer, plan.blocking, config)
         require_short(layer, least_instructions(plan))
-    return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting)
+    return PlannedLayer(layer, config, plan, memory, way.unfolding, way.cutting, stacking=stacking)
+
+
+def shapes_in_memory(layer: PlannedLayer | CompiledLayer) -> tuple[Shape, Shape]:
+    """[images, channels, height, width] of what it takes and leaves, as they lie in memory."""
+    blocking, shape = layer.plan.blocking, layer.layer.shape
+    if layer.stacking:
+        return (shape.images, shape.channels, shape.height, shape.width), layer.layer.output_shape
+    return blocking.input_shape, blocking.output_shape
 
 
 def _program(planned: PlannedLayer) -> bytes:
@@ -258,7 +281,7 @@ def _cheapest(
         if bound >= least:
             break
         try:
-            plan = best_plan(way.shape, config, way.tiles, layer.pool)
+            plan = best_plan(way.shape, config, way.tiles, layer.pool, columns_apart=layer.columns_apart)
         except LayerError as error:
             refused = refused or error
             continue
@@ -303,7 +326,7 @@ def _compressed(planned: PlannedLayer, operands: OperandSource) -> PlannedLayer:
     unfolding, blocking, config = planned.unfolding, planned.plan.blocking, planned.config
     taken = _unfolded(unfolding, operands) if unfolding else operands()
     coded = CodedWeights.of(taken.weights, blocking, config)
-    plan = coded_plan(blocking, coded.largest, config) if coded else None
+    plan = coded_plan(blocking, coded.largest, planned.plan.config) if coded else None
     if coded is None or plan is None:
         return planned
     costs = plan_cost(planned.plan), plan_cost(plan)

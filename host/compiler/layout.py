@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.subkernels import cut_kernels
 from wingrid.host.networks.layer import Layer, LayerError, Lookup, Operands
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
+from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim.golden.requantise import encode_parameters
 
 
@@ -51,10 +53,13 @@ def pack_weights(weights: npt.NDArray[np.int8], blocking: Blocking, config: Acce
     """Weights [K, C // groups, kh, kw] as bytes of weight tiles.
 
     [output block][input block that its groups touch][kernel row][kernel column], then the tile's rows,
-    last input channel first (the order in which the mesh takes them), a beat of ``cols`` int8 each.
+    last input channel first (the order in which the mesh takes them), a beat of ``cols`` int8 each. A Winograd layer's
+    kernels are its subkernels, one below the other.
     """
     shape = blocking.shape
-    height, width = shape.kernel
+    if blocking.tile:
+        weights = cut_kernels(weights, shape.stride).reshape(*weights.shape[:2], -1, KERNEL)
+    height, width = weights.shape[2:]
     per_group, group_channels = shape.kernels // shape.groups, shape.channels // shape.groups
     tiles = []
     for block in range(blocking.output_blocks):

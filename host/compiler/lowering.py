@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 
-from wingrid.host.compiler.addend_loader import AddendLoader
+from wingrid.host.compiler.addend_loader import addend_loader
 from wingrid.host.compiler.blocking import Box, balanced
 from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
@@ -33,7 +33,7 @@ class Lowering:
         self._parameters = parameter_loader(*context)
         tables = layer_tables(layer, plan.blocking)
         self._tables = table_loader(self.schedule, tables, plan.config, memory) if tables else None
-        self._addends = AddendLoader(*context) if layer.addition else None
+        self._addends = addend_loader(layer, *context)
         self._pixels = PixelLoader(*context)
         self._depth = plan.config.input_buffer
         self._box = functools.cache(self._box_within)
@@ -121,6 +121,7 @@ class Lowering:
         """Fields of an EXECUTE about the pixels that it visits, which are the same for all parts of a chunk."""
         shape, group, chunk, view = self._walk, pixels.group, pixels.chunk, pixels.view
         stride_y, stride_x = (step if step <= LARGEST_STRIDE else 1 for step in shape.stride)
+        tap_rows = self._buffer_rows(self._blocking.tap_pitch[0], chunk, view.rows)
         return {
             "tile": self._blocking.tile,
             "coded": self._coded,
@@ -134,7 +135,7 @@ class Lowering:
             "image_width": shape.width,
             "row_pitch": shape.stride[0] // view.rows.step * view.row_entries % self._depth,
             "block_pitch": view.columns.width % self._depth,
-            "tap_row_pitch": self._tap_rows(chunk, view.rows) * view.row_entries % self._depth,
+            "tap_row_pitch": tap_rows * view.row_entries % self._depth,
         }
 
     def _taps(self, pixels: GroupPixels, part: Box) -> dict[str, int]:
@@ -145,26 +146,28 @@ class Lowering:
         down, right = part.rows[0] - chunk.rows[0], part.columns[0] - chunk.columns[0]
         base = (
             pixels.position
-            + (rows.top + down * self._tap_rows(chunk, rows)) * row_entries
+            + (rows.top + down * self._buffer_rows(shape.dilation[0], chunk, rows)) * row_entries
             + (part.blocks[0] - chunk.blocks[0]) * columns.width
             + columns.left
             - columns.start
             + right * shape.dilation[1]
         )
+        height, width = self._blocking.steps(part)
+        pitch_y, pitch_x = self._blocking.tap_pitch
         return {
-            "kernel_height": part.row_count,
-            "kernel_width": part.column_count,
-            "dilation_y": shape.dilation[0] if part.row_count > 1 else 1,
-            "tap_pitch": shape.dilation[1] if part.column_count > 1 else 1,
+            "kernel_height": height,
+            "kernel_width": width,
+            "dilation_y": pitch_y if height > 1 else 1,
+            "tap_pitch": pitch_x if width > 1 else 1,
             "blocks": part.block_count,
             "top": rows.phase + rows.top * rows.step + down * shape.dilation[0],
             "left": columns.left + right * shape.dilation[1],
             "input_base": self._pixels.address(base),
         }
 
-    def _tap_rows(self, chunk: Box, rows: Rows) -> int:
-        """Rows of the buffer from one kernel row to the next."""
-        return self._walk.dilation[0] // rows.step if chunk.row_count > 1 else 0
+    def _buffer_rows(self, image_rows: int, chunk: Box, rows: Rows) -> int:
+        """How far apart in the buffer two kernel rows lie that are so many image rows apart."""
+        return image_rows // rows.step if chunk.row_count > 1 else 0
 
     def _store(self, group: Group, block: int, slot: int, after: int) -> int:
         bus, out_height = self._memory.bus_bytes, self._blocking.output_size[0]
@@ -176,21 +179,15 @@ class Lowering:
             table = entry + 1
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
-        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column
+        pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column * surface.column_step
         first, width = part.first, part.width
         if self._blocking.tile == 0 and not part.pooling and width == surface.row_pixels:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel, first, width = pixel + first, 0, group.count
-        adding, addends_loaded = {}, NOBODY
-        if self._addends and (addition := self._layer.addition):
+        combining, addends_loaded = {}, NOBODY
+        if self._addends and (combination := self._layer.combination):
             addend_base, addends_loaded = self._addends.load(group, part, block)
-            adding = {
-                "addition": 1,
-                "addend_base": addend_base,
-                "factor": addition.factor,
-                "addend_factor": addition.addend_factor,
-                "offset": addition.offset,
-            }
+            combining = {"addend_base": addend_base, **combination.fields}
         store = Store(
             bank=self._bank,
             tile=self._blocking.tile,
@@ -206,7 +203,7 @@ class Lowering:
             destination=self._memory.outputs + pixel * bus,
             row_pitch=surface.row_pixels * bus,
             table=table,
-            **adding,
+            **combining,
             **part.pooling,
         )
         index = self.schedule.add(store, parameters_loaded, table_loaded, addends_loaded, after)

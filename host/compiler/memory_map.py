@@ -75,7 +75,7 @@ class Place:
     outputs: int
     rest: int
     addends: int = 0
-    """Of a layer that adds a tensor: where that lies."""
+    """Of a layer that combines its results with a tensor: where that lies."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ class MemoryMap:
         ]
         if place is None:
             sizes.append(activation_bytes(blocking.input_shape, config.rows, config))
-            sizes.append(activation_bytes(layer.addend_shape, config.cols, config) if layer.addition else 0)
+            sizes.append(activation_bytes(layer.addend_shape, config.cols, config) if layer.combination else 0)
             sizes.append(output_bytes(layer, blocking, config))
         addresses = [place.rest if place else 0]
         for size in sizes:

@@ -21,9 +21,9 @@ from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.synchronise import MOST_PENDING
-from wingrid.host.networks.layer import Layer, LayerError
+from wingrid.host.networks.layer import Combination, Layer, LayerError
 from wingrid.hw.config import TABLE_ENTRIES
-from wingrid.hw.isa import LARGEST_STRIDE, PARAMETER_BYTES, PC_BITS
+from wingrid.hw.isa import LARGEST_STRIDE, PARAMETER_BYTES, PC_BITS, Combining
 from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim import cache, tools
 from wingrid.sim.timing.build import SHARED, definitions
@@ -32,6 +32,14 @@ SOURCES = Path(__file__).resolve().parent / "native"
 FLAGS = (*tools.COMPILER_FLAGS, "-O3", "-Wall", "-Wextra")
 
 NO_BOX = -1
+
+_NONE = Combination(Combining.NONE, 0)
+
+
+def _combination(layer: Layer) -> Combination:
+    """What the layer's results are combined with, or a combination of no kind."""
+    return layer.combination or _NONE
+
 
 NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "rows": lambda layer, plan, memory: plan.config.rows,
@@ -46,10 +54,14 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "table_capacity": lambda layer, plan, memory: plan.config.tables,
     "addends": lambda layer, plan, memory: memory.addends,
     "addend_capacity": lambda layer, plan, memory: plan.config.addends,
-    "addition": lambda layer, plan, memory: int(layer.addition is not None),
-    "factor": lambda layer, plan, memory: layer.addition.factor if layer.addition else 0,
-    "addend_factor": lambda layer, plan, memory: layer.addition.addend_factor if layer.addition else 0,
-    "offset": lambda layer, plan, memory: layer.addition.offset if layer.addition else 0,
+    "images": lambda layer, plan, memory: plan.blocking.shape.images,
+    "combination": lambda layer, plan, memory: _combination(layer).kind.value,
+    "broadcast": lambda layer, plan, memory: int(_combination(layer).broadcast),
+    "factor": lambda layer, plan, memory: _combination(layer).factor,
+    "addend_factor": lambda layer, plan, memory: _combination(layer).addend_factor,
+    "offset": lambda layer, plan, memory: _combination(layer).offset,
+    "result_zero": lambda layer, plan, memory: _combination(layer).result_zero,
+    "addend_zero": lambda layer, plan, memory: _combination(layer).addend_zero,
     "inputs": lambda layer, plan, memory: memory.inputs,
     "outputs": lambda layer, plan, memory: memory.outputs,
     "height": lambda layer, plan, memory: plan.blocking.walk.height,
@@ -58,6 +70,8 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "stride_x": lambda layer, plan, memory: plan.blocking.walk.stride[1],
     "dilation_y": lambda layer, plan, memory: plan.blocking.walk.dilation[0],
     "dilation_x": lambda layer, plan, memory: plan.blocking.walk.dilation[1],
+    "tap_pitch_y": lambda layer, plan, memory: plan.blocking.tap_pitch[0],
+    "tap_pitch_x": lambda layer, plan, memory: plan.blocking.tap_pitch[1],
     "padding_top": lambda layer, plan, memory: plan.blocking.walk.padding[0],
     "padding_left": lambda layer, plan, memory: plan.blocking.walk.padding[1],
     "input_blocks": lambda layer, plan, memory: plan.blocking.input_blocks,
@@ -67,6 +81,7 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "output_height": lambda layer, plan, memory: plan.blocking.output_size[0],
     "output_width": lambda layer, plan, memory: plan.blocking.output_size[1],
     "row_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).row_pixels,
+    "column_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).column_step,
     "plane_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).pixels,
     "tile": lambda layer, plan, memory: plan.blocking.tile,
     "positions": lambda layer, plan, memory: plan.blocking.positions,
@@ -194,11 +209,6 @@ def _lists(plan: Plan) -> dict[str, npt.NDArray[np.int64]]:
             for block in range(*blocks):
                 box = chunk.within(blocking.visited(block))
                 windows.append(boxes.with_pieces(box) if box else NO_BOX)
-    taps = blocking.shape.kernel[0] * blocking.shape.kernel[1]
-    origins = [
-        first - blocking.visited(block)[0] * taps
-        for block, first in enumerate(blocking.first_tile[: blocking.output_blocks])
-    ]
     found: dict[str, Iterable[Any]] = {
         "regions": regions,
         "groups": groups,
@@ -206,7 +216,7 @@ def _lists(plan: Plan) -> dict[str, npt.NDArray[np.int64]]:
         "batches": batches,
         "chunks": chunks,
         "windows": windows,
-        "origins": origins,
+        "origins": blocking.tile_origins,
         **boxes.lists(),
     }
     return {name: np.array(content, np.int64) for name, content in found.items()}
@@ -239,12 +249,13 @@ class _Boxes:
         return number
 
     def lists(self) -> dict[str, list[Any]]:
-        height, width = self._plan.blocking.shape.kernel
+        blocking = self._plan.blocking
         boxes = [
             (
                 *(*box.blocks, *box.rows, *box.columns),
-                self._plan.blocking.weight_tiles(box),
-                (box.blocks[0] * height + box.rows[0]) * width + box.columns[0],
+                *blocking.steps(box),
+                blocking.weight_tiles(box),
+                blocking.tile_offset(box),
             )
             for box in self._numbers
         ]

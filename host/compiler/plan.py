@@ -142,6 +142,8 @@ class Plan:
         if opening:
             limit = min(limit, max(entries // box.block_count, entries // OPENING_PIECES))
         known = blocking.cuts.get((box, limit))
+        if known is None and len(blocking.subkernels) > 1:
+            known = blocking.cuts[box, limit] = blocking.patches(box)
         if known is None:
             known = box.split(lambda part: blocking.expressible(part) and blocking.weight_entries(part) <= limit)
             assert known is not None, "a third of the weight buffer or the smallest piece always fits"

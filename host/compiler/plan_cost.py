@@ -10,6 +10,7 @@ from wingrid.host.compiler.plan import Plan
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 from wingrid.hw.store.output_path import OutputPath
+from wingrid.hw.winograd_matrices import KERNEL
 
 MEMORY_LATENCY = 40
 """Cycles from a read's address to its data that costs assume. Plans don't depend on the memory in use."""
@@ -112,7 +113,8 @@ class _Pass:
             return None
         count = blocks[1] - blocks[0]
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
-        pieces = max(pieces, count * len(chunks))
+        patches = (blocking.first_tile[blocks[1]] - blocking.first_tile[blocks[0]]) // KERNEL**2
+        pieces = max(pieces, count * len(chunks), patches if len(blocking.subkernels) > 1 else 0)
         repeats = plan.regions if weights <= config.weight_buffer else groups
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
         beats = weights * repeats + count * PARAMETER_BYTES * parameters

@@ -43,7 +43,7 @@ class SparseShape:
         shape = layer.shape
         fills_rows = shape.kernel[1] == shape.width and shape.out_width == 1
         plain = shape.groups == 1 and shape.dilation == (1, 1) and not any(shape.padding) and layer.pool is None
-        if not (config.sparse and fills_rows and plain and layer.addition is None):
+        if not (config.sparse and fills_rows and plain and layer.combination is None):
             return None
         blocking = Blocking(shape, config.rows, config.cols)
         run_beats = shape.kernel[0] * shape.width

@@ -20,15 +20,25 @@ STEPS_BEYOND_FIT = 2
 
 @lru_cache(maxsize=256)
 def best_plan(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...] = (0,), pool: Pool | None = None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...] = (0,),
+    pool: Pool | None = None,
+    *,
+    columns_apart: bool = False,
 ) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
-    of the others can. ``pool`` is the max pooling behind the convolution. Raises ``LayerError`` if the
-    layer cannot be expressed on this accelerator at all.
+    of the others can. ``pool`` is the max pooling behind the convolution. With ``columns_apart``, which takes direct
+    convolution, each column of results is a strip. Raises ``LayerError`` if the layer cannot be expressed on this
+    accelerator at all.
     """
-    best = _best(_blockings(shape, config, tiles, pool), config)
+    if columns_apart:
+        blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True)]
+    else:
+        blockings = _blockings(shape, config, tiles, pool)
+    best = _best(blockings, config)
     if best is None and 0 not in tiles:
         return best_plan(shape, config, pool=pool)
     if best is None:
@@ -39,7 +49,7 @@ def best_plan(
 def coded_plan(blocking: Blocking, coded_entries: int, config: AcceleratorConfig) -> Plan | None:
     """The plan of least cost by the same Winograd tiles with compressed weights, if there is one.
 
-    ``coded_entries`` is what the weights of an input block take at most.
+    ``coded_entries`` is what a raw weight tile takes at most.
     """
     return _best([dataclasses.replace(blocking, coded_entries=coded_entries)], config)
 
@@ -81,7 +91,7 @@ def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -
     """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
     beyond = 0
     images = blocking.shape.images
-    for strips in divisions(blocking.grid[1]):
+    for strips in [blocking.grid[1]] if blocking.columns_apart else divisions(blocking.grid[1]):
         if least_cost(blocking, config, images * strips) >= least:
             break
         stays = False

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking, Box
@@ -35,16 +34,14 @@ class WeightLoader:
         self._starts = coded.starts.tolist() if coded else None
         self._tables = config.code_entries if coded else 0
         self._tables_loaded = False
-        self._schedule, self._memory, self._kernel = schedule, memory, blocking.shape.kernel
+        self._schedule, self._memory = schedule, memory
         self._residency = Residency(config.weight_buffer)
         self._rows, self.ring = config.rows, self._residency.ring
         self.tiles = functools.cache(blocking.weight_tiles)
         """Weight tiles of a box."""
-        taps = math.prod(self._kernel)
-        self._origins = [
-            first - blocking.visited(block)[0] * taps
-            for block, first in enumerate(blocking.first_tile[: blocking.output_blocks])
-        ]
+        self._origins = blocking.tile_origins
+        self.offset = functools.cache(blocking.tile_offset)
+        """Weight tiles from the first one of input block 0 to the first one of a box."""
 
     def request(self, output_block: int, piece: Box) -> WeightPiece:
         """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
@@ -72,11 +69,6 @@ class WeightLoader:
         destination = self.ring.address(region.position + start - begin)
         load = linear_load(Buffer.WEIGHTS, source, self.entry(first + end) - start, destination)
         region.record(end, self._schedule.add(load, region.evicted_user))
-
-    def offset(self, box: Box) -> int:
-        """Weight tiles from those of tap 0 of input block 0 to the first one of a box."""
-        height, width = self._kernel
-        return (box.blocks[0] * height + box.rows[0]) * width + box.columns[0]
 
     def _first_tile(self, output_block: int, piece: Box) -> int:
         """Index in memory of the first weight tile of a piece, which tells pieces apart."""

@@ -84,8 +84,8 @@ def fill_memory(
 
 def load_program(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, operands: Operands) -> None:
     """Put all but the input in its place. Raises ``LayerError`` if sums could leave 32 bits."""
-    config, regions, unfolding = compiled.config, compiled.memory, compiled.unfolding
-    operands = unfolding.operands(operands) if unfolding else operands
+    config, regions = compiled.config, compiled.memory
+    operands = compiled.operands(operands)
     for address, content in (
         (regions.weights, compiled.packed_weights(operands)),
         (regions.parameters, pack_parameters(compiled.layer, operands, config)),
@@ -107,10 +107,12 @@ def load_input(memory: npt.NDArray[np.uint8], compiled: CompiledLayer, x: npt.ND
 def read_output(memory: npt.NDArray[np.uint8], compiled: CompiledLayer) -> npt.NDArray[np.int8]:
     """The layer's output from memory, int8 [images, K, OH, OW]."""
     config, blocking, start = compiled.config, compiled.plan.blocking, compiled.memory.outputs
-    (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
     content = memory[start : start + output_bytes(compiled.layer, blocking, config)]
+    if compiled.stacking:
+        return unpack_activations(content, compiled.layer.output_shape, config)
+    (images, kernels, height, width), surface = blocking.output_shape, surface_of(compiled.layer, blocking)
     y = unpack_activations(content, (images, kernels, surface.height, surface.width), config)
-    y = np.ascontiguousarray(y[:, :, :: surface.row_step][:, :, :height, :width])
+    y = np.ascontiguousarray(y[:, :, :: surface.row_step, :: surface.column_step][:, :, :height, :width])
     return compiled.cutting.joined(y) if compiled.cutting else y
 
 

@@ -31,8 +31,8 @@ RESOURCES = ("logic", "multipliers", "memories")
 MULTIPLIERS_PER_LANE = 3
 """DSP blocks of a requantiser lane; there is a lane for each column."""
 
-MULTIPLIERS_PER_ADDER = 4
-"""DSP blocks of what adds another tensor to a column's results, where something does."""
+MULTIPLIERS_PER_COMBINATION = 5
+"""DSP blocks of what combines a column's results with another tensor, where something does."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def predicted_area(config: AcceleratorConfig | Designs, family: str) -> Predicte
 
 
 def multipliers(config: AcceleratorConfig) -> int:
-    """DSP blocks: of the mesh, of the requantiser and of what adds to its results."""
-    per_column = MULTIPLIERS_PER_LANE + (MULTIPLIERS_PER_ADDER if config.addends else 0)
+    """DSP blocks: of the mesh, of the requantiser and of what combines its results."""
+    per_column = MULTIPLIERS_PER_LANE + (MULTIPLIERS_PER_COMBINATION if config.addends else 0)
     return config.multipliers + per_column * config.cols
 
 

@@ -21,9 +21,10 @@ import numpy.typing as npt
 from wingrid.host.compiler.algorithms import possible_unfoldings
 from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.cutting import Cutting
+from wingrid.host.compiler.stacking import Stacking
 from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.fitting.designs import Designs
-from wingrid.host.networks.layer import Convolution, Layer, LayerError, Pool, output_size
+from wingrid.host.networks.layer import Convolution, Layer, LayerError, Lookup, Pool, output_size
 from wingrid.host.reports.energy import layer_energy
 from wingrid.hw.config import INSTRUCTION_BYTES
 from wingrid.hw.isa import PARAMETER_BYTES
@@ -65,11 +66,17 @@ class Least:
 def least(layers: Sequence[Layer], designs: Designs, timing: MemoryTiming) -> Least:
     """What the layers, one after the other, take at least on each of the designs, which are legal."""
     total = _everywhere(0, designs)
-    alike = Counter((layer.shape, layer.pool, layer.prepared) for layer in layers)
-    any_of = {(layer.shape, layer.pool, layer.prepared): layer for layer in layers}
+    alike = Counter(map(_kind, layers))
+    any_of = {_kind(layer): layer for layer in layers}
     for kind, count in alike.items():
         total += _layer(any_of[kind], designs, timing).times(count)
     return Least(total.cycles, total.dram_bytes, total.microjoules * ROUNDING, total.unbuffered * ROUNDING)
+
+
+def _kind(layer: Layer) -> tuple[object, ...]:
+    """What layers that take the same have in common."""
+    stackable = layer.alike and layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.surface)
+    return layer.shape, layer.pool, layer.prepared, stackable
 
 
 def _everywhere(figure: float, designs: Designs) -> Least:
@@ -94,9 +101,10 @@ def _layer(layer: Layer, designs: Designs, timing: MemoryTiming) -> Least:
 
 
 def _shapes(layer: Layer, designs: Designs) -> Iterator[Convolution]:
-    """The layer as it is, and unfolded in all ways that are possible, each cut where it is too large."""
+    """The layer as it is, unfolded in all ways that are possible, and stacked, each cut where it is too large."""
     unfolded = (unfolding.unfolded for unfolding in possible_unfoldings(layer, designs.largest))
-    for shape in (layer.shape, *unfolded):
+    stacking = Stacking.of(layer, designs.largest)
+    for shape in (layer.shape, *unfolded, *([stacking.stacked] if stacking else ())):
         try:
             cutting = Cutting.of(shape, layer.pool)
         except LayerError:

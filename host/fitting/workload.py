@@ -75,12 +75,12 @@ class Workload:
         )
 
     def with_units(self, config: AcceleratorConfig, free: Container[str]) -> AcceleratorConfig:
-        """The configuration with tables if layers look something up, and addends if they add, where those are free."""
+        """The configuration with tables if layers look something up, addends if they combine, where those are free."""
         sizes = {name: size for name, size in {"tables": TABLES, "addends": ADDENDS}.items() if name in free}
         layers = self.layers(dataclasses.replace(config, **sizes)) if sizes else []
         used = {
             "tables": any(layer.lookup for layer in layers),
-            "addends": any(layer.addition for layer in layers),
+            "addends": any(layer.combination for layer in layers),
         }
         return dataclasses.replace(config, **{name: size for name, size in sizes.items() if used[name]})
 

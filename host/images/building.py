@@ -61,7 +61,7 @@ def build_image(
     for program, start in zip(programs, places.programs, strict=True):
         put(start, program)
     for number, (step, layer) in enumerate(zip(steps, compiled, strict=True)):
-        operands = layer.unfolding.operands(step.operands) if layer.unfolding else step.operands
+        operands = layer.operands(step.operands)
         put(places.weights[number], layer.packed_weights(operands).tobytes())
         put(places.parameters[number], pack_parameters(layer.layer, operands, config).tobytes())
         put(places.tables[number], pack_tables(layer.layer, operands, config).tobytes())

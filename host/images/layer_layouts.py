@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from wingrid.host.compiler.compile_layer import PlannedLayer
+from wingrid.host.compiler.compile_layer import PlannedLayer, shapes_in_memory
 from wingrid.host.images.tensor_layout import TensorLayout, dense, host_view
 from wingrid.host.onnx_models.graph import ROWS, AcceleratedStep
 from wingrid.host.onnx_models.shapes import TensorType
@@ -14,7 +14,7 @@ from wingrid.host.onnx_models.shapes import TensorType
 def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the host has to write, or a layer before to leave."""
     shape, unfolding, cutting = planned.layer.shape, planned.unfolding, planned.cutting
-    size, memory = (shape.height, shape.width), planned.plan.blocking.input_shape
+    size, memory = (shape.height, shape.width), shapes_in_memory(planned)[0]
     if step.in_a_column:
         height, width = step.source_type.shape[2:]
         size, memory = (height, width), (memory[0], memory[1], height, width)
@@ -49,7 +49,7 @@ def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
 def output_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the layer leaves; where it leaves a part of a tensor, the whole of it."""
     images, channels, *size = planned.layer.output_shape
-    cutting, left = planned.cutting, planned.plan.blocking.output_shape
+    cutting, left = planned.cutting, shapes_in_memory(planned)[1]
     if step.part:
         _, channels, *size = step.target_type.shape
         size = [1, *size][-2:]

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.networks.layer import Layer, Operands
-from wingrid.sim.golden.addition import added
+from wingrid.sim.golden.combination import combined
 from wingrid.sim.golden.convolution import convolve
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.pooling import max_pool
@@ -18,7 +18,7 @@ def golden(
 ) -> npt.NDArray[np.int8]:
     """The layer's output, pooled if it pools, int8 [images, K, OH, OW], for int8 [images, C, H, W].
 
-    ``addend``, int8 of ``layer.addend_shape``, is what a layer with an addition adds.
+    ``addend``, int8 of ``layer.addend_shape``, is what a layer with a combination combines.
     """
     shape = layer.shape
     results = []
@@ -44,9 +44,9 @@ def golden(
         if layer.lookup:
             assert operands.table is not None, "a layer with a lookup has a table"
             y = looked_up(y, operands.table)
-        if addition := layer.addition:
-            assert addend is not None, "a layer with an addition has something to add"
-            y = added(y, addend[position], addition.factor, addition.addend_factor, addition.offset)
+        if combination := layer.combination:
+            assert addend is not None, "a layer with a combination has something to combine"
+            y = combined(combination.kind, y, addend[position], **combination.numbers)
         if pool := layer.pool:
             y = max_pool(y, window=(pool.side, pool.side), stride=(pool.stride, pool.stride))
         results.append(y)

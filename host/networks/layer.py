@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from wingrid.host.errors import UserError
 from wingrid.host.networks.response_normalisation import ResponseNormalisation
-from wingrid.hw.isa import LARGEST_POSITION
+from wingrid.hw.isa import LARGEST_POSITION, Combining
 
 Pair = tuple[int, int]
 """Vertical, then horizontal."""
@@ -132,31 +132,56 @@ class Lookup(enum.Enum):
 
 
 @dataclass(frozen=True)
-class Addition:
-    """Addition of another tensor, in integers, with factors in units of 2**-``ADDITION_FRACTION_BITS``.
+class Combination:
+    """What another tensor, the addend, does to a layer's results: see ``wingrid.sim.golden.combination``."""
 
-    See ``wingrid.sim.golden.addition``.
-    """
-
+    kind: Combining
     factor: int
-    addend_factor: int
-    offset: int
+    addend_factor: int = 0
+    offset: int = 0
+    result_zero: int = 0
+    addend_zero: int = 0
+    broadcast: bool = False
+    """Whether the addend has one number for all pixels of a channel, and not one for each."""
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The integers, by the names that a STORE and the golden model have for them."""
+        names = ("factor", "addend_factor", "offset", "result_zero", "addend_zero")
+        return {name: getattr(self, name) for name in names}
+
+    @property
+    def swapped(self) -> Combination:
+        """The same with the addend for the result and the result for the addend."""
+        first, second = self.factor, self.addend_factor
+        factors = (second, first) if self.kind is Combining.SUM else (first, second)
+        zeros = self.addend_zero, self.result_zero
+        return Combination(self.kind, *factors, self.offset, *zeros, broadcast=self.broadcast)
+
+    @property
+    def fields(self) -> dict[str, int]:
+        """Of the STOREs that combine so."""
+        return {"combination": self.kind.value, "broadcast": int(self.broadcast), **self.numbers}
 
 
 @dataclass(frozen=True)
 class Surface:
     """The pixels of a channel of a larger tensor, in which a layer leaves its results.
 
-    Its rows of results lie ``row_step`` rows apart.
+    Its rows of results lie ``row_step`` rows apart, their columns ``column_step`` columns.
     """
 
     height: int
     width: int
     row_step: int = 1
+    column_step: int = 1
 
     def __post_init__(self) -> None:
-        if min(self.height, self.width, self.row_step) < 1:
-            raise LayerError(f"a surface of {self.height}x{self.width} pixels, rows {self.row_step} apart, is none")
+        if min(self.height, self.width, self.row_step, self.column_step) < 1:
+            raise LayerError(
+                f"a surface of {self.height}x{self.width} pixels, rows {self.row_step} apart and columns "
+                f"{self.column_step}, is none"
+            )
 
     @property
     def pixels(self) -> int:
@@ -173,7 +198,7 @@ class Layer:
     """A convolution with the integers of its quantisation; ReLU is a ``minimum`` at the output's zero point.
 
     Where there is a ``lookup``, each requantised and clamped result is replaced by what a table has for it. Where there
-    is an ``addition``, another tensor of the results' shape is added to them, and where there is a ``pool``, max
+    is a ``combination``, another tensor is added to them or multiplied by them, and where there is a ``pool``, max
     pooling follows.
     """
 
@@ -186,20 +211,29 @@ class Layer:
     minimum: int = -128
     maximum: int = 127
     lookup: Lookup | None = None
-    addition: Addition | None = None
+    combination: Combination | None = None
     pool: Pool | None = None
     normalisation: ResponseNormalisation | None = None
     """What the host does with the output before the next layer takes it."""
     surface: Surface | None = None
     """Where it leaves its results, if not as a tensor of their own."""
+    alike: bool = False
+    """Whether each channel is made of its own by the same kernel, bias and scale, as in an average."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 
     def __post_init__(self) -> None:
         height, width = output_size(self.shape, self.pool)
         surface = self.surface
-        if surface and ((height - 1) * surface.row_step >= surface.height or width > surface.width):
+        if surface and (
+            (height - 1) * surface.row_step >= surface.height or (width - 1) * surface.column_step >= surface.width
+        ):
             raise LayerError(f"{height}x{width} results do not fit into {surface.height}x{surface.width} pixels")
+
+    @property
+    def columns_apart(self) -> bool:
+        """Whether the pixels of a row of its results do not follow each other in memory."""
+        return self.surface is not None and self.surface.column_step > 1
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:
@@ -212,9 +246,10 @@ class Layer:
 
     @property
     def addend_shape(self) -> tuple[int, int, int, int]:
-        """[images, kernels, height, width] of what is added, where something is."""
+        """[images, kernels, height, width] of what results are combined with, where there is something."""
         shape = self.shape
-        return shape.images, shape.kernels, shape.out_height, shape.out_width
+        size = (1, 1) if self.combination and self.combination.broadcast else (shape.out_height, shape.out_width)
+        return shape.images, shape.kernels, *size
 
     def handed_on(self, y: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
         """The accelerator's output as the next layer takes it."""

@@ -13,9 +13,9 @@ import onnx
 
 from wingrid.host.onnx_models.affine_maps import ChannelAxis
 from wingrid.host.onnx_models.elementwise import DIVIDING, is_elementwise, is_per_channel
-from wingrid.host.onnx_models.layer_reading import ACTIVATIONS
 from wingrid.host.onnx_models.nodes import Consumers
 from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.host.onnx_models.tensors import ACTIVATIONS
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import onnx
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
+from wingrid.host.onnx_models.exact_products import input_bits
 from wingrid.host.onnx_models.inputs import Values
-from wingrid.host.onnx_models.short_scales import with_short_scale
+from wingrid.host.onnx_models.short_scales import SIGNIFICANT_BITS, with_short_scale
 
 METHODS = ("minmax", "entropy", "percentile")
 
@@ -94,8 +95,11 @@ def calibrated(
                 histograms.collector.histogram_dict[name] = (counts, edges, least, most, largest)
             found = _collected(histograms, feeds, names, "histograms", listener)
         known = {name: data for name, data in found.items() if name not in unbounded}
-        for name in known.keys() - _only_added(onnx.load(path, load_external_data=False).graph):
-            known[name].lowest, known[name].highest = with_short_scale(known[name].lowest, known[name].highest)
+        graph = onnx.load(path).graph
+        bits = input_bits(graph)
+        for name in known.keys() - (_only_added(graph) - bits.keys()):
+            ends = known[name].lowest, known[name].highest
+            known[name].lowest, known[name].highest = with_short_scale(*ends, bits.get(name, SIGNIFICANT_BITS))
         return Ranges(TensorsData(found.calibration_method, known), unbounded)
 
 

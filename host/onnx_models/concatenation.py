@@ -1,7 +1,8 @@
 """Concatenations along channels, which cost nothing where each layer can leave its results in their place.
 
 A layer of its own copies what cannot be left there: tensors that others want as they are, or that are put together of
-several layers' results themselves.
+several layers' results themselves. Where channels before a tensor do not fill whole blocks, all are left at the starts
+of blocks in a tensor with holes, of which another layer leaves the channels that there are.
 """
 
 from __future__ import annotations
@@ -34,13 +35,19 @@ class Concatenation:
     node: onnx.NodeProto
     inputs: tuple[str, ...]
     firsts: tuple[int, ...]
-    """Where in the whole the channels of each begin."""
+    """Where in memory the channels of each begin, at the start of a block."""
+    channels: tuple[int, ...]
+    """Where in memory each of the whole's channels is."""
     copied: tuple[bool, ...]
     """Whether its layer has to leave it where it is."""
 
     @property
     def output(self) -> str:
         return self.node.output[0]
+
+    @property
+    def has_holes(self) -> bool:
+        return self.channels != tuple(range(len(self.channels)))
 
     @classmethod
     def of(
@@ -54,21 +61,25 @@ class Concatenation:
         """The node. Raises ``NotAccelerable`` if a tensor can be neither left in its place nor copied there."""
         inputs = tuple(node.input if node.op_type == "Concat" else node.input[2::3])
         whole = types[node.output[0]]
-        if len(whole.shape) != 4 or whole.shape[0] != 1 or attributes_of(node).get("axis") not in (1, -3):
+        if (
+            len(whole.shape) not in (3, 4)
+            or whole.shape[0] != 1
+            or attributes_of(node).get("axis") not in (1, 1 - len(whole.shape))
+        ):
             raise NotAccelerable("only channels of a single image are put behind each other in memory")
-        firsts, copied, channels = [], [], 0
+        firsts, copied = [], []
+        channels: list[int] = []
         for name in inputs:
             maker = makers.get(name)
             if maker is None or maker.arrangement != IMAGES:
                 raise NotAccelerable(f"{name} is no layer's")
-            if channels % config.cols:
-                raise NotAccelerable(f"{channels} channels before {name} do not fill blocks of {config.cols}")
             if maker.target_type.dtype != whole.dtype or Cutting.of(maker.layer.shape, maker.layer.pool):
                 raise NotAccelerable(f"{name} is of another type, or cut into sections")
-            firsts.append(channels)
+            first = -(-(channels[-1] + 1) // config.cols) * config.cols if channels else 0
+            firsts.append(first)
             copied.append(maker.part is not None or consumers.only(name) is not node)
-            channels += maker.target_type.shape[1]
-        return cls(node, inputs, tuple(firsts), tuple(copied))
+            channels += range(first, first + maker.target_type.shape[1])
+        return cls(node, inputs, tuple(firsts), tuple(channels), tuple(copied))
 
     def functions(
         self, dtype: np.dtype, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto

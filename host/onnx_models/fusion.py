@@ -19,11 +19,11 @@ from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
-from wingrid.host.onnx_models.identity_layers import identity_layer
+from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
-from wingrid.host.onnx_models.tensor_addition import TensorAddition
+from wingrid.host.onnx_models.tensor_combination import TensorCombination
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.sim.golden.lookup import looked_up
 
@@ -40,13 +40,13 @@ class Left:
 
 
 DEPENDS_ON_PLACE = Left("ONNX Runtime's result for a byte depends on where in the tensor it stands")
-NO_ADDENDS = Left("this accelerator adds no tensors to results", "--set addends=1024")
+NO_ADDENDS = Left("this accelerator combines results with no other tensors", "--set addends=1024")
 NO_TABLES = Left("this accelerator has no tables for functions of a byte", "--set tables=8")
 FALLS = Left("it follows max pooling and is not monotonic, so it cannot go before it")
 
 
 class Falls(NotAccelerable):
-    """A function behind max pooling that is not monotonic, or any behind an addition."""
+    """A function behind max pooling that is not monotonic, or any behind a combination."""
 
 
 class Fusion:
@@ -63,7 +63,8 @@ class Fusion:
         self._consumers = Consumers(model.graph)
         self.computed = computed_constants(model, self._consumers, constants)
         """Constants that nodes compute from others."""
-        self._constants = {**constants, **self.computed}
+        self.constants = {**constants, **self.computed}
+        """All that do not depend on inputs."""
         self._types = types
         self._config = config
         self.left: dict[str, Left] = {}
@@ -94,18 +95,22 @@ class Fusion:
     def concatenated(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> list[AcceleratedStep] | None:
         """The layers that leave their results where the node would put them, in place of those in ``makers``.
 
-        A layer that takes the very tensor copies it, where its maker has to leave it where it is. ``None`` if one of
-        them can do neither.
+        A layer that takes the very tensor copies it, where its maker has to leave it where it is. Of a tensor with
+        holes a layer leaves the channels. ``None`` if one of them can do neither.
         """
         try:
             found = Concatenation.of(node, makers, self._consumers, self._types, self._config)
             whole = self._types[found.output]
-            functions = found.functions(whole.dtype, self._constants, self._model)
+            functions = found.functions(whole.dtype, self.constants, self._model)
+            target, kind = found.output, whole
+            if found.has_holes:
+                target = f"{found.output} in blocks"
+                kind = TensorType(whole.dtype, (whole.shape[0], found.channels[-1] + 1, *whole.shape[2:]))
             parts = [
                 dataclasses.replace(
                     self._part(f"{node.name} part {number}", makers[name], function, copied),
-                    target=found.output,
-                    target_type=whole,
+                    target=target,
+                    target_type=kind,
                     part=Part(first),
                 )
                 for number, (name, first, copied, function) in enumerate(
@@ -119,10 +124,15 @@ class Fusion:
         if node.op_type == "Concat":
             # All of them are of one scale, or it would be another operator.
             scale, zero_point = parts[0].target_scale, parts[0].target_zero_point
-        return [
+        parts = [
             dataclasses.replace(part, target_scale=scale, target_zero=zero_point, nodes=(*part.nodes, node.name))
             for part in parts
         ]
+        if found.has_holes:
+            joined = selecting_layer(node.name, parts[-1], found.channels)
+            joined = dataclasses.replace(joined, target=found.output, target_type=whole, nodes=(node.name,))
+            parts.append(self.extended(joined))
+        return parts
 
     def _part(self, name: str, maker: AcceleratedStep, table: npt.NDArray[np.int8], copied: bool) -> AcceleratedStep:
         """The layer, or one of that name that copies what it leaves, with each byte replaced by what the table has."""
@@ -133,10 +143,10 @@ class Fusion:
                 pass
         return self._with_bytes(identity_layer(name, "copy", maker), table)
 
-    def added(
+    def combined(
         self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]
     ) -> tuple[AcceleratedStep, AcceleratedStep | None] | None:
-        """A layer that does the addition, and the one that it takes the place of, if it does.
+        """A layer that adds or multiplies two tensors, and the one that it takes the place of, if it does.
 
         ``makers`` are the layers so far by what each leaves, the earliest first. ``None`` if no layer can.
         """
@@ -144,7 +154,7 @@ class Fusion:
             self._leave([node], NO_ADDENDS)
             return None
         try:
-            found = TensorAddition.of(node, self._constants, self._types)
+            found = TensorCombination.of(node, self.constants, self._types)
             step, replaced = found.fused(makers, list(makers), self._consumers, self._model, self._config)
         except NotAccelerable as refusal:
             self._leave([node], Left(str(refusal)))
@@ -154,7 +164,7 @@ class Fusion:
     def _with_bytes(self, step: AcceleratedStep, table: npt.NDArray[np.int8]) -> AcceleratedStep:
         """The layer with each of its bytes replaced by what the table has. Raises ``NotAccelerable``."""
         before = _function_of(step)
-        if step.layer.addition:
+        if step.layer.combination:
             if not np.array_equal(table, BYTES):
                 raise Falls
             return step
@@ -199,8 +209,8 @@ class Fusion:
         if rank < 2:
             return None
         channels = ChannelAxis(rank, step.channel_axis, step.layer.shape.kernels)
-        part = byte_part(step.target, channels, self._consumers, self._constants, self._types, first)
-        if part is not None and step.layer.addition:
+        part = byte_part(step.target, channels, self._consumers, self.constants, self._types, first)
+        if part is not None and step.layer.combination:
             part = part.of_operators(CLAMPING)
         elif part is not None and not self._config.tables:
             self._leave(part.nodes, NO_TABLES)
@@ -210,12 +220,12 @@ class Fusion:
         before = _function_of(step)
         reachable = np.unique(before)
         try:
-            tables = Exhaustion(part, reachable, self._constants, self._types, self._model).proven()
+            tables = Exhaustion(part, reachable, self.constants, self._types, self._model).proven()
         except ModelRefused:  # so will the host be, if it gets there
             return None
         for (end, count), table in reversed(list(zip(part.ends, tables, strict=True))):
             nodes = part.nodes[:count]
-            if step.layer.addition and (table is None or (table != BYTES).any()):
+            if step.layer.combination and (table is None or (table != BYTES).any()):
                 # A layer of its own may do it.
                 continue
             found = self._with_table(step, nodes, end, before, reachable, table)
@@ -242,7 +252,7 @@ class Fusion:
             return DEPENDS_ON_PLACE
         if step.layer.pool and (np.diff(table[..., reachable.view(np.uint8)].astype(np.int16)) < 0).any():
             return FALLS
-        longer = step if step.layer.addition else _with_function(step, _composed(before, table))
+        longer = step if step.layer.combination else _with_function(step, _composed(before, table))
         if longer.layer.lookup and not self._config.tables:
             return NO_TABLES
         try:
@@ -262,17 +272,17 @@ class Fusion:
     def _quantisation(self, node: onnx.NodeProto) -> tuple[float, int]:
         """Scale and zero point, as int8, of what the node leaves; 0 and 0 if it has one for each channel, or none."""
         names = quantisation_of_output(node)
-        scale = self._constants.get(names[0]) if names else None
+        scale = self.constants.get(names[0]) if names else None
         if names is None or scale is None or scale.size != 1:
             return 0.0, 0
         dtype = self._types[node.output[0]].dtype
-        zero_point = self._constants.get(names[1], np.zeros(1, dtype))
+        zero_point = self.constants.get(names[1], np.zeros(1, dtype))
         return float(scale.reshape(())), int(signed(zero_point.reshape(1))[0])
 
 
 def _function_of(step: AcceleratedStep) -> npt.NDArray[np.int8]:
     """What the layer makes of each requantised result, or leaves of each sum: int8 [256], or [kernels, 256]."""
-    if step.layer.addition:
+    if step.layer.combination:
         return BYTES
     layer, table = step.layer, step.operands.table
     clamped = np.clip(BYTES, layer.minimum, layer.maximum)

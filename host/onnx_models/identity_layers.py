@@ -7,6 +7,7 @@ zero point, is that byte.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -42,6 +43,22 @@ def identity_layer(name: str, operator: str, maker: AcceleratedStep) -> Accelera
         target_zero=zero_point,
         model_macs=0,
     )
+
+
+def selecting_layer(name: str, maker: AcceleratedStep, channels: Sequence[int]) -> AcceleratedStep:
+    """A layer that leaves those ``channels`` of the images that ``maker`` leaves, in that order.
+
+    Its target is its source, and of the same type, as ``identity_layer`` has it.
+    """
+    step = identity_layer(name, "copy", maker)
+    every = step.layer.shape.channels
+    if tuple(channels) == tuple(range(every)):
+        return step
+    weights = np.zeros((len(channels), every, 1, 1), np.int8)
+    weights[np.arange(len(channels)), list(channels)] = 1
+    shape = dataclasses.replace(step.layer.shape, kernels=len(channels), groups=1)
+    operands = Operands(weights, np.zeros(len(channels), np.int32), np.ones(len(channels), np.float32))
+    return dataclasses.replace(step, layer=dataclasses.replace(step.layer, shape=shape), operands=operands)
 
 
 def ones(shape: Convolution, scale: np.float32) -> Operands:

@@ -29,7 +29,7 @@ from wingrid.host.onnx_models.relaying import Relaying
 from wingrid.host.onnx_models.scheduling import scheduled
 from wingrid.host.onnx_models.session import as_it_runs, branches_folded
 from wingrid.host.onnx_models.shapes import TensorType, bound, tensor_types
-from wingrid.host.onnx_models.tensor_addition import OPERATOR
+from wingrid.host.onnx_models.tensor_combination import combines
 from wingrid.host.onnx_models.tensors import constants_of, is_quantised_operator, require_scales
 from wingrid.hw.config import AcceleratorConfig
 
@@ -86,14 +86,16 @@ def _steps(
     relaying = Relaying(optimised, constants, types, config)
     steps: list[Step] = []
     covered: set[str] = set()
+    taken_over = set(fusion.computed)
     makers: dict[str, AcceleratedStep] = {}
     for node in optimised.graph.node:
         if node.name in covered:
             continue
         if node.op_type in OPERATORS and (parts := fusion.concatenated(node, makers)):
+            covered.update(name for step in parts for name in step.nodes)
             _put(parts, steps, makers)
             continue
-        if node.op_type == OPERATOR and (found := fusion.added(node, makers)):
+        if combines(node, fusion.constants) and (found := fusion.combined(node, makers)):
             step, replaced = found
             steps = [other for other in steps if other is not replaced] + [step]
             covered.update(step.nodes)
@@ -120,10 +122,11 @@ def _steps(
                 reason, remedy = left.reason, left.remedy
             steps.append(HostStep(node, reason, macs, remedy))
             continue
+        taken_over.update(node.input)
         for step in [fusion.extended(layers[0])] if len(layers) == 1 else layers:
             covered.update(step.nodes)
             _put([step], steps, makers)
-    return _without_idle(steps, fusion.computed, optimised.graph)
+    return _without_idle(steps, taken_over, optimised.graph)
 
 
 def _put(made: Sequence[AcceleratedStep], steps: list[Step], makers: dict[str, AcceleratedStep]) -> None:
@@ -137,13 +140,13 @@ def _put(made: Sequence[AcceleratedStep], steps: list[Step], makers: dict[str, A
             steps.append(step)
 
 
-def _without_idle(steps: Sequence[Step], computed: Collection[str], graph: onnx.GraphProto) -> list[Step]:
-    """The steps without those that compute constants which only layers took."""
+def _without_idle(steps: Sequence[Step], taken_over: Collection[str], graph: onnx.GraphProto) -> list[Step]:
+    """The steps without those that make what only nodes took that are layers' now."""
     outputs = {value.name for value in graph.output}
     kept: list[Step] = []
     for step in reversed(steps):
         made = outputs_of(step)
-        idle = all(name in computed and name not in outputs for name in made)
+        idle = all(name in taken_over and name not in outputs for name in made)
         if not (idle and made) or any(name in inputs_of(taker) for taker in kept for name in made):
             kept.append(step)
     return kept[::-1]

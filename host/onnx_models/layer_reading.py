@@ -7,6 +7,7 @@ float32(x_scale * w_scale) / y_scale, the accelerator's own rule.
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -16,14 +17,17 @@ import onnx
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
+from wingrid.host.onnx_models.dead_taps import without_dead_taps
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
+from wingrid.host.onnx_models.interpolation import interpolation, is_interpolation
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, is_pooling, max_pooling
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
+from wingrid.host.onnx_models.tensors import ACTIVATIONS, centred_weights
+from wingrid.host.onnx_models.transposed_convolutions import OPERATOR as TRANSPOSED
+from wingrid.host.onnx_models.transposed_convolutions import transposed_convolution
 from wingrid.sim.golden.requantise import requantise_scale
-
-ACTIVATIONS = (np.dtype(np.int8), np.dtype(np.uint8))
 
 FLOATING = ("Conv", "ConvTranspose", "FusedConv", "Gemm", "FusedGemm", "MatMul", "FusedMatMul")
 """Operators that would have a quantised form if ONNX Runtime had found all of their tensors quantised to 8 bits."""
@@ -51,6 +55,10 @@ def read_layers(
             return [_matrix_product(node, constants, types)]
         if node.op_type == "QGemm":
             return [_fully_connected(node, constants, types)]
+        if node.op_type == TRANSPOSED and node.domain in ("", "ai.onnx"):
+            return transposed_convolution(node, constants, types, model)
+        if is_interpolation(node):
+            return interpolation(node, constants, types, model, makers)
         if is_pooling(node):
             if node.input[0] not in makers:
                 # It would cross to the array for less work than that is.
@@ -99,7 +107,10 @@ def _convolution(
     if raw.shape[1] * shape.groups != shape.channels:
         raise NotAccelerable(f"weights of shape {list(raw.shape)} do not fit {shape.channels} channels")
     scales = (x_scale, w_scale, y_scale)
-    return _step(node, "conv", shape, raw, w_zero, bias, scales, (x_zero, y_zero), IMAGES, (taken, left), constants)
+    met, raw = without_dead_taps(shape, raw)
+    step = _step(node, "conv", met, raw, w_zero, bias, scales, (x_zero, y_zero), IMAGES, (taken, left), constants)
+    more = math.prod(shape.kernel) / math.prod(met.kernel)
+    return step if met == shape else dataclasses.replace(step, model_macs=round(step.macs * more))
 
 
 def _matrix_product(
@@ -188,15 +199,6 @@ def _step(
         float(x_scale.reshape(())),
         float(y_scale.reshape(())),
     )
-
-
-def centred_weights(raw: npt.NDArray, zero_points: npt.NDArray) -> npt.NDArray[np.int16]:
-    """Weights less their zero point, one for all or one for each kernel. Raises ``NotAccelerable``."""
-    if raw.dtype not in ACTIVATIONS:
-        raise NotAccelerable(f"weights of type {raw.dtype}: the accelerator's have 8 bits")
-    if zero_points.size not in (1, len(raw)):
-        raise NotAccelerable("zero points of weights other than one for all, or one for each output channel")
-    return raw.astype(np.int16) - zero_points.astype(np.int16).reshape(-1, *[1] * (raw.ndim - 1))
 
 
 def _bias(constants: Mapping[str, npt.NDArray], name: str, kernels: int) -> npt.NDArray[np.int32]:

@@ -28,6 +28,7 @@ from wingrid.host.onnx_models.identity_layers import ones
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
 from wingrid.host.onnx_models.proofs import proof
 from wingrid.host.onnx_models.refusal import NotAccelerable
+from wingrid.host.onnx_models.rounding import neighbours
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.short_scales import sums_are_exact
@@ -48,16 +49,13 @@ EVERY = 1 << 15
 one result on one side and another one on the other: results never fall as sums grow."""
 
 MARGIN = 4
-"""Sums to either side of such a place: more than ``ULPS`` of a scale can move it by."""
+"""Sums to either side of such a place: more than ``neighbours`` of a scale can move it by."""
 
 ARRANGEMENTS = 3
 """In which each sum is asked about."""
 
 UNIT_ROUNDOFF = 2.0**-24
 """Of binary32: the most that rounding changes a number, relative to it."""
-
-ULPS = 4
-"""Neighbours, to either side, of the scale that arithmetic suggests."""
 
 
 def is_pooling(node: onnx.NodeProto) -> bool:
@@ -145,7 +143,7 @@ def average_pooling(
         alone = len(regions) == 1
         layer = Layer(
             node.name if alone else f"{node.name} part {number}", "avgpool", shape, zero_points[0], rounding.zero_point,
-            surface=None if alone else Surface(*size),
+            surface=None if alone else Surface(*size), alike=True,
         )  # fmt: skip
         operands = ones(shape, rounding.scale)
         operands = dataclasses.replace(operands, bias=np.full(shape.kernels, rounding.bias, np.int32))
@@ -357,7 +355,7 @@ class _Question:
         """
         middle = np.float32(np.float32(self.scales[0]) / (np.float32(self.scales[1]) * np.float32(self.pixels)))
         zero_point = self.zero_points[1]
-        for scale in _neighbours(middle):
+        for scale in neighbours(middle):
             yield _Rounding(scale, 0, zero_point)
             if zero_point % 2:
                 yield _Rounding(scale, round(1 / float(scale)), zero_point - 1)
@@ -403,13 +401,3 @@ def _near_a_tie(pixels: int, scales: tuple[float, float], zero_points: tuple[int
     averages = (sums - pixels * zero) * factor
     errors = (pixels + 4) * UNIT_ROUNDOFF * sizes * factor
     return bool((np.abs(averages - np.floor(averages) - 0.5) <= errors).any())
-
-
-def _neighbours(scale: np.float32) -> Iterator[np.float32]:
-    """The scale, and float32 numbers around it, the nearest first."""
-    yield scale
-    below = above = scale
-    for _ in range(ULPS):
-        below, above = np.nextafter(below, np.float32(0)), np.nextafter(above, np.float32(np.inf))
-        yield below
-        yield above

@@ -20,9 +20,10 @@ from onnx import version_converter
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.onnx_models.added_ranges import ATTEMPTS, sums_without_integers, widen
 from wingrid.host.onnx_models.affine_folding import fold_affine
 from wingrid.host.onnx_models.calibrating import Method, Ranges, calibrated
+from wingrid.host.onnx_models.combined_ranges import ATTEMPTS, results_without_integers, widen
+from wingrid.host.onnx_models.exact_products import weight_ranges
 from wingrid.host.onnx_models.inputs import Values
 from wingrid.host.onnx_models.model_file import Model, checked_model, name_nodes
 from wingrid.host.onnx_models.plain_names import give_names_back, give_plain_names
@@ -82,9 +83,9 @@ def quantised(
         kept += nodes_beyond_numbers(plain, ranges.unbounded)
         made = _quantise(folder / "plain.onnx", folder, ranges, kept)
         for _ in range(ATTEMPTS):
-            if not (sums := sums_without_integers(made)):
+            if not (results := results_without_integers(made)):
                 break
-            widen(ranges, sums)
+            widen(ranges, results)
             made = _quantise(folder / "plain.onnx", folder, ranges, kept)
     give_names_back(made, names)
     result = checked_model(made.SerializeToString(), Path())
@@ -139,7 +140,11 @@ def _quantise(path: Path, folder: Path, ranges: Ranges, keep: Sequence[str]) -> 
         nodes_to_exclude=list(keep),
         calibrate_method=ranges.tensors.calibration_method,
         calibration_cache_path=known,
-        extra_options={"ActivationSymmetric": False, "WeightSymmetric": True},
+        extra_options={
+            "ActivationSymmetric": False,
+            "WeightSymmetric": True,
+            "TensorQuantOverrides": weight_ranges(onnx.load(path).graph),
+        },
     )
     return onnx.load(target)
 

@@ -17,17 +17,20 @@ SIGNIFICANT_BITS = 10
 """Of a scale. Sums of 64 products with bytes take 14 bits more, as many as float32 has; the range grows by a
 thousandth at most."""
 
+MANTISSA_BITS = np.finfo(np.float32).nmant + 1
+"""Of the integers up to which float32 holds all."""
+
 STEPS = 255
 """From the lowest to the highest byte."""
 
 
 def with_short_scale(
-    lowest: npt.NDArray[np.floating], highest: npt.NDArray[np.floating]
+    lowest: npt.NDArray[np.floating], highest: npt.NDArray[np.floating], bits: int = SIGNIFICANT_BITS
 ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
     """The range, zero included, as multiples of a scale of few bits: from -z to 255 - z of them, z the zero point."""
     low, high = min(float(lowest.min()), 0.0), max(float(highest.max()), 0.0)
     fraction, exponent = math.frexp((high - low) / STEPS)
-    scale = math.ldexp(math.ceil(math.ldexp(fraction, SIGNIFICANT_BITS)), exponent - SIGNIFICANT_BITS)
+    scale = math.ldexp(math.ceil(math.ldexp(fraction, bits)), exponent - bits)
     if not scale:
         return lowest, highest
     zero_point = round(-low / scale)
@@ -36,7 +39,6 @@ def with_short_scale(
 
 def sums_are_exact(scale: float, largest: int) -> bool:
     """Whether float32 holds every multiple of a scale up to the ``largest`` one."""
-    fraction, _ = math.frexp(scale)
-    mantissa = int(math.ldexp(fraction, np.finfo(np.float32).nmant + 1))
-    odd = mantissa // (mantissa & -mantissa)
-    return odd * largest <= 1 << (np.finfo(np.float32).nmant + 1)
+    odd, _ = scale.as_integer_ratio()
+    odd //= odd & -odd
+    return odd * largest <= 1 << MANTISSA_BITS

@@ -11,7 +11,10 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from wingrid.host.onnx_models.nodes import all_graphs, all_nodes
-from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
+
+ACTIVATIONS = (np.dtype(np.int8), np.dtype(np.uint8))
+"""Types of tensors of bytes."""
 
 LINEAR = ("QuantizeLinear", "DequantizeLinear")
 
@@ -120,3 +123,12 @@ def _item_bytes(data_type: int) -> int:
 def constants_of(model: onnx.ModelProto) -> dict[str, npt.NDArray]:
     """The initialisers by name."""
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+
+
+def centred_weights(raw: npt.NDArray, zero_points: npt.NDArray) -> npt.NDArray[np.int16]:
+    """Weights less their zero point, one for all or one for each kernel. Raises ``NotAccelerable``."""
+    if raw.dtype not in ACTIVATIONS:
+        raise NotAccelerable(f"weights of type {raw.dtype}: the accelerator's have 8 bits")
+    if zero_points.size not in (1, len(raw)):
+        raise NotAccelerable("zero points of weights other than one for all, or one for each output channel")
+    return raw.astype(np.int16) - zero_points.astype(np.int16).reshape(-1, *[1] * (raw.ndim - 1))

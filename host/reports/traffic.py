@@ -21,11 +21,11 @@ def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:
 
     The larger of compulsory traffic (everything once) and 2 * MACs / sqrt(R * S) plus the outputs, where R is how
     often neighbouring windows reuse an input: taps over strides, 9 for a 3x3 convolution. Of a layer that
-    pools, the pooled outputs count, and of one that adds another tensor, that does.
+    pools, the pooled outputs count, and of one that combines them with another tensor, that does.
     """
     shape = layer.shape
     reuse = max(1.0, shape.kernel[0] * shape.kernel[1] / (shape.stride[0] * shape.stride[1]))
-    beside = layer.output_bytes + (math.prod(layer.addend_shape) if layer.addition else 0)
+    beside = layer.output_bytes + (math.prod(layer.addend_shape) if layer.combination else 0)
     compulsory = shape.input_bytes + shape.weight_bytes + beside
     return max(compulsory, math.ceil(2 * shape.macs / math.sqrt(reuse * on_chip_bytes)) + beside)
 

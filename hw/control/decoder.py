@@ -11,11 +11,12 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import (
-    ADDITION_FACTOR_BITS,
+    FACTOR_BITS,
     INSTRUCTIONS,
     OPCODE_BITS,
     WORD_BITS,
     Buffer,
+    Combining,
     Execute,
     Fault,
     Instruction,
@@ -48,7 +49,7 @@ class Decoder(wiring.Component):
         The bit of its place in ``INSTRUCTIONS``, for an instruction without fault.
     fault : Out, Fault
         NONE, READ_ERROR (whatever the word is), ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of
-        instruction may not touch, an operand that must not be zero, an unknown buffer, bank, fence or addition, a
+        instruction may not touch, an operand that must not be zero, an unknown buffer, bank, fence or combination, a
         factor of too many bits, an address that is not a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
     """
 
@@ -148,7 +149,8 @@ class Decoder(wiring.Component):
         illegal = self._compared(
             m,
             (store.bank > 1) | (store.pool == 1),
-            (store.addition > 1) | _wide(store.factor) | _wide(store.addend_factor),
+            (store.combination >= len(Combining)) | (store.broadcast > 1),
+            _wide(store.factor) | _wide(store.addend_factor),
             store.count == 0,
             store.width == 0,
             store.first >= store.width,
@@ -163,7 +165,7 @@ class Decoder(wiring.Component):
             m,
             store.parameter_block >= config.parameter_blocks,
             store.table > config.tables,
-            store.addend_base >= config.addends if config.addends else store.addition != 0,
+            store.addend_base >= config.addends if config.addends else store.combination != Combining.NONE,
         )
         return illegal, [*outside, self._sums_outside(m, store, at)]
 
@@ -207,8 +209,8 @@ def _foreign_semaphores(kind: type[Instruction], view: data.View) -> tuple[Value
 
 
 def _wide(factor: Value) -> Value:
-    """Whether a STORE's factor has more bits than the adders' multipliers."""
-    above = factor[ADDITION_FACTOR_BITS - 1 :]
+    """Whether a STORE's factor has more bits than the multipliers."""
+    above = factor[FACTOR_BITS - 1 :]
     return above.any() & ~above.all()
 
 

@@ -7,9 +7,9 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import ADDITION_FACTOR_BITS, PARAMETER_LAYOUT
+from wingrid.hw.isa import FACTOR_BITS, PARAMETER_LAYOUT, Combining
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
-from wingrid.hw.store.addition import Addition
+from wingrid.hw.store.combination import Combination
 from wingrid.hw.store.pooler import Pooler
 from wingrid.hw.store.requantiser import Requantiser, results_layout
 from wingrid.hw.store.table_lookup import TableLookup
@@ -24,8 +24,8 @@ class OutputPath(wiring.Component):
 
     With tile 0 every vector is a result. Else n x n vectors, in the order of a Winograd EXECUTE's
     positions, become tile x tile results in raster order. Then they are looked up in a table, in a configuration that
-    has some, another tensor is added to them, in one that adds, and they are pooled, see ``TableLookup``, ``Addition``
-    and ``Pooler``. One vector per cycle, gaps do no harm, and there is no
+    has some, another tensor is added to them or multiplied by them, in one with addends, and they are pooled, see
+    ``TableLookup``, ``Combination`` and ``Pooler``. One vector per cycle, gaps do no harm, and there is no
     back-pressure.
 
     All inputs but ``sums`` and those that fill tables and the addend buffer must hold from the first vector of an
@@ -40,18 +40,21 @@ class OutputPath(wiring.Component):
         Side of a pooling window; 0 and 1 stand for none.
     table : In, 16
         As ``TableLookup`` has it.
-    addition : In, 1
-    factor : In, signed(ADDITION_FACTOR_BITS)
-    addend_factor : In, signed(ADDITION_FACTOR_BITS)
+    combination : In, Combining
+    factor : In, signed(FACTOR_BITS)
+    addend_factor : In, signed(FACTOR_BITS)
     offset : In, signed(32)
+    result_zero : In, signed(8)
+    addend_zero : In, signed(8)
     addend_base : In, 16
+    broadcast : In, 1
     rewind : In, 1
-        These six as ``Addition`` has them.
+        These nine as ``Combination`` has them.
     table_write : In, 1
     addend_write : In, 1
     write_address : In, BUFFER_ADDRESS_BITS
     write_data : In, 8 * bus_bytes
-        As ``TableLookup`` and ``Addition`` have them. What belongs to either is read by nobody in a configuration
+        As ``TableLookup`` and ``Combination`` have them. What belongs to either is read by nobody in a configuration
         without.
     parameters : In, cols x ``PARAMETER_LAYOUT``
     zero_point : In, signed(8)
@@ -70,11 +73,14 @@ class OutputPath(wiring.Component):
                 "tile": In(8),
                 "pool": In(8),
                 "table": In(16),
-                "addition": In(1),
-                "factor": In(signed(ADDITION_FACTOR_BITS)),
-                "addend_factor": In(signed(ADDITION_FACTOR_BITS)),
+                "combination": In(Combining),
+                "factor": In(signed(FACTOR_BITS)),
+                "addend_factor": In(signed(FACTOR_BITS)),
                 "offset": In(signed(32)),
+                "result_zero": In(signed(8)),
+                "addend_zero": In(signed(8)),
                 "addend_base": In(16),
+                "broadcast": In(1),
                 "rewind": In(1),
                 "table_write": In(1),
                 "addend_write": In(1),
@@ -95,8 +101,8 @@ class OutputPath(wiring.Component):
         One of them is for the choice between the two.
         """
         transform = OutputTransform.latency_for(tile) + ExactDivision.latency if tile else 0
-        addition = Addition.latency if config.addends else 0
-        return transform + 1 + OutputPath._looked_up_latency(config) + addition + Pooler.latency
+        combination = Combination.latency if config.addends else 0
+        return transform + 1 + OutputPath._looked_up_latency(config) + combination + Pooler.latency
 
     @staticmethod
     def _looked_up_latency(config: AcceleratorConfig) -> int:
@@ -139,23 +145,26 @@ class OutputPath(wiring.Component):
             ]
             results = lookup.output
         if config.addends:
-            m.submodules.addition = addition = Addition(config)
-            coming = Signal(self._looked_up_latency(config) - Addition.lead)
+            m.submodules.combination = combination = Combination(config)
+            coming = Signal(self._looked_up_latency(config) - Combination.lead)
             m.d.sync += coming.eq(Cat(requantiser.sums.valid, coming))
             m.d.comb += [
-                addition.write_enable.eq(self.addend_write),
-                addition.write_address.eq(self.write_address),
-                addition.write_data.eq(self.write_data),
-                addition.addition.eq(self.addition),
-                addition.factor.eq(self.factor),
-                addition.addend_factor.eq(self.addend_factor),
-                addition.offset.eq(self.offset),
-                addition.base.eq(self.addend_base),
-                addition.rewind.eq(self.rewind),
-                addition.coming.eq(coming[-1]),
-                addition.input.eq(results),
+                combination.write_enable.eq(self.addend_write),
+                combination.write_address.eq(self.write_address),
+                combination.write_data.eq(self.write_data),
+                combination.combination.eq(self.combination),
+                combination.factor.eq(self.factor),
+                combination.addend_factor.eq(self.addend_factor),
+                combination.offset.eq(self.offset),
+                combination.result_zero.eq(self.result_zero),
+                combination.addend_zero.eq(self.addend_zero),
+                combination.base.eq(self.addend_base),
+                combination.broadcast.eq(self.broadcast),
+                combination.rewind.eq(self.rewind),
+                combination.coming.eq(coming[-1]),
+                combination.input.eq(results),
             ]
-            results = addition.output
+            results = combination.output
         m.d.comb += pooler.input.eq(results)
         if config.tiles:
             transforms = [winograd(tile) for tile in config.tiles]

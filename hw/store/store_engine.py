@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
-from wingrid.hw.isa import ADDITION_FACTOR_BITS, PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Semaphore, Store
+from wingrid.hw.isa import FACTOR_BITS, PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Combining, Semaphore, Store
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT, area
 from wingrid.hw.winograd_matrices import winograd
@@ -22,10 +22,9 @@ class StoreEngine(wiring.Component):
     segment takes one cycle or more to hand to the output buffer (until it has room for all of it), and one for each
     accumulator to read, positions of a tile or of a pooling window fastest. It is measured in ``measure_cycles``,
     while the parameters arrive or the segment before it drains. The last read signals the semaphores;
-    PARAMETERS_RELEASED waits until the last result is placed if results are looked up in a table, or another tensor
-    is added to them. The next
-    instruction may change ``tile`` and ``parameters`` once ``placed`` says that every result has left the output
-    path.
+    PARAMETERS_RELEASED waits until the last result is placed if results are looked up in a table, or combined with
+    another tensor. The next instruction may change ``tile`` and ``parameters`` once ``placed`` says that every result
+    has left the output path.
 
     Members
     -------
@@ -44,11 +43,14 @@ class StoreEngine(wiring.Component):
     zero_point : Out, signed(8)
     minimum : Out, signed(8)
     maximum : Out, signed(8)
-    addition : Out, 1
-    factor : Out, signed(ADDITION_FACTOR_BITS)
-    addend_factor : Out, signed(ADDITION_FACTOR_BITS)
+    combination : Out, Combining
+    factor : Out, signed(FACTOR_BITS)
+    addend_factor : Out, signed(FACTOR_BITS)
     offset : Out, signed(32)
+    result_zero : Out, signed(8)
+    addend_zero : Out, signed(8)
     addend_base : Out, 16
+    broadcast : Out, 1
         All of these hold from an instruction's first read accumulator until every result is placed.
     rewind : Out, 1
         An instruction has started, and has read no accumulator.
@@ -95,11 +97,14 @@ class StoreEngine(wiring.Component):
                 "zero_point": Out(signed(8)),
                 "minimum": Out(signed(8)),
                 "maximum": Out(signed(8)),
-                "addition": Out(1),
-                "factor": Out(signed(ADDITION_FACTOR_BITS)),
-                "addend_factor": Out(signed(ADDITION_FACTOR_BITS)),
+                "combination": Out(Combining),
+                "factor": Out(signed(FACTOR_BITS)),
+                "addend_factor": Out(signed(FACTOR_BITS)),
                 "offset": Out(signed(32)),
+                "result_zero": Out(signed(8)),
+                "addend_zero": Out(signed(8)),
                 "addend_base": Out(16),
+                "broadcast": Out(1),
                 "rewind": Out(1),
                 "drain_enable": Out(1),
                 "drain_bank": Out(1),
@@ -140,6 +145,7 @@ class StoreEngine(wiring.Component):
         tiles_left = Signal(16)
         row_address = Signal(OFFSET_BITS)
         plane_asked = Signal()
+        combination = current.combination[: Shape.cast(Combining).width]
 
         m.d.comb += [
             self.tile.eq(current.tile),
@@ -148,11 +154,14 @@ class StoreEngine(wiring.Component):
             self.zero_point.eq(current.zero_point),
             self.minimum.eq(current.minimum),
             self.maximum.eq(current.maximum),
-            self.addition.eq(current.addition[0]),
+            self.combination.eq(combination),
             self.factor.eq(current.factor),
             self.addend_factor.eq(current.addend_factor),
             self.offset.eq(current.offset),
+            self.result_zero.eq(current.result_zero),
+            self.addend_zero.eq(current.addend_zero),
             self.addend_base.eq(current.addend_base),
+            self.broadcast.eq(current.broadcast[0]),
             self.rewind.eq(plane_asked),
             self.drain_bank.eq(current.bank[0]),
             self.parameter_address.eq(Cat(plane, current.parameter_block)),
@@ -246,7 +255,7 @@ class StoreEngine(wiring.Component):
             m.d.sync += placing.eq(0)
         m.d.comb += self.ended.eq(placing & self.placed)
         releases_late = Signal()
-        m.d.sync += releases_late.eq((current.table != 0) | current.addition[0])
+        m.d.sync += releases_late.eq((current.table != 0) | (combination != Combining.NONE))
         late = Mux(releases_late, 1 << Semaphore.PARAMETERS_RELEASED, 0)
         m.d.comb += self.signal.eq(
             Mux(self.drained, current.signal & ~late, 0) | Mux(self.ended, current.signal & late, 0)

@@ -18,9 +18,9 @@ from wingrid.hw.winograd_matrices import INT8, element_bits, signed_bits, span, 
 class InputTransform(wiring.Component):
     """Transform patches lane by lane: v = B^T d B, exactly.
 
-    d and v have n x n elements, for the transform that ``select`` picks from ``tiles``. d[a][b] enters with b running
-    fastest, v[p][q] leaves with p running fastest. Up to one vector enters per cycle, gaps do no harm, and there is
-    no back-pressure.
+    d and v have n x n elements, for the transform that ``select`` picks from ``tiles``. ``d[a][b]`` enters with b
+    running fastest, ``v[p][q]`` leaves with p running fastest. Up to one vector enters per cycle, gaps do no harm, and
+    there is no back-pressure.
 
     A half transforms along b, a memory turns the patch, a half transforms along a. Rows and columns of the memory
     change places with every patch, so that an element is written where one of the patch before has been read.

@@ -19,8 +19,8 @@ class OutputTransform(wiring.Component):
     """Transform tiles lane by lane: y = A^T M A / 2**shift, exactly modulo ``2**(bits - shift)``.
 
     M has n x n elements, sums of Winograd products modulo ``2**bits``, and y m x m, for the transform that ``select``
-    picks from ``tiles``. M[a][b] enters with b running fastest, y[p][q] leaves with p running fastest. Up to one
-    vector enters per cycle, gaps do no harm, and there is no back-pressure.
+    picks from ``tiles``. ``M[a][b]`` enters with b running fastest, ``y[p][q]`` leaves with p running fastest. Up to
+    one vector enters per cycle, gaps do no harm, and there is no back-pressure.
 
     A half transforms along b, a memory turns the tile, a half transforms along a. Elements of the memory lie
     in the order in which they come, tile after tile around it; a tile's columns are read before the next tile's

@@ -49,7 +49,7 @@ class PatchFeeder(wiring.Component):
         The input buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     block : Out, stream of ``BLOCK``
     transformed : Out, ``vector_layout(activation_bits, rows)``
-        count x n x n vectors a block, position running fastest, V[i][j] with i before j. No back-pressure.
+        count x n x n vectors a block, position running fastest, ``V[i][j]`` with i before j. No back-pressure.
     select : Out, range(max(2, len(tiles)))
         The transform in use, by its place in ``config.tiles``.
     halt : In, 1

@@ -25,8 +25,8 @@ class WeightTransform(wiring.Component):
 
     A raw tile is nine weight tiles of the direct algorithm as they lie in the weight buffer: taps (ky, kx) with
     kx running fastest, each ``rows`` transfers of ``cols`` int8, last row first. It leaves as n x n tiles of
-    transformed weights U[i][j], i running fastest, each ``rows`` transfers, last row first. One row leaves per cycle,
-    while the next raw tile comes in.
+    transformed weights ``U[i][j]``, i running fastest, each ``rows`` transfers, last row first. One row leaves per
+    cycle, while the next raw tile comes in.
 
     G of ``WinogradTransform`` is the same along either axis, for kernel elements g0, g1, g2 of a line:
 

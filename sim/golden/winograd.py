@@ -48,7 +48,8 @@ def wrap(values: npt.NDArray[np.int64], bits: int) -> npt.NDArray[np.int64]:
 def require_fitting_answers(weights: npt.NDArray[np.int8], tile: int, accumulator_bits: int | None = None) -> None:
     """Raise ``ValueError`` if some int8 input could take a sum beyond what the accumulators bring back.
 
-    ``weights`` is int8 [K, C // groups, 3, 3]. Up to 512 channels no weights do so at the transform's own width.
+    ``weights`` is int8 [K, C // groups, kh, kw]: where a kernel is a sum of 3x3 ones, all of its taps count. Up to 512
+    channels no 3x3 weights do so at the transform's own width.
     """
     bits = _answer_bits(tile, accumulator_bits)
     lowest, highest = INT8
@@ -62,10 +63,9 @@ def require_fitting_answers(weights: npt.NDArray[np.int8], tile: int, accumulato
         )
 
 
-def any_answers_fit(channels: int, tile: int, accumulator_bits: int | None = None) -> bool:
-    """Whether ``require_fitting_answers`` passes for any weights of ``channels`` input channels (of a group)."""
+def any_answers_fit(products: int, tile: int, accumulator_bits: int | None = None) -> bool:
+    """Whether ``require_fitting_answers`` passes for any weights, ``products`` of them for each output channel."""
     lowest, highest = INT8
-    products = channels * KERNEL**2
     limit = 1 << _answer_bits(tile, accumulator_bits) - 1
     return products * lowest * lowest < limit and products * lowest * highest >= -limit
 

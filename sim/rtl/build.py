@@ -38,6 +38,8 @@ SLOW_FLAGS = ("-O0",)
 """For code that runs once: construction, random initial values, the declarations of waves."""
 RUNTIME_FLAGS = ("-O1",)
 """For Verilator's own library, whose hot parts are inline in its headers."""
+UNIT_BYTES = 1_000_000
+"""Sources that are smaller together are compiled as one: each alone takes longer for its headers than for itself."""
 
 
 def accelerator_library(config: AcceleratorConfig, *, waves: bool = False, progress: Progress | None = None) -> Path:
@@ -131,17 +133,34 @@ class _Build:
         command = [str(verilator.binary()), *options, f"{self.top}.v"]
         self.tools.call(command, "Verilator", self.folder, {"VERILATOR_ROOT": "verilator"})
         made = _sources((self.folder / f"V{self.top}_classes.mk").read_text())
-        fast, slow = ([self.folder / f"{name}.cpp" for name in made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"]]
+        fast, slow = (self._units(speed, made[f"CLASSES_{speed}"] + made[f"SUPPORT_{speed}"])
                       for speed in ("FAST", "SLOW"))  # fmt: skip
         jobs: list[Callable[[], str]] = []
-        jobs += [functools.partial(self._object, source, self.fast) for source in _largest_first([*fast, self.harness])]
+        jobs += [functools.partial(self._object, source, self.fast) for source in [*fast, self.harness]]
         jobs += [functools.partial(self._runtime_object, name) for name in made["GLOBAL_FAST"] + made["GLOBAL_SLOW"]]
-        jobs += [functools.partial(self._object, source, SLOW_FLAGS) for source in _largest_first(slow)]
+        jobs += [functools.partial(self._object, source, SLOW_FLAGS) for source in slow]
         objects = self._run_all(jobs)
         result = self.folder / "result.so"
         link = ["-shared", "-Wl,--no-undefined", "-o", result.name, *objects, "-lpthread"]
         self.tools.call([*tools.compiler(), *link], "the linker", self.folder)
         return result
+
+    def _units(self, speed: str, names: list[str]) -> list[Path]:
+        """Sources that include those of the names, largest first, each of ``UNIT_BYTES`` or a single larger one."""
+        units: list[list[Path]] = []
+        room = 0
+        for source in _largest_first([self.folder / f"{name}.cpp" for name in names]):
+            if not units or source.stat().st_size > room:
+                units.append([])
+                room = UNIT_BYTES
+            units[-1].append(source)
+            room -= source.stat().st_size
+        written = []
+        for number, sources in enumerate(units):
+            unit = self.folder / f"{speed.lower()}_{number}.cpp"
+            unit.write_text("".join(f'#include "{source.name}"\n' for source in sources))
+            written.append(unit)
+        return written
 
     def _run_all(self, jobs: list[Callable[[], str]]) -> list[str]:
         objects = []

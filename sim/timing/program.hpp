@@ -100,7 +100,7 @@ private:
     }
     bool legal(const Store& store) const {
         return store.count && store.width && store.lines && store.first < store.width && is_tile(store.tile)
-               && store.table <= m_parameters.tables && (!store.addition || store.addend_base < m_parameters.addends);
+               && store.table <= m_parameters.tables && (!store.combination || store.addend_base < m_parameters.addends);
     }
     bool is_tile(uint32_t tile) const { return tile < TILE_ENTRIES && m_parameters.segment_tiles[tile]; }
 

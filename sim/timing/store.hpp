@@ -87,7 +87,7 @@ private:
         m_record.event(Event::STORE_ENDED, numbered.index, m_output.placed() + NEXT);
         if (has(store.signal, Semaphore::BANK_RELEASED)) m_semaphores.signal(Semaphore::BANK_RELEASED, m_drained);
         if (has(store.signal, Semaphore::PARAMETERS_RELEASED))
-            m_semaphores.signal(Semaphore::PARAMETERS_RELEASED, store.table || store.addition ? m_output.placed() + NEXT : m_drained);
+            m_semaphores.signal(Semaphore::PARAMETERS_RELEASED, store.table || store.combination ? m_output.placed() + NEXT : m_drained);
         return true;
     }
 

@@ -76,7 +76,7 @@ def main() -> int:
         graphs[kind] += 1
         layers[kind] += len(graph.accelerated)
         tables[kind] += sum(layer.lookup is not None for layer in graph.layers)
-        additions[kind] += sum(layer.addition is not None for layer in graph.layers)
+        additions[kind] += sum(layer.combination is not None for layer in graph.layers)
         found = differences(graph, x)
         failed += bool(found)
         for line in found:

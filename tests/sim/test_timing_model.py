@@ -272,7 +272,7 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
         ([Load(buffer=5)], "instruction 0 is illegal"),
         ([Load(buffer=6)], "instruction 0 is illegal"),
         ([Execute(tile=4, coded=1)], "instruction 0 is illegal"),
-        ([Store(addition=1)], "instruction 0 is illegal"),
+        ([Store(combination=1)], "instruction 0 is illegal"),
         (
             [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
             "the program comes to a standstill: LOAD 1, EXECUTE 2 cannot start",

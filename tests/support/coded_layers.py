@@ -56,7 +56,7 @@ def planned_coded(layer: Layer, operands: Operands, config: AcceleratorConfig, t
     if not planned.plan.blocking.tile or planned.unfolding:
         return None
     coded = CodedWeights.of(operands.weights, planned.plan.blocking, config)
-    plan = coded_plan(planned.plan.blocking, coded.largest, config) if coded else None
+    plan = coded_plan(planned.plan.blocking, coded.largest, planned.plan.config) if coded else None
     return planned.with_codes(plan, coded) if coded and plan else None
 
 

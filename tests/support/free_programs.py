@@ -112,7 +112,8 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
         pool=pool,
         pool_stride=2 if pool else 0,
         table=int(random.integers(0, config.tables + 1)),
-        addition=int(random.integers(0, 2)) if config.addends else 0,
+        combination=int(random.integers(0, 3)) if config.addends else 0,
+        broadcast=int(random.integers(0, 2)),
         addend_base=int(random.integers(0, config.addends)) if config.addends else 0,
     )
 

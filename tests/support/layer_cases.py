@@ -8,10 +8,11 @@ import numpy as np
 from random_convolutions import RandomConvolution
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
+from wingrid.host.compiler.subkernels import saves
 from wingrid.host.execution.driver import fill_memory, read_output
-from wingrid.host.networks.layer import Addition, Convolution, Layer, LayerError, Lookup, Operands, Pool
+from wingrid.host.networks.layer import Combination, Convolution, Layer, LayerError, Lookup, Operands, Pool
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import ADDITION_FRACTION_BITS
+from wingrid.hw.isa import ADDITION_FRACTION_BITS, PRODUCT_FRACTION_BITS, Combining
 from wingrid.sim.functional import FunctionalMachine
 
 # Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
@@ -101,6 +102,28 @@ def random_winograd_convolution(random: np.random.Generator) -> Convolution:
             continue
 
 
+def random_sum_of_kernels(random: np.random.Generator) -> Convolution:
+    """A small layer that Winograd tiles compute as a sum of 3x3 kernels: kernels to 7x7, strides to 3, any groups."""
+    while True:
+        groups = int(random.choice([1, 1, 2, 3, 7]))
+        try:
+            shape = Convolution(
+                channels=groups * int(random.integers(1, 4 if groups < 7 else 2)),
+                height=int(random.integers(5, 15)),
+                width=int(random.integers(5, 15)),
+                kernels=groups * int(random.integers(1, 3)),
+                kernel=(int(random.choice([1, 2, 4, 5, 7])), int(random.choice([1, 2, 3, 5, 5, 7]))),
+                stride=(int(random.choice([1, 1, 2, 3])), int(random.choice([1, 1, 2]))),
+                padding=tuple(int(margin) for margin in random.integers(-1, 4, 4)),
+                groups=groups,
+                images=int(random.choice([1, 1, 1, 2])),
+            )
+        except LayerError:
+            continue
+        if saves(shape):
+            return shape
+
+
 def random_layer(random: np.random.Generator, shape: Convolution | None = None) -> Layer:
     """The shape, or a random one, with zero points and a clamp."""
     x_zero_point, y_zero_point = (int(value) for value in random.integers(-128, 128, 2))
@@ -125,19 +148,32 @@ def with_lookup(random: np.random.Generator, layer: Layer, config: AcceleratorCo
     return dataclasses.replace(layer, lookup=lookup) if config.tables else layer
 
 
-def with_addition(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> Layer:
-    """The layer, on an accelerator that adds half of the time with an addition, if it can have one."""
-    overlaps = layer.pool and layer.pool.side != layer.pool.stride
-    if not config.addends or overlaps or random.integers(2):
+def with_combination(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> Layer:
+    """The layer, on an accelerator with addends half of the time with a combination of any kind that it can have."""
+    if not config.addends or random.integers(2):
         return layer
+    overlaps = bool(layer.pool and layer.pool.side != layer.pool.stride)
+    return dataclasses.replace(layer, combination=random_combination(random, broadcast=overlaps or None))
+
+
+def random_combination(random: np.random.Generator, broadcast: bool | None = None) -> Combination:
+    """A sum or a product that does not saturate most results, for as many pixels as said, or for one or all."""
     one = 1 << ADDITION_FRACTION_BITS
-    factors = (int(factor) for factor in random.integers(-one // 2, 2 * one, 2))
-    return dataclasses.replace(layer, addition=Addition(*factors, int(random.integers(-64 * one, 64 * one))))
+    kind = Combining(int(random.integers(1, len(Combining))))
+    largest = (1 << PRODUCT_FRACTION_BITS) // 64
+    if kind is Combining.PRODUCT:
+        factors, zeros = (int(random.integers(-largest, largest)), 0), random.integers(-128, 128, 2)
+    else:
+        first, second = random.integers(-one // 2, 2 * one, 2)
+        factors, zeros = (int(first), int(second)), np.zeros(2, np.int64)
+    offset = int(random.integers(-64 * one, 64 * one))
+    chosen = bool(random.integers(2)) if broadcast is None else broadcast
+    return Combination(kind, *factors, offset, *map(int, zeros), broadcast=chosen)
 
 
 def random_addend(random: np.random.Generator, layer: Layer) -> np.ndarray | None:
     """What the layer adds, if it does."""
-    return random.integers(-128, 128, layer.addend_shape, np.int8) if layer.addition else None
+    return random.integers(-128, 128, layer.addend_shape, np.int8) if layer.combination else None
 
 
 def random_table(random: np.random.Generator, layer: Layer) -> np.ndarray | None:

@@ -18,8 +18,9 @@ from layer_cases import (
     random_case,
     random_convolution,
     random_layer,
+    random_sum_of_kernels,
     random_winograd_convolution,
-    with_addition,
+    with_combination,
     with_lookup,
 )
 from sparse_layers import compile_sparse
@@ -293,7 +294,9 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
     while True:
         kind = random.random()
         shape: Convolution
-        if kind < 0.4 and config.winograd:
+        if kind < 0.1 and config.winograd:
+            shape = random_sum_of_kernels(random)
+        elif kind < 0.4 and config.winograd:
             shape = random_winograd_convolution(random)
             if config.accumulators > LARGE_BANK and random.random() < 0.5:
                 shape = dataclasses.replace(shape, height=3 * shape.height, width=3 * shape.width, images=1)
@@ -310,7 +313,7 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
                 layer = dataclasses.replace(layer, pool=pool)
             except LayerError:
                 continue
-        return with_addition(random, with_lookup(random, layer, config), config)
+        return with_combination(random, with_lookup(random, layer, config), config)
 
 
 def _sparse(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> CompiledLayer | None:

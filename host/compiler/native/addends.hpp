@@ -1,4 +1,4 @@
-// LOADs of what is added to results: host/compiler/addend_loader.py, whose words explain it.
+// LOADs of what results are combined with: host/compiler/addend_loader.py, whose words explain it.
 #pragma once
 
 #include <algorithm>
@@ -15,18 +15,25 @@ class AddendLoader {
 public:
     AddendLoader(const Description& layer, Schedule& schedule)
         : m_layer{layer}, m_schedule{schedule}, m_ring{layer.addend_capacity},
+          m_broadcast{schedule, Buffer::ADDENDS, layer.addends, layer.images * layer.output_blocks,
+                      layer.addend_capacity, 1, layer.bus_bytes},
           m_side{layer.tile ? layer.tile : std::max<int64_t>(layer.pool_side, 1)} {}
 
     // `across` and `count`: squares of a row, and in all.
     Loaded load(const Group& group, int64_t across, int64_t count, int64_t block) {
+        m_block = group.image * m_layer.output_blocks + block;
+        if (m_layer.broadcast) return m_broadcast.request(m_block);
         m_last = m_ring.allocate(count * m_side * m_side);
-        m_plane = (group.image * m_layer.output_blocks + block) * m_layer.result_height * m_layer.result_width;
+        m_plane = m_block * m_layer.result_height * m_layer.result_width;
         m_load = NOBODY;
         m_side == 1 ? single(group) : squares(group, across, count);
         return Loaded{m_ring.address(m_last.position), m_load};
     }
 
-    void use(int64_t user) { m_ring.use(m_last.position, m_last.entries, user); }
+    void use(int64_t user) {
+        if (m_layer.broadcast) return m_broadcast.use(m_block, user);
+        m_ring.use(m_last.position, m_last.entries, user);
+    }
 
 private:
     void single(const Group& group) {
@@ -85,8 +92,10 @@ private:
     const Description& m_layer;
     Schedule& m_schedule;
     Ring m_ring;
+    BlockLoader m_broadcast;
     const int64_t m_side;
     Region m_last{};
+    int64_t m_block = 0;
     int64_t m_plane = 0;
     int64_t m_load = NOBODY;
 };

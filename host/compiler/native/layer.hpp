@@ -26,6 +26,7 @@ struct Box {
     int64_t blocks[2];
     int64_t rows[2];
     int64_t columns[2];
+    int64_t steps[2];  // taps down and right of an EXECUTE over it, a patch's if it is one
     int64_t tiles;   // weight tiles of its taps
     int64_t offset;  // weight tiles from those of the first tap of input block 0 to its first one
 

@@ -112,11 +112,11 @@ private:
         const Columns& columns = pixels.view.columns;
         const int64_t row_entries = pixels.view.row_entries, depth = m_pixels.depth();
         const int64_t step_x = m_layer.stride_x <= LARGEST_STRIDE ? m_layer.stride_x : 1;
-        // Rows of the buffer from one kernel row to the next.
-        const int64_t tap_rows = chunk.row_count() > 1 ? m_layer.dilation_y / rows.step : 0;
+        // How far apart in the buffer two kernel rows lie that are so many image rows apart.
+        const auto buffer_rows = [&](int64_t image_rows) { return chunk.row_count() > 1 ? image_rows / rows.step : 0; };
         // Kernel rows and columns of the part, as steps down and right from the chunk's first tap.
         const int64_t down = part.rows[0] - chunk.rows[0], right = part.columns[0] - chunk.columns[0];
-        const int64_t base = pixels.position() + (rows.top + down * tap_rows) * row_entries
+        const int64_t base = pixels.position() + (rows.top + down * buffer_rows(m_layer.dilation_y)) * row_entries
                              + (part.blocks[0] - chunk.blocks[0]) * columns.width() + columns.left - columns.start
                              + right * m_layer.dilation_x;
         Execute execute{};
@@ -125,12 +125,12 @@ private:
         SET(execute, accumulate, accumulate);
         SET(execute, tile, m_layer.tile);
         SET(execute, zero_point, m_layer.x_zero_point);
-        SET(execute, kernel_height, part.row_count());
-        SET(execute, kernel_width, part.column_count());
+        SET(execute, kernel_height, part.steps[0]);
+        SET(execute, kernel_width, part.steps[1]);
         SET(execute, stride_y, m_layer.stride_y <= LARGEST_STRIDE ? m_layer.stride_y : 1);
         SET(execute, stride_x, step_x);
-        SET(execute, dilation_y, part.row_count() > 1 ? m_layer.dilation_y : 1);
-        SET(execute, tap_pitch, part.column_count() > 1 ? m_layer.dilation_x : 1);
+        SET(execute, dilation_y, part.steps[0] > 1 ? m_layer.tap_pitch_y : 1);
+        SET(execute, tap_pitch, part.steps[1] > 1 ? m_layer.tap_pitch_x : 1);
         SET(execute, count, group.count);
         SET(execute, blocks, part.block_count());
         SET(execute, first, group.first % group.width() * step_x);
@@ -143,7 +143,7 @@ private:
         SET(execute, input_base, m_pixels.address(base));
         SET(execute, row_pitch, m_layer.stride_y / rows.step * row_entries % depth);
         SET(execute, block_pitch, columns.width() % depth);
-        SET(execute, tap_row_pitch, tap_rows * row_entries % depth);
+        SET(execute, tap_row_pitch, buffer_rows(m_layer.tap_pitch_y) * row_entries % depth);
         SET(execute, weight_base, weights.place);
         SET(execute, coded, m_layer.code_entries != 0);
         return m_schedule.add(execute, m_after);
@@ -177,7 +177,7 @@ private:
             width = std::min(group.width() * size, m_layer.output_width - column);
         }
         const int64_t plane = group.image * m_layer.output_blocks + block;
-        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column;
+        int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column * m_layer.column_pixels;
         if (!m_layer.tile && !pools && width == m_layer.row_pixels) {
             // Rows that fill the image's follow each other in memory: one long row makes longer bursts.
             pixel += first;
@@ -202,20 +202,23 @@ private:
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);
         Loaded addends{0, NOBODY};
-        if (m_layer.addition) {
+        if (m_layer.combination) {
             // Squares of a row: tiles, or the pooling windows of a strip.
             addends = m_addends.load(group, gathers ? width : group.width(), count, block);
-            SET(store, addition, m_layer.addition);
+            SET(store, combination, m_layer.combination);
+            SET(store, broadcast, m_layer.broadcast);
             SET(store, addend_base, addends.place);
             SET(store, factor, m_layer.factor);
             SET(store, addend_factor, m_layer.addend_factor);
             SET(store, offset, m_layer.offset);
+            SET(store, result_zero, m_layer.result_zero);
+            SET(store, addend_zero, m_layer.addend_zero);
         }
         const int64_t after_all[] = {parameters.load, table.load, addends.load, after};
         const int64_t index = m_schedule.add(store, after_all);
         m_parameters.use(block, index);
         if (m_layer.layer_tables) m_tables.use(table_block, index);
-        if (m_layer.addition) m_addends.use(index);
+        if (m_layer.combination) m_addends.use(index);
         return index;
     }
 

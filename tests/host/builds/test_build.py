@@ -15,7 +15,7 @@ from wingrid.host.builds.receipt import Receipt, hashes
 from wingrid.host.images.image import Image
 from wingrid.host.images.samples import as_npz, read_npz
 
-pytestmark = [pytest.mark.rtl, pytest.mark.slow]
+pytestmark = [pytest.mark.rtl, pytest.mark.slow, pytest.mark.xdist_group("small build")]
 
 
 def test_everything_is_there_and_was_checked() -> None:

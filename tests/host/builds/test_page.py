@@ -11,7 +11,7 @@ from small_builds import small_build
 
 from wingrid.host.builds import contents
 
-pytestmark = [pytest.mark.rtl, pytest.mark.slow]
+pytestmark = [pytest.mark.rtl, pytest.mark.slow, pytest.mark.xdist_group("small build")]
 
 needs_browser = pytest.mark.skipif(
     browser() is None and not os.environ.get("CI"), reason="Chromium is not there; where CI is set it has to be"

@@ -14,8 +14,9 @@ from layer_cases import (
     SQUARE,
     random_convolution,
     random_layer,
+    random_sum_of_kernels,
     random_winograd_convolution,
-    with_addition,
+    with_combination,
     with_lookup,
 )
 
@@ -73,12 +74,13 @@ def test_random_layers_become_the_same_program(config: AcceleratorConfig, seed: 
     """By their best plans, and by others that the compiler would not choose."""
     random = np.random.default_rng([seed, config.rows, 7])
     tile = int(random.choice((0, *config.tiles)))
-    shape = random_winograd_convolution(random) if tile else random_convolution(random)
+    convolutions = random_sum_of_kernels if seed % 4 == 1 else random_winograd_convolution
+    shape = convolutions(random) if tile else random_convolution(random)
     pool = Pool(2, 2) if tile else Pool(int(random.integers(2, 4)), int(random.integers(1, 4)))
     layer = with_lookup(random, random_layer(random, shape), config)
     if seed % 3 == 0 and min(shape.out_height, shape.out_width) >= pool.side:
         layer = dataclasses.replace(layer, pool=pool)
-    layer = with_addition(random, layer, config)
+    layer = with_combination(random, layer, config)
     try:
         planned = plan_layer(layer, config, tiles=(tile,))
     except LayerError:

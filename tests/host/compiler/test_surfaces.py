@@ -37,9 +37,9 @@ def cropped(random: np.random.Generator) -> Layer:
 def within_a_surface(random: np.random.Generator, layer: Layer) -> Layer:
     """The layer with its results in a larger tensor, or one just large enough."""
     height, width = layer.output_shape[2:]
-    step = int(random.choice([1, 1, 2, 3]))
+    down, across = (int(step) for step in random.choice([1, 1, 2, 3], 2))
     room = random.integers(0, 4, 2) * int(random.integers(2))
-    surface = Surface((height - 1) * step + 1 + int(room[0]), width + int(room[1]), step)
+    surface = Surface((height - 1) * down + 1 + int(room[0]), (width - 1) * across + 1 + int(room[1]), down, across)
     return dataclasses.replace(layer, surface=surface)
 
 
@@ -93,7 +93,9 @@ def test_what_does_not_fit_is_refused() -> None:
         Layer("case", "conv", shape, surface=Surface(8, 5, 2))
     with pytest.raises(LayerError, match="5x5 results do not fit into 5x4 pixels"):
         Layer("case", "conv", shape, surface=Surface(5, 4))
-    with pytest.raises(LayerError, match="a surface of 0x4 pixels, rows 1 apart, is none"):
+    with pytest.raises(LayerError, match="5x5 results do not fit into 5x8 pixels"):
+        Layer("case", "conv", shape, surface=Surface(5, 8, 1, 2))
+    with pytest.raises(LayerError, match="a surface of 0x4 pixels, rows 1 apart and columns 1, is none"):
         Surface(0, 4)
     with pytest.raises(LayerError, match=r"padding of \(-3, 0, -2, 0\) leaves nothing of 5x5 pixels"):
         Convolution(2, 5, 5, 2, padding=(-3, 0, -2, 0))

@@ -117,7 +117,9 @@ def same_size(channels: int, size: int, kernels: int, kernel: int = 3) -> Convol
         (same_size(512, 14, 512), 4),
         (same_size(3, 224, 64), 4),
         (same_size(64, 56, 64, kernel=1), 0),
-        (same_size(64, 28, 64, kernel=5), 0),
+        (same_size(64, 28, 64, kernel=5), 4),
+        (Convolution(64, 56, 56, 64, kernel=(5, 5), stride=(2, 2), padding=(2, 2, 2, 2)), 4),
+        (Convolution(64, 28, 28, 64, kernel=(5, 5), dilation=(2, 2)), 0),
         (Convolution(64, 28, 28, 64, kernel=(3, 3), stride=(2, 2)), 0),
         (Convolution(64, 28, 28, 64, kernel=(3, 3), dilation=(2, 2)), 0),
         # Four tiles of 4x4 are too few for the mesh's 16 rows, which take 16 cycles to load weights: as many as

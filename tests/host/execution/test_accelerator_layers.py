@@ -13,7 +13,7 @@ from layer_cases import (
     random_case,
     random_layer,
     run_functional,
-    with_addition,
+    with_combination,
     with_lookup,
 )
 from random_convolutions import cases
@@ -39,7 +39,7 @@ def test_random_layers_on_the_rtl_equal_golden(name: str) -> None:
     config = RTL_CONFIGS[name]
     for seed in range(60):
         random = np.random.default_rng([seed, 99])
-        layer = with_addition(random, with_lookup(random, random_layer(random), config), config)
+        layer = with_combination(random, with_lookup(random, random_layer(random), config), config)
         operands, x = random_case(random, layer)
         addend = random_addend(random, layer)
         timing = MemoryTiming(int(random.integers(1, 80)), int(random.integers(1, config.bus_bytes + 1)))

@@ -5,10 +5,19 @@ import math
 
 import numpy as np
 import pytest
-from layer_cases import RTL_CONFIGS, random_case, random_layer, random_winograd_convolution, run_functional
+from layer_cases import (
+    RTL_CONFIGS,
+    SQUARE,
+    random_case,
+    random_layer,
+    random_sum_of_kernels,
+    random_winograd_convolution,
+    run_functional,
+)
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
 from wingrid.host.execution.driver import run_on_rtl
+from wingrid.host.execution.layer_run import timing_difference
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, Operands
 from wingrid.host.networks.vgg16 import VGG16_CONVOLUTIONS
@@ -93,6 +102,24 @@ def test_random_layers_on_the_rtl_equal_golden(array: str, tile: int) -> None:
         assert measured.cycles == measured.busy + sum(measured.stalls.values()), seed
         if seed % 20 == 0:
             assert measured.bytes == run_functional(compiled, operands, x)[1], seed
+
+
+@pytest.mark.rtl
+@with_both_tiles
+def test_sums_of_kernels_on_the_rtl_equal_golden_and_timing_model(tile: int) -> None:
+    for seed in range(12):
+        random = np.random.default_rng([seed, tile, 34])
+        layer = random_layer(random, random_sum_of_kernels(random))
+        operands, x = random_case(random, layer)
+        timing = MemoryTiming(int(random.integers(1, 80)), int(random.integers(1, SQUARE.bus_bytes + 1)))
+        compiled = compiled_with(layer, SQUARE, tile)
+        run = run_on_rtl(compiled, operands, x, timing=timing, seed=seed + 1)
+        assert np.array_equal(run.output, golden(layer, operands, x)), (seed, layer)
+        assert timing_difference(compiled, compiled.program, timing, run.counters, run.events) is None, (seed, layer)
+        if seed % 4 == 0:
+            output, traffic = run_functional(compiled, operands, x, seed)
+            assert np.array_equal(run.output, output), (seed, layer)
+            assert run.measurement.bytes == traffic, (seed, layer)
 
 
 def cut_down(layer: Layer) -> Layer:

@@ -106,6 +106,21 @@ def test_no_bound_is_above_what_is_exact() -> None:
     assert np.all(np.median(ratios, axis=0) < (2.5, 1.5, 1.5))
 
 
+def test_no_bound_is_above_an_average_over_stacked_blocks() -> None:
+    rng = random.Random(SEED)
+    config = AcceleratorConfig(rows=4, cols=4, winograd=0, input_buffer=1024, weight_buffer=256, accumulators=64)
+    setup = Setup("timing", config, MemoryTiming.for_bus(config.bus_bytes))
+    for _ in range(20):
+        channels, height, width = rng.randint(1, 60), rng.randint(1, 8), rng.randint(1, 8)
+        shape = Convolution(channels, height, width, channels, (height, width), groups=channels)
+        layer = Layer("average", "avgpool", shape, alike=True)
+        (result,) = time_layers([(layer, partial(seeded_operands, layer))], setup)
+        bound = least([layer], Designs.of(config), setup.timing)
+        assert result.measurement is not None
+        assert bound.cycles[0] <= result.measurement.cycles, layer
+        assert bound.dram_bytes[0] <= result.measurement.dram_bytes, layer
+
+
 def test_of_a_large_network_bounds_are_near() -> None:
     config = AcceleratorConfig(rows=16, cols=16)
     timing = MemoryTiming.for_bus(config.bus_bytes)

@@ -6,7 +6,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, random_case, random_layer, with_addition, with_lookup
+from layer_cases import CONFIGS, random_case, random_layer, with_combination, with_lookup
 
 from wingrid.host.compiler.compile_layer import plan_exactly
 from wingrid.host.compiler.memory_map import MemoryMap
@@ -21,7 +21,7 @@ def test_moving_is_compiling_for_another_place(name: str) -> None:
     config, moved = CONFIGS[name], 0
     for seed in range(20):
         random = np.random.default_rng([seed, 31])
-        layer = with_addition(random, with_lookup(random, random_layer(random), config), config)
+        layer = with_combination(random, with_lookup(random, random_layer(random), config), config)
         operands, _ = random_case(random, layer)
         try:
             planned = plan_exactly(layer, lambda operands=operands: operands, config)

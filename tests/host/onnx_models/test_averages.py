@@ -100,6 +100,56 @@ def test_the_rtl_averages_regions_in_one_program() -> None:
     assert difference(graph, inputs, run.outputs) is None
 
 
+def mean_between_layers() -> onnx.ModelProto:
+    """A layer, the mean of each of its ten channels over the image, and a layer of those."""
+    random = np.random.default_rng(9)
+    constants = {
+        "scale": np.float32(SHORT),
+        "zero": np.uint8(117),
+        "first scale": np.float32(0.005),
+        "first zero": np.int8(0),
+        "second scale": np.float32(0.005),
+        "second zero": np.int8(0),
+        "first": random.integers(-127, 128, (10, 3, 1, 1), np.int8),
+        "second": random.integers(-127, 128, (6, 10, 1, 1), np.int8),
+    }
+    quantisation = ["scale", "zero"]
+    nodes = [
+        helper.make_node(
+            "QLinearConv", ["x", *quantisation, "first", "first scale", "first zero", *quantisation], ["t"]
+        ),
+        helper.make_node(
+            "QLinearGlobalAveragePool", ["t", *quantisation, *quantisation], ["m"], domain="com.microsoft"
+        ),
+        helper.make_node(
+            "QLinearConv", ["m", *quantisation, "second", "second scale", "second zero", *quantisation], ["y"]
+        ),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, [2, 3, 6, 5])],
+        [helper.make_tensor_value_info("y", TensorProto.UINT8, None)],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("com.microsoft", 1)]
+    return helper.make_model(graph, opset_imports=opsets, ir_version=8)
+
+
+@pytest.mark.rtl
+def test_the_blocks_of_a_mean_are_rows_of_one_image_between_other_layers() -> None:
+    x = np.random.default_rng(10).integers(0, 256, (2, 3, 6, 5)).astype(np.uint8)
+    graph = imported(mean_between_layers(), x, config=SQUARE)
+    inputs = dict.fromkeys(graph.inputs, x)
+    case = ImageCase(model_work("mean", graph, inputs), inputs, graph)
+    image = case.image(SQUARE)
+    assert len(image.contents.entries) == 1
+    assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
+    run = run_chained(graph, inputs, Setup("rtl", SQUARE, MemoryTiming.for_bus(SQUARE.bus_bytes), jobs=1))
+    assert [text for layer in run.layers for text in layer.failures()] == []
+    assert difference(graph, inputs, run.outputs) is None
+
+
 def test_padding_that_counts_does_so_up_to_its_end() -> None:
     x = np.zeros((1, 1, 12, 12), np.uint8)
     ceiled = {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "count_include_pad": 1}

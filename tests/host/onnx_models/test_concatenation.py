@@ -62,11 +62,15 @@ def graph_of(model: onnx.ModelProto, x: np.ndarray, config: AcceleratorConfig) -
     return imported(quantised_on(model, x), x, config=config)
 
 
-@pytest.mark.parametrize(("channels", "shared"), [((4, 8), False), ((8, 4, 3), False), ((12, 5), True)])
-def test_results_lie_behind_each_other_in_one_program(channels: tuple[int, ...], shared: bool) -> None:
+@pytest.mark.parametrize(
+    ("channels", "shared", "copies"),
+    [((4, 8), False, 0), ((8, 4, 3), False, 0), ((12, 5), True, 1), ((3, 8), False, 1), ((5, 1, 6), True, 2)],
+)
+def test_results_lie_behind_each_other_in_one_program(channels: tuple[int, ...], shared: bool, copies: int) -> None:
+    """What others take too is copied, and so is what lies at the starts of blocks, with holes between."""
     model, x = fire(channels, (1.0,) * len(channels), shared=shared)
     graph = graph_of(model, x, TABLED)
-    assert [step.layer.operator for step in graph.accelerated].count("copy") == shared
+    assert [step.layer.operator for step in graph.accelerated].count("copy") == copies
     assert not [step for step in graph.host_steps if "Concat" in step.operator]
     assert differences(graph, x) == []
     inputs = dict.fromkeys(graph.inputs, x)
@@ -113,8 +117,12 @@ def test_the_rtl_leaves_parts_in_their_places() -> None:
 
 
 def test_others_are_the_hosts_and_say_why() -> None:
-    model, x = fire((3, 8), (1.0, 1.0))
+    model, x = fire((4, 4), (1.0, 1.0))
+    (concat,) = [node for node in model.graph.node if node.op_type == "Concat"]
+    concat.attribute[0].i = 2
+    last = next(tensor for tensor in model.graph.initializer if tensor.name == "last")
+    last.CopyFrom(numpy_helper.from_array(np.ones((5, 4, 1, 1), np.float32), "last"))
     graph = graph_of(model, x, TABLED)
     (left,) = [step.reason for step in graph.host_steps if "Concat" in step.operator]
-    assert "3 channels before" in left
+    assert "only channels of a single image" in left
     assert differences(graph, x) == []

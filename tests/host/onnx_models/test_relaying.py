@@ -17,10 +17,11 @@ from wingrid.host.images.chained_run import run_chained
 from wingrid.host.images.machines import SpecifiedMachine
 from wingrid.host.images.running import run_image
 from wingrid.host.images.work import model_work
-from wingrid.host.onnx_models.graph import ImportedGraph
+from wingrid.host.onnx_models.graph import ImportedGraph, Part
 from wingrid.host.onnx_models.judge import difference
-from wingrid.host.onnx_models.relaying import Selection
+from wingrid.host.onnx_models.mosaics import FILL, Mosaic, Piece
 from wingrid.host.onnx_models.scheduling import segments
+from wingrid.host.onnx_models.selections import Selection
 from wingrid.sim.memory import MemoryTiming
 
 X = np.random.default_rng(15).normal(0, 1, (1, 3, 8, 9)).astype(np.float32)
@@ -124,10 +125,29 @@ def enlarged(writer: Writer) -> None:
         writer.output(tensor, 16 if beside else 8)
 
 
+def bordered(writer: Writer) -> None:
+    """Borders of zeros, which come with the pixels, and of what is next to them, which are pieces of their own."""
+    for mode, pads in (("constant", [1, 0, 0, 2]), ("reflect", [1, 0, 0, 2]), ("edge", [0, 1, 1, 0])):
+        top, left, bottom, right = pads
+        (tensor,) = writer.add("Pad", writer.tensor, writer.constant(0, 0, top, left, 0, 0, bottom, right), mode=mode)
+        if mode == "constant":  # else ONNX Runtime pads in the convolution
+            (tensor,) = writer.add("DepthToSpace", tensor, blocksize=2)
+        writer.output(tensor, 2 if mode == "constant" else 8)
+
+
+def woven(writer: Writer) -> None:
+    """Channels between each other's pixels, in both orders of channels."""
+    for mode in ("DCR", "CRD"):
+        (tensor,) = writer.add("DepthToSpace", writer.tensor, blocksize=2, mode=mode)
+        writer.output(tensor, 2)
+
+
 CASES: dict[str, tuple[Callable[[Writer], None], list[str]]] = {
     "shuffled": (shuffled, ["conv", "conv", "conv", "copy", "conv"]),
     "split": (split, ["conv", "conv", "conv", "conv", "conv", "copy", "copy", "conv"]),
     "enlarged": (enlarged, [*["conv"] * 4, *["copy"] * (2 + 2 + 2 + 3 + 2)]),
+    "bordered": (bordered, [*["conv"] * 4, *["copy"] * (4 + 6 + 4)]),
+    "woven": (woven, [*["conv"] * 3, *["copy"] * 8]),
     "sliced": (sliced, ["conv", *["copy"] * 4, "conv", "copy", "conv", "copy", "conv"]),
 }
 
@@ -160,8 +180,14 @@ def turned(writer: Writer) -> None:
     writer.output(tensor, 8)
 
 
-def reversed_columns(writer: Writer) -> None:
-    writer.output(writer.slice(writer.tensor, [3], [8], [-10], [-1]), 8)
+def blended(writer: Writer) -> None:
+    """Numbers of elements, interpolated and cut off, would look like repeated ones."""
+    name = f"c{len(writer.constants)}"
+    writer.constants[name] = np.array([1, 1, 1, 2], np.float32)
+    (tensor,) = writer.add(
+        "Resize", writer.tensor, "", name, mode="linear", coordinate_transformation_mode="asymmetric"
+    )
+    writer.output(tensor, 8)
 
 
 def flattened_columns(writer: Writer) -> None:
@@ -169,13 +195,32 @@ def flattened_columns(writer: Writer) -> None:
     writer.output(tensor, 8)
 
 
-@pytest.mark.parametrize("write", [turned, reversed_columns, flattened_columns], ids=lambda write: write.__name__)
+@pytest.mark.parametrize("write", [turned, blended, flattened_columns], ids=lambda write: write.__name__)
 def test_other_orders_of_pixels_are_the_hosts(write: Callable[[Writer], None]) -> None:
     writer = Writer()
     write(writer)
     graph = writer.imported()
     assert segments(graph.steps) == 2
     assert differences(graph, X) == []
+
+
+def test_a_mosaic_is_seen_in_where_elements_end_up() -> None:
+    shape = (1, 4, 5, 6)
+    numbers = np.arange(4 * 5 * 6).reshape(shape)
+    framed = np.pad(numbers[:, :, 1:, 1::2], [(0, 0), (0, 0), (0, 2), (1, 0)], constant_values=FILL)
+    selection = Selection((0, 1, 2, 3), (1, 1), (1, 2), (4, 3))
+    assert Mosaic.of(framed, shape) == Mosaic((Piece(Part(), selection, (0, 1, 2, 0)),), (6, 4))
+    # A step before its first pixel lies a pixel of the image, which is none of the margin's.
+    assert Mosaic.of(np.pad(numbers[:, :, 2:], [(0, 0), (0, 0), (1, 0), (0, 0)], constant_values=FILL), shape) is None
+    woven = np.zeros((1, 2, 5, 12), int)
+    woven[..., ::2], woven[..., 1::2] = numbers[:, :2], numbers[:, [3, 3]]
+    found = Mosaic.of(woven, shape)
+    assert found is not None
+    assert [(piece.part, piece.selection.channels) for piece in found.pieces] == [
+        (Part(column_step=2), (0, 1)),
+        (Part(column=1, column_step=2), (3, 3)),
+    ]
+    assert Mosaic.of(np.random.default_rng(1).permutation(numbers.reshape(-1)).reshape(shape), shape) is None
 
 
 def test_a_selection_is_seen_in_where_elements_end_up() -> None:

@@ -8,28 +8,15 @@ from pathlib import Path
 
 import pytest
 from command_calls import call
+from small_builds import CONFIG
 
-SMALL = """
-winograd = 0
-rows = 2
-cols = 2
-bus_bytes = 8
-input_buffer = 64
-weight_buffer = 64
-accumulators = 16
-parameter_blocks = 4
-output_buffer = 64
-queue_depth = 2
-fetch_ahead = 2
-burst_beats = 8
-reads_in_flight = 2
-writes_in_flight = 2
-"""
+# With the tests of builds, which synthesise the same: whoever comes second in another process waits.
+pytestmark = pytest.mark.xdist_group("small build")
 
 
 @pytest.fixture
 def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    (tmp_path / "small.toml").write_text(SMALL)
+    (tmp_path / "small.toml").write_text(CONFIG)
     monkeypatch.chdir(tmp_path)
     return "small.toml"
 

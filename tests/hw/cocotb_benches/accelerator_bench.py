@@ -233,7 +233,7 @@ async def addresses_out_of_a_buffer_stop_the_machine(dut: HierarchyObject) -> No
         Load(buffer=Buffer.TABLES.value, destination=CONFIG.table_entries),
         Load(buffer=Buffer.ADDENDS.value, destination=CONFIG.addends),
         Store(table=CONFIG.tables + 1),
-        Store(addition=1, addend_base=CONFIG.addends),
+        Store(combination=1, addend_base=CONFIG.addends),
         Execute(input_base=CONFIG.input_buffer),
         Execute(weight_base=CONFIG.weight_buffer),
         Execute(accumulator_base=CONFIG.accumulators - 3, count=4),

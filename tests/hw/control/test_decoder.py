@@ -64,9 +64,13 @@ def _store(config: AcceleratorConfig, i: Store) -> tuple[bool, bool]:
     illegal |= i.tile not in (0, *config.tiles)
     illegal |= bool(i.destination % config.bus_bytes or i.row_pitch % config.bus_bytes)
     illegal |= bool(i.pool and (i.first if i.tile == 0 else (i.pool, i.pool_stride) != (2, 2)))
-    illegal |= i.addition > 1 or not all(-(1 << 24) <= factor < 1 << 24 for factor in (i.factor, i.addend_factor))
+    illegal |= (
+        i.combination > 2
+        or i.broadcast > 1
+        or not all(-(1 << 24) <= factor < 1 << 24 for factor in (i.factor, i.addend_factor))
+    )
     outside = i.parameter_block >= config.parameter_blocks or i.table > config.tables
-    outside |= i.addend_base >= config.addends if config.addends else i.addition > 0
+    outside |= i.addend_base >= config.addends if config.addends else i.combination > 0
     return illegal, outside or _sums_outside(config, i)
 
 

@@ -17,7 +17,7 @@ from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.isa import ADDITION_FRACTION_BITS
 from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.winograd_matrices import winograd
-from wingrid.sim.golden.addition import added
+from wingrid.sim.golden.combination import combined
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import encode_scale, requantise_integer
 from wingrid.sim.golden.winograd import transform_outputs
@@ -29,6 +29,7 @@ ADDING = AcceleratorConfig(rows=2, cols=3, winograd=4, addends=128)
 BOTH = AcceleratorConfig(rows=2, cols=3, winograd=4, tables=2, addends=128)
 ADDENDS = np.random.default_rng(4).integers(-128, 128, (ADDING.addends, ADDING.cols), np.int8)
 BITS = CONFIG.accumulator_bits
+NUMBERS = ("factor", "addend_factor", "offset", "result_zero", "addend_zero")
 
 
 @dataclass
@@ -44,12 +45,15 @@ class Work:
     maximum: int = 127
     table: int = 0
     """What results are looked up in: of ``TABLES`` the one before, none for 0."""
-    addition: int = 0
-    """Whether ``ADDENDS`` are added."""
+    combination: int = 0
+    """What ``ADDENDS`` do to results."""
+    broadcast: int = 0
     addend_base: int = 0
     factor: int = 0
     addend_factor: int = 0
     offset: int = 0
+    result_zero: int = 0
+    addend_zero: int = 0
 
     @property
     def vectors(self) -> list[list[list[int]]]:
@@ -65,9 +69,11 @@ class Work:
         results = requantise_integer(totals, self.scales, **limits_).astype(np.int8)
         if self.table:
             results = looked_up(results, TABLES[self.table - 1])
-        if self.addition:
-            addends = ADDENDS[(self.addend_base + np.arange(results.shape[1])) % len(ADDENDS)].T
-            results = added(results, addends, self.factor, self.addend_factor, self.offset)
+        if self.combination:
+            steps = np.arange(results.shape[1]) * (not self.broadcast)
+            addends = ADDENDS[(self.addend_base + steps) % len(ADDENDS)].T
+            numbers = {name: getattr(self, name) for name in NUMBERS}
+            results = combined(self.combination, results, addends, **numbers)
         return results.T.tolist()
 
 
@@ -102,7 +108,7 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
             if config.tables:
                 pins.set(dut.table, item.table)
             if config.addends:
-                for name in ("addition", "addend_base", "factor", "addend_factor", "offset"):
+                for name in ("combination", "broadcast", "addend_base", *NUMBERS):
                     pins.set(getattr(dut, name), getattr(item, name))
                 # As reading the parameters gives it time for.
                 pins.set(dut.rewind, 1)
@@ -184,13 +190,15 @@ def test_results_are_looked_up_behind_the_clamp() -> None:
 
 
 @pytest.mark.parametrize("config", [ADDING, BOTH], ids=["without tables", "behind tables"])
-def test_another_tensor_is_added_in_the_order_of_results(config: AcceleratorConfig) -> None:
+def test_another_tensor_is_combined_in_the_order_of_results(config: AcceleratorConfig) -> None:
     random = np.random.default_rng(9)
     work = [random_work(random, tile, 3) for tile in (0, 2, 4, 0, 4, 2, 0, 0)]
     for number, item in enumerate(work):
         item.minimum, item.maximum = -128, 127
         item.table = number % (config.tables + 1)
-        item.addition, item.addend_base = number % 2, int(random.integers(ADDING.addends))
+        item.combination, item.broadcast = number % 3, number // 3 % 2
+        item.addend_base = int(random.integers(ADDING.addends))
+        item.result_zero, item.addend_zero = (int(zero) for zero in random.integers(-128, 128, 2))
         item.factor, item.addend_factor = (int(f) for f in random.integers(-1, 1 << ADDITION_FRACTION_BITS, 2))
         item.offset = int(random.integers(-(1 << 26), 1 << 26))
     check(work, gaps=random, config=config)

@@ -1,4 +1,4 @@
-"""Residual additions: a layer adds another tensor on its way out, and every tensor is ONNX Runtime's."""
+"""Residual additions, products and gates: a layer combines two tensors on its way out, and all are ONNX Runtime's."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_run import run_graph
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import Buffer, Combining, Load
 from wingrid.sim.memory import MemoryTiming
 
 WITHOUT = dataclasses.replace(SQUARE, addends=0)
@@ -67,10 +68,16 @@ class Network:
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
         return imported(quantised_on(model, self.x), self.x, config=config)
 
+    def squeezed(self, source: str, target: str) -> str:
+        """The tensor by a gate for each channel, which follows from the averages of all channels."""
+        mean = self.node("GlobalAveragePool", [source], f"{target}_mean")
+        gate = self.node("HardSigmoid", [self.conv(mean, f"{target}_inner")], f"{target}_gate", alpha=0.2, beta=0.5)
+        return self.node("Mul", [source, gate], target)
+
 
 def added(graph: ImportedGraph) -> list[bool]:
     """Of each layer, whether it adds."""
-    return [bool(layer.addition) for layer in graph.layers]
+    return [bool(layer.combination) for layer in graph.layers]
 
 
 def host(graph: ImportedGraph) -> list[str]:
@@ -217,7 +224,7 @@ def test_without_addends_the_host_adds_and_says_what_would_help() -> None:
     network = block()
     graph = network.graph(["y"], WITHOUT)
     found = {(step.operator, step.reason, step.remedy) for step in graph.host_steps if step.operator == "QLinearAdd"}
-    assert found == {("QLinearAdd", "this accelerator adds no tensors to results", "--set addends=1024")}
+    assert found == {("QLinearAdd", "this accelerator combines results with no other tensors", "--set addends=1024")}
     assert differences(graph, network.x) == []
 
 
@@ -229,7 +236,7 @@ def test_functions_behind_an_addition_are_a_layer_of_their_own() -> None:
     network.conv("s", "y")
     graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
     assert host(graph) == []
-    assert [(bool(layer.addition), bool(layer.lookup)) for layer in graph.layers] == [
+    assert [(bool(layer.combination), bool(layer.lookup)) for layer in graph.layers] == [
         (False, False),
         (True, False),
         (False, True),
@@ -271,5 +278,83 @@ def test_tables_before_an_addition() -> None:
     network.conv("sum", "y")
     graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
     assert host(graph) == []
-    assert [(bool(layer.lookup), bool(layer.addition)) for layer in graph.layers].count((True, True)) == 1
+    assert [(bool(layer.lookup), bool(layer.combination)) for layer in graph.layers].count((True, True)) == 1
     assert differences(graph, network.x) == []
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("images", [1, 2])
+def test_gates_by_channel_multiply_on_the_array_and_cost_a_beat_for_a_block(images: int, turned: bool) -> None:
+    network = Network(3, images)
+    network.conv("x", "a", 3, relu=True)
+    network.squeezed("a", "b")
+    if turned:
+        product = network._nodes[-1]
+        product.input[0], product.input[1] = product.input[1], product.input[0]
+    network.conv("b", "y")
+    config = dataclasses.replace(SQUARE, tables=2)
+    graph = network.graph(["y"], config)
+    assert host(graph) == []
+    (gated,) = (step for step in graph.accelerated if step.layer.combination)
+    assert gated.layer.operator == "multiply"
+    assert gated.layer.addend_shape == (images, 8, 1, 1)
+    assert differences(graph, network.x) == []
+    inputs = dict.fromkeys(graph.inputs, network.x)
+    case = ImageCase(model_work("gated", graph, inputs), inputs, graph)
+    image = case.image(config)
+    assert len(image.contents.entries) == 1
+    assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
+    planned = plan_exactly(gated.layer, lambda: gated.operands, config)
+    loads = [i for i in planned.compiled().instructions if isinstance(i, Load) and i.buffer == Buffer.ADDENDS.value]
+    assert sum(load.runs * load.run_beats for load in loads) == images * 2
+
+
+def test_two_layers_are_multiplied_on_the_way_out_of_one() -> None:
+    network = Network(4)
+    network.conv("x", "a", relu=True)
+    network.conv("a", "b")
+    network.conv("a", "c", 3)
+    network.node("Mul", ["b", "c"], "product")
+    network.add("product", "a", "sum")
+    network.conv("sum", "y")
+    graph = network.graph(["y"])
+    assert host(graph) == []
+    kinds = [layer.combination.kind for layer in graph.layers if layer.combination]
+    assert kinds == [Combining.PRODUCT, Combining.SUM]
+    assert [layer.operator for layer in graph.layers].count("multiply") == 0
+    assert differences(graph, network.x) == []
+
+
+def test_what_is_broadcast_otherwise_stays_with_the_host() -> None:
+    network = Network(5)
+    network.conv("x", "a")
+    network.node("ReduceMean", ["a"], "row", axes=[2], keepdims=1)
+    network.node("Mul", ["a", "row"], "b")
+    network.node("GlobalAveragePool", ["a"], "mean")
+    network.add("b", "mean", "c")
+    graph = network.graph(["c"])
+    reasons = {step.operator: step.reason for step in graph.host_steps if step.operator.startswith("QLinear")}
+    assert reasons["QLinearMul"] == (
+        "a multiplication of [1, 8, 9, 7] and [1, 8, 1, 7] is not the accelerator's: both have to be of the result's "
+        "shape and type or one of them has a number for each channel"
+    )
+    assert reasons["QLinearAdd"] == (
+        "an addition of [1, 8, 9, 7] and [1, 8, 1, 1] is not the accelerator's: both have to be of the result's "
+        "shape and type"
+    )
+    assert differences(graph, network.x) == []
+
+
+@pytest.mark.rtl
+def test_a_gate_runs_in_one_memory_with_the_layers_around_it() -> None:
+    network = Network(6)
+    network.conv("x", "a", 3, relu=True)
+    network.squeezed("a", "b")
+    network.conv("b", "c")
+    network.node("Mul", ["b", "c"], "y")
+    graph = network.graph(["y"])
+    inputs = dict.fromkeys(graph.inputs, network.x)
+    setup = Setup("rtl", SQUARE, MemoryTiming.for_bus(SQUARE.bus_bytes), jobs=1)
+    whole = run_chained(graph, inputs, setup)
+    assert [text for layer in whole.layers for text in layer.failures()] == []
+    assert difference(graph, inputs, whole.outputs) is None
