@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 OUT := build/run
 
 .PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
-	cells silicon area-points flow bitstream compression comparisons docs lint clean
+	cells silicon area-points flow bitstream compression comparisons docs screencast lint clean
 
 run: $(VENV)/.installed
 	mkdir -p $(OUT)
@@ -114,6 +114,10 @@ flow: $(VENV)/.tests-installed
 docs: $(VENV)/.docs-installed
 	$(BIN)/python docs/site_pages.py build/pages
 	$(BIN)/zensical build --strict --clean
+
+# What `make run` writes onto a terminal, as docs/make-run.cast and the animated docs/make-run.svg.
+screencast: $(VENV)/.installed $(VENV)/.docs-installed
+	$(BIN)/python docs/record_screencast.py
 
 lint: $(VENV)/.lint-installed
 	$(BIN)/ruff check .

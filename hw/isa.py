@@ -294,8 +294,8 @@ class Store(Instruction):
     With a ``combination``, a ``Combining``, result i of those, in the order in which accumulators become results,
     meets entry ``addend_base`` + i of the addend buffer, or with ``broadcast`` 1 entry ``addend_base``, whatever i is.
     ``result_zero`` and ``addend_zero`` are taken away from them. The result is then replaced, for a SUM, by ``factor``
-    times itself plus ``addend_factor`` times the entry; for a PRODUCT, by ``factor`` times both, divided by 2**6 and
-    rounded down. In either case plus ``offset``, divided by 2**22, rounded half to even, and clamped to a byte.
+    times itself plus ``addend_factor`` times the entry plus ``offset``, divided by 2**22; for a PRODUCT, by ``factor``
+    times both plus 2**6 times ``offset``, divided by 2**28. It is rounded half to even, and clamped to a byte.
 
     Max pooling, after that, with ``pool`` > 1, its window's side (0 for none, 1 is illegal). Pixels
     are then pooled ones throughout: ``first``, ``width`` and ``lines`` count them. With ``tile`` 0, ``count``

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -34,6 +34,9 @@ from wingrid.host.estimates.power import require_rate
 from wingrid.host.estimates.sweep import combinations, estimate_variants
 from wingrid.host.execution.setup import Setup
 from wingrid.host.silicon.known_clock import with_clock
+
+if TYPE_CHECKING:
+    from wingrid.host.onnx_models.model_estimate import TensorPlacer
 
 
 def estimate(
@@ -84,7 +87,13 @@ def estimate(
             raise UserError("--rate is of whole images, and --layers leaves some of a network out")
     settings = combinations(set_ or ())
     by_model = estimator(
-        network, names, batch, shapes=named_shapes(shape), assume_int8=assume_int8, int8_kernels=int8_kernels
+        network,
+        names,
+        batch,
+        shapes=named_shapes(shape),
+        assume_int8=assume_int8,
+        int8_kernels=int8_kernels,
+        placer=_placer() if html is not None else None,
     )
     deliverables = EstimateDeliverables(json, csv, plot, len(settings), rate, html)
 
@@ -106,3 +115,11 @@ def estimate(
         variants = estimate_variants(settings, describe, lambda setup: by_model(setup, bar))
     write_page(html, variants[0].report.result)
     deliverables.deliver(variants)
+
+
+def _placer() -> TensorPlacer:
+    """What a page asks where tensors lie."""
+    # Imported here: what other estimates do without.
+    from wingrid.host.images.tensor_memory import model_memory
+
+    return model_memory

@@ -110,6 +110,8 @@ class Blocking:
     """Max pooling behind the convolution."""
     columns_apart: bool = False
     """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
+    alike_rows: bool = False
+    """Whether all kernel rows are one: it lies in memory once, and pixels are loaded and summed up row by row."""
     coded_entries: int = 0
     """Entries that a compressed raw weight tile takes at most; 0 for weights as they are."""
 
@@ -122,6 +124,7 @@ class Blocking:
         pool: Pool | None = None,
         *,
         columns_apart: bool = False,
+        alike_rows: bool = False,
     ) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
         if tile and not cls.suits_winograd(shape, pool):
@@ -145,7 +148,7 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile, pool, columns_apart)
+        return cls(shape, config.rows, config.cols, tile, pool, columns_apart, alike_rows)
 
     @staticmethod
     def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:
@@ -260,12 +263,14 @@ class Blocking:
     def weight_tiles(self, box: Box) -> int:
         """Weight tiles that lie in memory for the taps of a box."""
         if not self.tile:
-            return box.taps
+            return box.taps // box.row_count if self.alike_rows else box.taps
         return box.block_count * KERNEL * KERNEL * (len(self.subkernels) if self._whole(box) else 1)
 
     def tile_offset(self, box: Box) -> int:
         """Weight tiles in memory from the first one of input block 0 to the first one of a box."""
         height, width = self.shape.kernel
+        if self.alike_rows:
+            return box.blocks[0] * width + box.columns[0]
         if not self.tile:
             return (box.blocks[0] * height + box.rows[0]) * width + box.columns[0]
         before = 0 if self._whole(box) else self._patch_order[box.rows[0], box.columns[0]]
@@ -346,5 +351,7 @@ class Blocking:
         """Whether the box's sizes fit into one EXECUTE, or one for each patch; a Winograd patch can't be cut."""
         if self.tile:
             return box.block_count <= LARGEST_BLOCKS and self._whole(box)
+        if self.alike_rows and box.row_count > 1:
+            return False
         limits = [1 if dilation > LARGEST_STRIDE else LARGEST_KERNEL for dilation in self.shape.dilation]
         return box.block_count <= LARGEST_BLOCKS and box.row_count <= limits[0] and box.column_count <= limits[1]

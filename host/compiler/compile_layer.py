@@ -189,7 +189,7 @@ def plan_layer(
     stacking = Stacking.of(layer, config) if plan is None else None
     with _uncollected():
         if stacking:
-            plan = best_plan(stacking.stacked, config)
+            plan = best_plan(stacking.stacked, config, alike_rows=True)
         if plan is None:
             ways = [(None, tiles), *(unfoldings or {}).items()]
             plan, way = _cheapest(layer, within_addends(layer, config), ways)

@@ -59,6 +59,8 @@ def pack_weights(weights: npt.NDArray[np.int8], blocking: Blocking, config: Acce
     shape = blocking.shape
     if blocking.tile:
         weights = cut_kernels(weights, shape.stride).reshape(*weights.shape[:2], -1, KERNEL)
+    if blocking.alike_rows:
+        weights = weights[:, :, :1]
     height, width = weights.shape[2:]
     per_group, group_channels = shape.kernels // shape.groups, shape.channels // shape.groups
     tiles = []

@@ -3,7 +3,8 @@
 A convolution over the whole image has one output, so that each weight tile meets a single vector and the mesh waits for
 its weights. Where all channels are computed alike, as in an average, the blocks of all channels, and of all images of a
 batch, have the same weight tiles. They lie one behind the other in memory, which is how the rows of one tall image of
-so few channels lie; the kernel steps from one to the next, and each weight tile meets all of them.
+so few channels lie; the kernel steps from one to the next, and each weight tile meets all of them. All taps of an
+average being equal, a row of them is loaded once, and serves for each row of pixels.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ import dataclasses
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from wingrid.host.networks.layer import Convolution, Layer, Lookup, Operands
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import LARGEST_POSITION, LARGEST_STRIDE
@@ -21,21 +20,22 @@ from wingrid.hw.isa import LARGEST_POSITION, LARGEST_STRIDE
 
 @dataclass(frozen=True)
 class Stacking:
-    """A layer of ``shape`` as one of ``lanes`` channels, the rows and columns of the array."""
+    """A layer of ``shape`` as one of ``lanes`` channels: as many as a block has."""
 
     shape: Convolution
     lanes: int
 
     @classmethod
     def of(cls, layer: Layer, config: AcceleratorConfig) -> Stacking | None:
-        """How the layer's blocks can be stacked, if they can: memory has to hold outputs as it holds inputs."""
-        shape, found = layer.shape, cls(layer.shape, config.rows)
+        """How the layer's blocks can be stacked, if they can."""
+        shape, found = layer.shape, cls(layer.shape, min(config.rows, layer.shape.channels))
         whole = shape.kernel == (shape.height, shape.width) and not any(shape.padding)
         plain = layer.lookup is not Lookup.CHANNEL and not (layer.combination or layer.pool or layer.surface)
         reachable = shape.height <= LARGEST_STRIDE and found.blocks * shape.height <= LARGEST_POSITION
         each = shape.groups == shape.channels == shape.kernels
-        suits = layer.alike and each and whole and plain and reachable and config.rows == config.cols
-        return found if suits and shape.channels > config.rows else None
+        # With several blocks, outputs have to lie in memory as inputs do.
+        suits = config.rows == config.cols or shape.channels <= min(config.rows, config.cols)
+        return found if layer.alike and each and whole and plain and reachable and suits else None
 
     @property
     def blocks(self) -> int:
@@ -64,7 +64,6 @@ class Stacking:
             bias=operands.bias[: self.lanes],
             scales=operands.scales[: self.lanes],
         )
-        for all_channels, channel in ((operands.weights, first.weights[0]), (operands.bias, first.bias[0])):
-            assert np.array_equal(all_channels, np.broadcast_to(channel, all_channels.shape)), "channels are alike"
-        assert (operands.scales == operands.scales[0]).all(), "channels are alike"
+        for numbers in (operands.weights, operands.bias, operands.scales):
+            assert (numbers == numbers.flat[0]).all(), "channels and taps are alike"
         return first

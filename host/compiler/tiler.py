@@ -26,18 +26,19 @@ def best_plan(
     pool: Pool | None = None,
     *,
     columns_apart: bool = False,
+    alike_rows: bool = False,
 ) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
     of the others can. ``pool`` is the max pooling behind the convolution. With ``columns_apart``, which takes direct
-    convolution, each column of results is a strip. Raises ``LayerError`` if the layer cannot be expressed on this
-    accelerator at all.
+    convolution, each column of results is a strip; with ``alike_rows`` all rows of the kernel are one. Raises
+    ``LayerError`` if the layer cannot be expressed on this accelerator at all.
     """
     if columns_apart:
-        blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True)]
+        blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True, alike_rows=alike_rows)]
     else:
-        blockings = _blockings(shape, config, tiles, pool)
+        blockings = _blockings(shape, config, tiles, pool, alike_rows=alike_rows)
     best = _best(blockings, config)
     if best is None and 0 not in tiles:
         return best_plan(shape, config, pool=pool)
@@ -75,10 +76,15 @@ def cost_bound(
 
 
 def _blockings(
-    shape: Convolution, config: AcceleratorConfig, tiles: tuple[int, ...], pool: Pool | None
+    shape: Convolution,
+    config: AcceleratorConfig,
+    tiles: tuple[int, ...],
+    pool: Pool | None,
+    *,
+    alike_rows: bool = False,
 ) -> list[Blocking]:
     suited = [tile for tile in tiles if not tile or _can_take(shape, config, tile, pool)]
-    return [Blocking.of(shape, config, tile, pool) for tile in suited]
+    return [Blocking.of(shape, config, tile, pool, alike_rows=alike_rows) for tile in suited]
 
 
 def _can_take(shape: Convolution, config: AcceleratorConfig, tile: int, pool: Pool | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
@@ -10,6 +11,9 @@ from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.network_run import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
+
+if TYPE_CHECKING:
+    from wingrid.host.onnx_models.model_estimate import TensorPlacer
 
 
 def estimator(
@@ -20,6 +24,7 @@ def estimator(
     shapes: Mapping[str, tuple[int, ...]] | None = None,
     assume_int8: bool = False,
     int8_kernels: bool = True,
+    placer: TensorPlacer | None = None,
 ) -> Callable[[Setup, Listener | None], NetworkResult]:
     """What estimates a network on one setup after another: a built-in one, or the ONNX model of a file.
 
@@ -33,7 +38,14 @@ def estimator(
 
         sizes = Sizes(shapes or {}, images)
         return lambda setup, listener: estimate_model(
-            network, setup, names, sizes, listener, assume_int8=assume_int8, int8_kernels=int8_kernels
+            network,
+            setup,
+            names,
+            sizes,
+            listener,
+            assume_int8=assume_int8,
+            int8_kernels=int8_kernels,
+            placer=placer,
         )
     if assume_int8:
         raise UserError(f"--assume-int8 is for .onnx files, and {network} is in int8 already")

@@ -130,7 +130,7 @@ class NetworkResult:
     judgement: Judgement | None = None
     """ONNX Runtime's, of an imported model of which all layers ran."""
     tensor_memory: TensorMemory | None = None
-    """Of an imported model that ran in one memory."""
+    """Of an imported model that ran in one memory, or as it would lie there."""
 
     @property
     def values(self) -> npt.NDArray:

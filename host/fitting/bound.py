@@ -89,6 +89,9 @@ def _layer(layer: Layer, designs: Designs, timing: MemoryTiming) -> Least:
         # What sparse lanes take is in the weights alone, which nobody has looked at.
         return _everywhere(0, designs)
     found = _everywhere(np.inf, designs)
+    stacking = Stacking.of(layer, designs.largest)
+    if stacking:
+        found = found.or_less(_way(Blocking.of(stacking.stacked, designs.largest, alike_rows=True), designs, timing))
     for shape in _shapes(layer, designs):
         suited = designs.mesh.tiles if Blocking.suits_winograd(shape, layer.pool) else ()
         for tile in (0, *suited):
@@ -101,10 +104,9 @@ def _layer(layer: Layer, designs: Designs, timing: MemoryTiming) -> Least:
 
 
 def _shapes(layer: Layer, designs: Designs) -> Iterator[Convolution]:
-    """The layer as it is, unfolded in all ways that are possible, and stacked, each cut where it is too large."""
+    """The layer as it is, and unfolded in all ways that are possible, each cut where it is too large."""
     unfolded = (unfolding.unfolded for unfolding in possible_unfoldings(layer, designs.largest))
-    stacking = Stacking.of(layer, designs.largest)
-    for shape in (layer.shape, *unfolded, *([stacking.stacked] if stacking else ())):
+    for shape in (layer.shape, *unfolded):
         try:
             cutting = Cutting.of(shape, layer.pool)
         except LayerError:

@@ -16,9 +16,9 @@ from wingrid.host.images.binary import EntryRecord, Tables, TensorRecord, requir
 from wingrid.host.images.format import FORMAT, ElementType
 from wingrid.host.images.image import BINARY, Image, digest
 from wingrid.host.images.linking import Addresses, linked, unplaced
-from wingrid.host.images.placement import Need, placed
 from wingrid.host.images.segmentation import Entry, MemoryTensor, Segmentation, segmented
 from wingrid.host.images.tensor_layout import TensorLayout
+from wingrid.host.images.tensor_memory import tensor_memory
 from wingrid.host.images.work import HostWork, Work
 from wingrid.host.onnx_models.graph import AcceleratedStep
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
@@ -153,22 +153,21 @@ class _Places:
             third = room_for(second + parameters, tables, config.bus_bytes)
             starts.append((first, second, third))
             end = third + tables
-        needs = [Need(tensor.layout.bytes, tensor.first, tensor.last) for tensor in segmentation.tensors]
-        offsets, activations = placed(needs)
+        memory = tensor_memory(segmentation)
         beyond = page_after(end)
-        require_addresses(beyond + activations, name)
+        require_addresses(beyond + memory.peak, name)
         return cls(
             programs,
             [first for first, _, _ in starts],
             [second for _, second, _ in starts],
             [third for _, _, third in starts],
-            {tensor: beyond + offset for tensor, offset in zip(segmentation.tensors, offsets, strict=True)},
+            {tensor: beyond + at.start for tensor, at in zip(segmentation.tensors, memory.tensors, strict=True)},
             header_bytes,
             sum(weights for weights, *_ in sizes),
             sum(parameters + tables for _, parameters, tables in sizes),
-            activations,
+            memory.peak,
             end,
-            beyond + activations,
+            beyond + memory.peak,
         )
 
     def addresses(self, segmentation: Segmentation, layer: int) -> Addresses:

@@ -15,10 +15,9 @@ from wingrid.host.execution.driver import load_program, run_program
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.layer_run import Job, checked, expected_cycles
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.network_result import TensorMemory, TensorPlace
 from wingrid.host.execution.setup import Setup
-from wingrid.host.images.placement import Need, placed
 from wingrid.host.images.segmentation import MemoryTensor, Segmentation, segmented
+from wingrid.host.images.tensor_memory import tensor_memory
 from wingrid.host.images.work import HostWork, worked
 from wingrid.host.networks.layer import Operands
 from wingrid.host.onnx_models.graph import ImportedGraph, as_type, signed
@@ -50,11 +49,10 @@ def run_chained(
     work, jobs = worked("model", graph, inputs)
     planned = [plan_exactly(job.layer, partial(_operands, job), setup.config, setup.algorithm) for job in jobs]
     segmentation = segmented(work, planned)
-    tensors = segmentation.tensors
-    starts, peak = placed([Need(tensor.layout.bytes, tensor.first, tensor.last) for tensor in tensors])
-    at = {id(tensor): start for tensor, start in zip(tensors, starts, strict=True)}
+    memory = tensor_memory(segmentation)
+    at = {id(tensor): place.start for tensor, place in zip(segmentation.tensors, memory.tensors, strict=True)}
     compiled = [
-        layer.placed(Place(at[id(taken)], at[id(left)] + offset, peak, at[id(added)] if added else 0)).compiled()
+        layer.placed(Place(at[id(taken)], at[id(left)] + offset, memory.peak, at[id(added)] if added else 0)).compiled()
         for layer, taken, added, left, offset in zip(
             planned, segmentation.taken, segmentation.added, segmentation.left, segmentation.offsets, strict=True
         )
@@ -65,12 +63,7 @@ def run_chained(
     with RtlSimulator(setup.config, timing=setup.timing, memory_bytes=memory_bytes) as device:
         layers = list(_walk(device, segmentation, jobs, compiled, at, values, setup, hears))
     outputs = {name: values[name] if name in values else graph.constants[name] for name in graph.outputs}
-    places = [
-        TensorPlace(tensor.name, start, tensor.layout.bytes, tensor.first, tensor.last)
-        for tensor, start in zip(tensors, starts, strict=True)
-    ]
-    total = sum(page_after(tensor.layout.bytes) for tensor in tensors)
-    return WholeRun(graph, layers, outputs, TensorMemory(peak, total, places))
+    return WholeRun(graph, layers, outputs, memory)
 
 
 def _walk(

@@ -218,7 +218,7 @@ class Layer:
     surface: Surface | None = None
     """Where it leaves its results, if not as a tensor of their own."""
     alike: bool = False
-    """Whether each channel is made of its own by the same kernel, bias and scale, as in an average."""
+    """Whether each channel is made of its own, with one weight for all taps, one bias and one scale: an average."""
     prepared: bool = False
     """Whether the host prepares its input and may therefore lay it out as suits the array best."""
 

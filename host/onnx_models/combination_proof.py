@@ -24,7 +24,7 @@ from wingrid.host.onnx_models.graph import as_type, signed
 from wingrid.host.onnx_models.session import compute, model_of, open_session
 from wingrid.hw.isa import ADDITION_FRACTION_BITS, FACTOR_BITS, PRODUCT_FRACTION_BITS, Combining
 from wingrid.sim.cache import cached, key
-from wingrid.sim.golden.combination import combined, total
+from wingrid.sim.golden.combination import FRACTION_BITS, combined, total
 
 Pairs = npt.NDArray[np.int64]
 """A number for each pair of bytes [256, 256], from the lowest byte of each tensor on."""
@@ -92,7 +92,7 @@ class QuantisedCombination:
             answer.write_text(json.dumps(found and found.numbers))
             return answer
 
-        numbers = json.loads(cached(f"combinations/{key(*map(str, question))}", ask).read_text())
+        numbers = json.loads(cached(f"sums and products/{key(*map(str, question))}", ask).read_text())
         return Combination(self.kind, **numbers) if numbers else None
 
     def _asked(self, node: onnx.NodeProto, like: onnx.ModelProto) -> npt.NDArray[np.int8] | None:
@@ -187,14 +187,14 @@ class QuantisedCombination:
         """Zero points that a product's terms lose; a sum has them in its offset."""
         return self.zero_points[:2] if self.kind is Combining.PRODUCT else (0, 0)
 
-    @staticmethod
-    def _limits(answers: npt.NDArray[np.int8]) -> tuple[Pairs, Pairs]:
+    def _limits(self, answers: npt.NDArray[np.int8]) -> tuple[Pairs, Pairs]:
         """The least and the largest total that becomes each answer."""
-        half = 1 << ADDITION_FRACTION_BITS - 1
+        bits = FRACTION_BITS[self.kind]
+        half = 1 << bits - 1
         wanted = answers.astype(np.int64)
         # Ties are even answers'.
         odd = wanted & 1
-        middle = wanted << ADDITION_FRACTION_BITS
+        middle = wanted << bits
         low = np.where(wanted == -128, -BEYOND, middle - half + odd)
         high = np.where(wanted == 127, BEYOND, middle + half - odd)
         return low, high
@@ -202,7 +202,8 @@ class QuantisedCombination:
     def _offsets(self, factors: tuple[int, int], low: Pairs, high: Pairs) -> tuple[int, int]:
         """The least and the largest offset with which all totals are within their limits; crossed if there is none."""
         totals = total(self.kind, ORDERED[:, None], ORDERED, *factors, *self._zeros)
-        return int((low - totals).max()), int((high - totals).min())
+        finer = FRACTION_BITS[self.kind] - ADDITION_FRACTION_BITS
+        return -(-int((low - totals).max()) >> finer), int((high - totals).min()) >> finer
 
     def _zero_offset(self, factors: tuple[int, int]) -> int:
         """The offset that zero points alone make."""

@@ -32,6 +32,11 @@ class Dequantised:
             raise NotAccelerable("scales and zero points that are no constants")
         return cls(node, scales.reshape(-1), zero_points.reshape(-1))
 
+    @classmethod
+    def before(cls, node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto) -> Dequantised:
+        """The one that leaves the node's first input. Raises ``NotAccelerable`` if there is none."""
+        return cls.of(next((other for other in model.graph.node if node.input[0] in other.output), None), constants)
+
 
 def quantised_behind(
     node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto

@@ -18,7 +18,7 @@ from onnx import numpy_helper
 
 from wingrid.host.onnx_models.linear_layers import LinearLayer
 from wingrid.host.onnx_models.short_scales import MANTISSA_BITS, SIGNIFICANT_BITS
-from wingrid.host.onnx_models.transposed_convolutions import OPERATOR, largest_sums
+from wingrid.host.onnx_models.transposed_convolutions import OPERATOR, by_kernel, largest_sums
 
 LARGEST_WEIGHT = 127
 
@@ -33,8 +33,8 @@ def input_bits(graph: onnx.GraphProto) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     for node, layer in _layers(graph):
-        kernels = layer.weights.swapaxes(0, 1) / _steps(layer.weights).reshape(-1, *[1] * (layer.weights.ndim - 1))
-        kernels = kernels if kernels.ndim == 4 else kernels[:, :, None]
+        weights = layer.weights / _steps(layer.weights).reshape(1, -1, *[1] * (layer.weights.ndim - 2))
+        kernels = by_kernel(weights if weights.ndim == 4 else weights[:, :, None], layer.attributes.get("group", 1))
         pairs = [[1, 1, *layer.attributes.get(name, [1])][-2:] for name in ("strides", "dilations")]
         largest = float(largest_sums(kernels, *((pair[0], pair[1]) for pair in pairs)).max()) + layer.weights.size
         bits = MANTISSA_BITS - ROOM_FOR_BIAS - math.ceil(math.log2(255 * max(largest, 1)))
@@ -57,11 +57,11 @@ def _layers(graph: onnx.GraphProto) -> Iterator[tuple[onnx.NodeProto, LinearLaye
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         layer = LinearLayer.of(node, constants) if node.op_type == OPERATOR else None
-        if layer is not None and layer.weights.ndim in (3, 4) and layer.attributes.get("group", 1) == 1:
+        if layer is not None and layer.weights.ndim in (3, 4):
             yield node, layer
 
 
 def _steps(weights: npt.NDArray) -> npt.NDArray[np.float64]:
-    """The least power of two for each kernel of [C, K, ...] of which its weights are at most 127."""
+    """The least power of two for each kernel of [C, K // groups, ...] of which its weights are at most 127."""
     largest = np.abs(weights.astype(np.float64)).max(axis=(0, *range(2, weights.ndim)))
     return np.exp2(np.ceil(np.log2(np.where(largest > 0, largest, 1) / LARGEST_WEIGHT)))

@@ -43,7 +43,7 @@ def _only_flattens(node: HostStep, maker: AcceleratedStep, takers: list) -> bool
     return (
         node.operator in RESHAPES
         and maker.arrangement == IMAGES
-        and len(shape) == 4
+        and len(shape) in (3, 4)
         and shape[0] == 1
         and bool(takers)
         and all(
@@ -60,7 +60,8 @@ def _only_flattens(node: HostStep, maker: AcceleratedStep, takers: list) -> bool
 
 def _over_image(step: AcceleratedStep, maker: AcceleratedStep) -> AcceleratedStep:
     """The fully connected layer with a kernel of the image's size."""
-    _, channels, height, width = maker.target_type.shape
+    _, channels, *size = maker.target_type.shape
+    height, width = (1, *size)[-2:]
     layer, weights = step.layer, step.operands.weights
     return dataclasses.replace(
         step,

@@ -19,6 +19,7 @@ from wingrid.host.onnx_models.constant_arithmetic import computed_constants
 from wingrid.host.onnx_models.elementwise import quantisation_of_output
 from wingrid.host.onnx_models.exhaustion import Exhaustion
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
+from wingrid.host.onnx_models.holes import Gathering
 from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, padding_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
@@ -69,12 +70,33 @@ class Fusion:
         self._config = config
         self.left: dict[str, Left] = {}
         """By name, the nodes so far that could have become part of a layer and did not."""
+        self.gatherings: list[Gathering] = []
+        """Layers so far that gather the channels of a tensor with holes."""
 
     def extended(self, step: AcceleratedStep) -> AcceleratedStep:
         """The layer with all that it can take over of what follows it."""
         while longer := self._pooled(step) or self._looked_up(step):
             step = longer
         return step
+
+    def all_extended(self, steps: Sequence[AcceleratedStep]) -> list[AcceleratedStep]:
+        """The layers, each with what it can take over; of those that leave parts of one tensor all, or none."""
+        found: list[AcceleratedStep] = []
+        for target in dict.fromkeys(step.target for step in steps):
+            parts = [step for step in steps if step.target == target]
+            if target not in self._types:  # it is none of the model's, but one layer's for the next
+                found += parts
+            else:
+                found += [self.extended(parts[0])] if parts[0].part is None else self._parts_extended(parts)
+        return found
+
+    def _parts_extended(self, parts: list[AcceleratedStep]) -> list[AcceleratedStep]:
+        """Layers that leave parts of a tensor, with functions of each byte behind it."""
+        while True:
+            longer = [step for part in parts if (step := self._looked_up(part))]
+            if len(longer) < len(parts) or len({step.target for step in longer}) > 1:
+                return parts
+            parts = longer
 
     def by_itself(self, node: onnx.NodeProto, makers: Mapping[str, AcceleratedStep]) -> AcceleratedStep | None:
         """A layer that does the node, and as much of what follows as it can, to a tensor that others take too.
@@ -131,7 +153,10 @@ class Fusion:
         if found.has_holes:
             joined = selecting_layer(node.name, parts[-1], found.channels)
             joined = dataclasses.replace(joined, target=found.output, target_type=whole, nodes=(node.name,))
-            parts.append(self.extended(joined))
+            extended = self.extended(joined)
+            if extended is joined:
+                self.gatherings.append(Gathering(node.name, target, kind, found.output, found.channels))
+            parts.append(extended)
         return parts
 
     def _part(self, name: str, maker: AcceleratedStep, table: npt.NDArray[np.int8], copied: bool) -> AcceleratedStep:

@@ -45,18 +45,29 @@ def identity_layer(name: str, operator: str, maker: AcceleratedStep) -> Accelera
     )
 
 
-def selecting_layer(name: str, maker: AcceleratedStep, channels: Sequence[int]) -> AcceleratedStep:
+def selecting_layer(
+    name: str, maker: AcceleratedStep, channels: Sequence[int], offsets: Sequence[tuple[int, int]] = ()
+) -> AcceleratedStep:
     """A layer that leaves those ``channels`` of the images that ``maker`` leaves, in that order.
 
-    Its target is its source, and of the same type, as ``identity_layer`` has it.
+    Where there are ``offsets``, it leaves of each the pixels so many rows and columns further, by a kernel that reaches
+    to the furthest. Its target is its source, and of the same type, as ``identity_layer`` has it.
     """
     step = identity_layer(name, "copy", maker)
     every = step.layer.shape.channels
-    if tuple(channels) == tuple(range(every)):
+    if tuple(channels) == tuple(range(every)) and not offsets:
         return step
-    weights = np.zeros((len(channels), every, 1, 1), np.int8)
-    weights[np.arange(len(channels)), list(channels)] = 1
-    shape = dataclasses.replace(step.layer.shape, kernels=len(channels), groups=1)
+    down, across = np.array(offsets or [(0, 0)] * len(channels)).T
+    high, wide = int(down.max()) + 1, int(across.max()) + 1
+    weights = np.zeros((len(channels), every, high, wide), np.int8)
+    weights[np.arange(len(channels)), list(channels), down, across] = 1
+    shape = dataclasses.replace(
+        step.layer.shape,
+        kernels=len(channels),
+        kernel=(high, wide),
+        padding=(0, 0, high - 1, wide - 1),
+        groups=1,
+    )
     operands = Operands(weights, np.zeros(len(channels), np.int32), np.ones(len(channels), np.float32))
     return dataclasses.replace(step, layer=dataclasses.replace(step.layer, shape=shape), operands=operands)
 

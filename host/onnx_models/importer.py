@@ -20,6 +20,7 @@ from wingrid.host.onnx_models.concatenation import OPERATORS
 from wingrid.host.onnx_models.flattening import flattened
 from wingrid.host.onnx_models.fusion import Fusion
 from wingrid.host.onnx_models.graph import AcceleratedStep, HostStep, ImportedGraph, Step, inputs_of, outputs_of
+from wingrid.host.onnx_models.holes import taken_as_they_lie
 from wingrid.host.onnx_models.host_reasons import reason_for, remedy_for
 from wingrid.host.onnx_models.layer_reading import IN_FLOAT, NO_LAYER, read_layers
 from wingrid.host.onnx_models.model_file import Model, name_nodes
@@ -108,7 +109,7 @@ def _steps(
                 require_way(step.layer, config)
         except (NotAccelerable, LayerError) as refusal:
             if relaid := relaying.of(node, makers):
-                relaid = [step if step.part else fusion.extended(step) for step in relaid]
+                relaid = fusion.all_extended(relaid)
                 covered.update(name for step in relaid for name in step.nodes)
                 _put(relaid, steps, makers)
                 continue
@@ -123,9 +124,11 @@ def _steps(
             steps.append(HostStep(node, reason, macs, remedy))
             continue
         taken_over.update(node.input)
-        for step in [fusion.extended(layers[0])] if len(layers) == 1 else layers:
+        for step in fusion.all_extended(layers):
             covered.update(step.nodes)
             _put([step], steps, makers)
+    outputs = {value.name for value in optimised.graph.output}
+    steps = taken_as_they_lie(steps, fusion.gatherings, outputs, config)
     return _without_idle(steps, taken_over, optimised.graph)
 
 

@@ -23,6 +23,7 @@ from wingrid.host.onnx_models.dequantised import Dequantised, quantised_behind
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part
 from wingrid.host.onnx_models.nodes import attributes_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
+from wingrid.host.onnx_models.repetition import repeated_columns, repeated_rows
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.short_scales import sums_are_exact
@@ -51,8 +52,7 @@ def interpolation(
     makers: Mapping[str, AcceleratedStep],
 ) -> list[AcceleratedStep]:
     """The node, with what dequantises before it and quantises behind it. Raises ``NotAccelerable``."""
-    producers = {name: other for other in model.graph.node for name in other.output}
-    x = Dequantised.of(producers.get(node.input[0]), constants)
+    x = Dequantised.before(node, constants, model)
     quantise = quantised_behind(node, constants, model)
     source, target = x.node.input[0], quantise.output[0]
     if source not in makers:
@@ -63,8 +63,12 @@ def interpolation(
         raise NotAccelerable("interpolation to another scale is not the accelerator's")
     if taken.dtype != left.dtype or len(taken.shape) != 4 or maker.arrangement != IMAGES:
         raise NotAccelerable("only images of bytes are interpolated")
-    axes = [_Axis.of(matrix) for matrix in _matrices(node, taken, left, constants, model)]
-    down, across = axes
+    matrices = _matrices(node, taken, left, constants, model)
+    if taken.shape[2:] == (1, 1) and all((matrix == 1).all() for matrix in matrices):
+        wide = repeated_columns(node.name, maker, f"{target} columns", left.shape[3])
+        whole = repeated_rows(node.name, wide[-1], target, left.shape[2])
+        return [dataclasses.replace(step, nodes=(node.name, quantise.name)) for step in (*wide, *whole)]
+    down, across = (_Axis.of(matrix) for matrix in matrices)
     if not sums_are_exact(float(x.scales[0]), 255 * down.denominator * across.denominator):
         raise NotAccelerable("float32 does not hold all of its sums, so that ONNX Runtime's depend on their order")
     if down.heaviest * across.heaviest > LARGEST_WEIGHT:

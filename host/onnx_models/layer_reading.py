@@ -16,12 +16,14 @@ import onnx
 
 from wingrid.host.compiler.layout import check_sums
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, matrix_product
+from wingrid.host.onnx_models.average_pooling import average_pooling, reduced_mean
 from wingrid.host.onnx_models.channel_splitting import SplitWeights
 from wingrid.host.onnx_models.dead_taps import without_dead_taps
 from wingrid.host.onnx_models.graph import IMAGES, ROWS, AcceleratedStep, signed
 from wingrid.host.onnx_models.interpolation import interpolation, is_interpolation
+from wingrid.host.onnx_models.max_pooling import max_pooling
 from wingrid.host.onnx_models.nodes import attributes_of, padding_of
-from wingrid.host.onnx_models.pooling_layers import AVERAGES, average_pooling, is_pooling, max_pooling
+from wingrid.host.onnx_models.pooling_windows import AVERAGES, is_pooling
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.tensors import ACTIVATIONS, centred_weights
@@ -57,6 +59,8 @@ def read_layers(
             return [_fully_connected(node, constants, types)]
         if node.op_type == TRANSPOSED and node.domain in ("", "ai.onnx"):
             return transposed_convolution(node, constants, types, model)
+        if node.op_type == "ReduceMean":
+            return [_required(reduced_mean(node, constants, types, model), makers)]
         if is_interpolation(node):
             return interpolation(node, constants, types, model, makers)
         if is_pooling(node):
@@ -65,12 +69,19 @@ def read_layers(
                 raise NotAccelerable("pooling of what the host has is the host's")
             if node.op_type in AVERAGES:
                 return average_pooling(node, constants, types, model)
-            return [max_pooling(node, types, makers[node.input[0]])]
+            return max_pooling(node, types, makers[node.input[0]])
     except (LayerError, ValueError) as error:
         raise NotAccelerable(str(error)) from None
     if node.op_type in FLOATING:
         raise NotAccelerable(IN_FLOAT)
     raise NotAccelerable(NO_LAYER)
+
+
+def _required(step: AcceleratedStep, makers: Mapping[str, AcceleratedStep]) -> AcceleratedStep:
+    """The step. Raises ``NotAccelerable`` if what it takes is no layer's: it would cross for less work than that is."""
+    if step.source not in makers:
+        raise NotAccelerable("a mean of what the host has is the host's")
+    return step
 
 
 def _convolution(

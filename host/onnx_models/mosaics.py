@@ -101,7 +101,7 @@ def _framed(elements: npt.NDArray[np.int32], shape: Sequence[int]) -> Piece | No
     if (inner == FILL).any():
         return None
     selection = Selection.of(inner, shape)
-    if selection is None or selection.repeats != (1, 1):
+    if selection is None or selection.repeats != (1, 1) or selection.offsets:
         return None
     margins = [(span.start, size - span.stop) for span, size in zip(spans, elements.shape[2:], strict=True)]
     for axis, (before, after) in enumerate(margins):

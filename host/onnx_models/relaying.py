@@ -22,11 +22,12 @@ from onnx import helper
 from wingrid.host.compiler.algorithms import require_way
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.networks.layer import LayerError, Lookup, Operands, Surface
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, as_type, signed
-from wingrid.host.onnx_models.identity_layers import identity_layer, selecting_layer
+from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, as_type, signed
+from wingrid.host.onnx_models.identity_layers import selecting_layer
 from wingrid.host.onnx_models.mosaics import FILL, Mosaic
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused
+from wingrid.host.onnx_models.repetition import repeated_columns, repeated_rows
 from wingrid.host.onnx_models.selections import Selection
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
@@ -233,31 +234,12 @@ class Relaying:
         down, across = end.layout.repeats
         if (down, across) == (1, 1):
             return [self._copied(name, maker, end, end.layout)]
-        _, channels, height, width = _image(maker.target_type.shape)
-        steps = []
+        steps: list[AcceleratedStep] = []
         if across > 1:
-            # All pixels as one column, whose rows lie apart: only rows can.
-            tensor = end.tensor if down == 1 else f"{end.tensor} columns"
-            kind = TensorType(maker.target_type.dtype, (1, channels, height, width * across))
-            for column in range(across):
-                copy = identity_layer(f"{name} column {column}", "copy", maker)
-                shape = dataclasses.replace(copy.layer.shape, height=height * width, width=1)
-                layer = dataclasses.replace(
-                    copy.layer, shape=shape, surface=Surface(height * width * across, 1, across)
-                )
-                part = Part(column=column, column_step=across)
-                steps.append(dataclasses.replace(copy, layer=layer, target=tensor, target_type=kind, part=part))
-                steps[-1] = dataclasses.replace(steps[-1], in_a_column=True, nodes=end.nodes)
-            maker = steps[-1]
+            steps += repeated_columns(name, maker, end.tensor if down == 1 else f"{end.tensor} columns", across)
         if down > 1:
-            kind = self._types[end.tensor]
-            for row in range(down):
-                copy = identity_layer(f"{name} row {row}", "copy", maker)
-                layer = dataclasses.replace(copy.layer, surface=Surface(kind.shape[2], kind.shape[3], down))
-                part = Part(row=row, row_step=down)
-                steps.append(dataclasses.replace(copy, layer=layer, target_type=kind, target=end.tensor, part=part))
-                steps[-1] = dataclasses.replace(steps[-1], nodes=end.nodes)
-        return steps
+            steps += repeated_rows(name, steps[-1] if steps else maker, end.tensor, down)
+        return [dataclasses.replace(step, nodes=end.nodes) for step in steps]
 
     def _pieces(self, name: str, maker: AcceleratedStep, end: _End, mosaic: Mosaic) -> list[AcceleratedStep]:
         """A layer for each piece, with the margins that it has."""
@@ -284,13 +266,13 @@ class Relaying:
         margins: tuple[int, int, int, int] = (0, 0, 0, 0),
     ) -> AcceleratedStep:
         """A layer that leaves the selection of what another one has left, with margins of its zero point."""
-        step = selecting_layer(name, maker, selection.channels)
-        size = _image(maker.target_type.shape)[2:]
+        step = selecting_layer(name, maker, selection.channels, selection.offsets)
+        size, kernel = _image(maker.target_type.shape)[2:], step.layer.shape.kernel
         before, after = [], []
         for axis, (first, steps) in enumerate(zip(selection.first, selection.step, strict=True)):
             before.append(margins[axis] * steps - first)
             last = first + (selection.size[axis] - 1 + margins[2 + axis]) * steps
-            after.append(last + 1 - size[axis])
+            after.append(last + kernel[axis] - size[axis])
         shape = dataclasses.replace(
             step.layer.shape, stride=selection.step, padding=(before[0], before[1], after[0], after[1])
         )

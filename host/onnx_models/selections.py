@@ -21,6 +21,8 @@ class Selection:
     size: tuple[int, int]
     repeats: tuple[int, int] = (1, 1)
     """How often each row and column of a whole image occurs, one after the other."""
+    offsets: tuple[tuple[int, int], ...] = ()
+    """Rows and columns from there to the first pixel of each channel; none where they are all the same."""
 
     @classmethod
     def of(cls, elements: npt.NDArray[np.int32], shape: Sequence[int]) -> Selection | None:
@@ -28,8 +30,15 @@ class Selection:
         if elements.ndim != 4 or len(shape) != 4 or not elements.size or len(elements) != shape[0]:
             return None
         axes = np.unravel_index(elements, shape)
-        lines = [np.moveaxis(places, axis, 0).reshape(elements.shape[axis], -1) for axis, places in enumerate(axes)]
+        lines = [np.moveaxis(places, axis, 0).reshape(elements.shape[axis], -1) for axis, places in enumerate(axes[:2])]
+        # Each channel's rows and columns, and how far they are from those of the channel in which they begin.
+        planes = [np.moveaxis(places, (axis, 1), (0, 1)) for axis, places in enumerate(axes) if axis >= 2]
+        lines += [plane.reshape(*plane.shape[:2], -1)[..., 0] for plane in planes]
+        offsets = [line[0] - line[0].min() for line in lines[2:]]
+        lines[2:] = [line - offset for line, offset in zip(lines[2:], offsets, strict=True)]
         if any((line != line[:, :1]).any() for line in lines):
+            return None
+        if any((plane != plane[:, :, :1, :1]).any() for plane in planes):
             return None
         images, channels, rows, columns = (line[:, 0] for line in lines)
         repeats = [_repetitions(places, size) for places, size in zip((rows, columns), shape[2:], strict=True)]
@@ -39,22 +48,27 @@ class Selection:
             return None
         if any((np.diff(places) != step).any() for places, step in zip((rows, columns), steps, strict=True)):
             return None
+        shifted = any(offset.any() for offset in offsets)
+        if shifted and repeats != [1, 1]:
+            return None
         return cls(
             tuple(map(int, channels)),
             (int(rows[0]), int(columns[0])),
             (steps[0], steps[1]),
             (len(rows), len(columns)),
             (repeats[0], repeats[1]),
+            tuple((int(down), int(across)) for down, across in zip(*offsets, strict=True)) if shifted else (),
         )
 
     def repeats_all(self, shape: Sequence[int]) -> bool:
         """Whether it repeats the pixels of all channels of a single image of that shape, and leaves none out."""
         once = (*self.first, *self.step, *self.size) == (0, 0, 1, 1, *shape[2:])
-        return shape[0] == 1 and once and self.channels == tuple(range(shape[1]))
+        return shape[0] == 1 and once and not self.offsets and self.channels == tuple(range(shape[1]))
 
     def whole_images(self, shape: Sequence[int]) -> bool:
         """Whether it has all pixels of a tensor of that shape."""
-        return (*self.first, *self.step, *self.size, *self.repeats) == (0, 0, 1, 1, *shape[2:], 1, 1)
+        whole = (*self.first, *self.step, *self.size, *self.repeats) == (0, 0, 1, 1, *shape[2:], 1, 1)
+        return whole and not self.offsets
 
 
 def _repetitions(places: npt.NDArray[np.intp], size: int) -> int:

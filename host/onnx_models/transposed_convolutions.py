@@ -66,13 +66,14 @@ class _Phase:
 class FloatingProduct:
     """The arithmetic of a ConvTranspose in floating point, between what dequantises before it and quantises behind it.
 
-    In integers: weights [K, C, kh, kw] less their zero point, and a bias and a unit for each kernel, the real
+    In integers: weights [K, C // groups, kh, kw] less their zero point, and a bias and a unit for each kernel, the real
     number that one of its sums stands for.
     """
 
     node: onnx.NodeProto
     x: Dequantised
     quantise: onnx.NodeProto
+    groups: int
     weights: npt.NDArray[np.int8]
     bias: npt.NDArray[np.int32]
     units: npt.NDArray[np.float64]
@@ -85,13 +86,10 @@ class FloatingProduct:
         quantise = quantised_behind(node, constants, model)
         if x.scales.size != 1:
             raise NotAccelerable("scales other than one for each tensor")
-        if attributes_of(node).get("group", 1) != 1:
-            raise NotAccelerable(
-                "a transposed convolution of groups, whose weights no quantiser makes bytes, is the host's"
-            )
-        weights = _weights(w, constants)
+        groups = attributes_of(node).get("group", 1)
+        weights = by_kernel(_weights(w, constants), groups)
         units = np.resize(w.scales.astype(np.float64), len(weights)) * np.float64(x.scales[0])
-        return cls(node, x, quantise, weights, _bias(node, producers, constants, units), units)
+        return cls(node, x, quantise, groups, weights, _bias(node, producers, constants, units), units)
 
     def scales(self, constants: Mapping[str, npt.NDArray], model: onnx.ModelProto) -> npt.NDArray[np.float32] | None:
         """For each kernel, the scale that rounds all sums that it can have; ``None`` if there is not one for each.
@@ -149,7 +147,7 @@ def transposed_convolution(
             taken.shape[1], *geometry.sizes, len(weights),
             (max(len(down.taps), 1), max(len(across.taps), 1)), (1, 1),
             (down.before, across.before, down.after, across.after), (down.dilation, across.dilation),
-            images=taken.shape[0],
+            product.groups, taken.shape[0],
         )  # fmt: skip
         layer = Layer(
             node.name if alone else f"{node.name} part {number}", "transposed", shape, *zero_points,
@@ -227,17 +225,24 @@ def _pair(values: list[int]) -> Pair:
 
 
 def _weights(found: Dequantised, constants: Mapping[str, npt.NDArray]) -> npt.NDArray[np.int8]:
-    """[K, C, kh, kw] less their zero point."""
+    """[C, K // groups, kh, kw] less their zero point."""
     raw = constants.get(found.node.input[0])
     if raw is None or raw.dtype not in ACTIVATIONS or raw.ndim not in (3, 4):
         raise NotAccelerable("weights that are no constant bytes")
     if found.scales.size > 1 and attributes_of(found.node).get("axis", 1) not in (1, 1 - raw.ndim):
         raise NotAccelerable("scales of weights other than one for each output channel")
-    weights = centred_weights(raw.swapaxes(0, 1), found.zero_points)
+    weights = centred_weights(raw.swapaxes(0, 1), found.zero_points).swapaxes(0, 1)
     if weights.min() < -128 or weights.max() > 127:
         raise NotAccelerable("weights less their zero point leave int8")
     narrow = weights.astype(np.int8)
     return narrow if raw.ndim == 4 else narrow[:, :, None]
+
+
+def by_kernel(weights: npt.NDArray, groups: int) -> npt.NDArray:
+    """Weights [C, K // groups, kh, kw] as [K, C // groups, kh, kw]."""
+    channels, per_group, *kernel = weights.shape
+    grouped = weights.reshape(groups, channels // groups, per_group, *kernel).swapaxes(1, 2)
+    return grouped.reshape(groups * per_group, channels // groups, *kernel)
 
 
 def _met(weights: npt.NDArray[np.int8], down: _Phase, across: _Phase) -> npt.NDArray[np.int8]:

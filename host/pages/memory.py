@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from wingrid.host.compiler.compile_layer import CompiledLayer
-from wingrid.host.compiler.memory_map import MemoryMap, activation_bytes, parameter_bytes, table_bytes
+from wingrid.host.compiler.memory_map import MemoryMap, Place, activation_bytes, parameter_bytes, table_bytes
 from wingrid.host.execution.network_chain import chain_places, chain_tensors
-from wingrid.host.execution.network_result import TensorPlace
+from wingrid.host.execution.network_result import TensorMemory, TensorPlace
 from wingrid.host.pages.document import Figure
 from wingrid.host.pages.figures import layout
 from wingrid.hw.config import INSTRUCTION_BYTES
@@ -46,16 +46,15 @@ def chained(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
         for index, (name, start, size) in enumerate(zip(names, starts, chain_tensors(plans, config), strict=True))
     ]
     for index, (layer, place) in enumerate(zip(compiled, places, strict=True)):
-        memory = MemoryMap.of(layer.layer, layer.plan.blocking, config, place)
-        found += _working_set(layer, memory, index)
+        found += _working_set(layer, _memory_at(layer, place), index)
     return found
 
 
-def placed(compiled: Sequence[CompiledLayer], tensors: Sequence[TensorPlace]) -> list[Stretch]:
-    """Layers that ran in one memory, with tensors where a run has put them."""
-    found = [Stretch(**vars(tensor), kind=ACTIVATIONS) for tensor in tensors]
+def placed(compiled: Sequence[CompiledLayer], memory: TensorMemory) -> list[Stretch]:
+    """Layers in one memory, with tensors where their lifetimes leave room and all else above them."""
+    found = [Stretch(**vars(tensor), kind=ACTIVATIONS) for tensor in memory.tensors]
     for index, layer in enumerate(compiled):
-        found += _working_set(layer, layer.memory, index)
+        found += _working_set(layer, _memory_at(layer, Place(0, 0, memory.peak)), index)
     return found
 
 
@@ -72,6 +71,10 @@ def alone(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
             found.append(Stretch(f"{layer.layer.name}'s {kind}", start, size, index, index, ACTIVATIONS))
         found += _working_set(layer, memory, index)
     return found
+
+
+def _memory_at(layer: CompiledLayer, place: Place) -> MemoryMap:
+    return MemoryMap.of(layer.layer, layer.plan.blocking, layer.config, place, stream_bytes=layer.weight_bytes)
 
 
 def _working_set(layer: CompiledLayer, memory: MemoryMap, index: int) -> Iterator[Stretch]:

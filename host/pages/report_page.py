@@ -158,7 +158,7 @@ def _memory(report: Report, compiled: list[CompiledLayer]) -> Section:
         text = (
             "In one memory: tensors lie where their lifetimes leave room, above them what each layer needs for itself."
         )
-        stretches = placed(compiled, result.tensor_memory.tensors)
+        stretches = placed(compiled, result.tensor_memory)
     elif result.network in BUILT_IN and result.images and len(compiled) == len(result.layers):
         text = (
             "In one memory, as with --jobs 1: two regions hold activations in turn, above them lies what each layer "

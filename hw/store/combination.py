@@ -23,10 +23,11 @@ TERM_BITS = 9
 """A byte less a zero point."""
 PRODUCT_BITS = 17
 """Two terms multiplied are 255 * 255 at most."""
-DROPPED_BITS = PRODUCT_FRACTION_BITS - ADDITION_FRACTION_BITS
-"""Bits that a product with its factor has behind the point and a sum has not."""
-TOTAL_BITS = PRODUCT_BITS + FACTOR_BITS - 1 - DROPPED_BITS + 1
-"""A product with its factor, without those bits, and an offset; two terms with theirs and an offset are less."""
+OFFSET_SHIFT = PRODUCT_FRACTION_BITS - ADDITION_FRACTION_BITS
+"""Bits that a product with its factor has behind the point and a sum, and an offset, has not."""
+TOTAL_BITS = PRODUCT_BITS + FACTOR_BITS
+"""A product with its factor and an offset; two terms with theirs and an offset are less."""
+KEPT_BITS = TOTAL_BITS - PRODUCT_FRACTION_BITS
 
 
 class CombinationStage(enum.IntEnum):
@@ -35,9 +36,7 @@ class CombinationStage(enum.IntEnum):
     TERMS = 1
     """Result and addend, each less its zero point."""
     PRODUCT = enum.auto()
-    """Of both."""
-    CHOSEN = enum.auto()
-    """The product, or the result for a sum."""
+    """Of both; for a sum the result, times one."""
     SCALED = enum.auto()
     """That and the addend by their factors, below and above."""
     SUMS = enum.auto()
@@ -54,7 +53,7 @@ class Combination(wiring.Component):
 
     With r and a for the result and the byte less their zero points, what leaves is
     ``clamp(round((factor * r + addend_factor * a + offset) / 2**ADDITION_FRACTION_BITS))`` for a SUM, and for a PRODUCT
-    ``clamp(round(((factor * r * a >> DROPPED_BITS) + offset) / 2**ADDITION_FRACTION_BITS))``, both half to even.
+    ``clamp(round((factor * r * a + offset * 2**OFFSET_SHIFT) / 2**PRODUCT_FRACTION_BITS))``, both half to even.
     Results meet the buffer's entries in order, from ``base`` on, and addresses wrap at its depth; or all meet ``base``.
     One vector of results per cycle, with the same latency whatever is done to it.
 
@@ -132,18 +131,18 @@ class Combination(wiring.Component):
         # an entry that nobody has filled is unknown to simulators of four states, and so would be its product with 0.
         factor = Signal.like(self.factor)
         addend_factor = Signal.like(self.addend_factor)
-        offset = Signal.like(self.offset)
+        offset = Signal(signed(OFFSET_BITS + OFFSET_SHIFT))
         result_zero = Signal.like(self.result_zero)
         addend_zero = Signal.like(self.addend_zero)
         combining = Signal()
         multiplying = Signal()
-        passes = self.combination == Combining.NONE
+        passes, product = (self.combination == kind for kind in (Combining.NONE, Combining.PRODUCT))
         m.d.sync += [
             combining.eq(~passes),
-            multiplying.eq(self.combination == Combining.PRODUCT),
+            multiplying.eq(product),
             factor.eq(Mux(passes, 1 << ADDITION_FRACTION_BITS, self.factor)),
             addend_factor.eq(Mux(self.combination == Combining.SUM, self.addend_factor, 0)),
-            offset.eq(Mux(passes, 0, self.offset)),
+            offset.eq(Mux(passes, 0, Mux(product, self.offset << OFFSET_SHIFT, self.offset))),
             result_zero.eq(Mux(passes, 0, self.result_zero)),
             addend_zero.eq(Mux(passes, 0, self.addend_zero)),
         ]
@@ -160,26 +159,26 @@ class Combination(wiring.Component):
             result = register("result", TERM_BITS, self.input.lanes[column] - result_zero)
             read = addends.read_data.word_select(column, 8).as_signed()
             addend = register("addend", TERM_BITS, Mux(combining, read, 0) - addend_zero)
-            product = register("product", PRODUCT_BITS, result * addend)
-            result, addend = register("result_kept", TERM_BITS, result), register("addend_kept", TERM_BITS, addend)
-            chosen = register("chosen", PRODUCT_BITS, Mux(multiplying, product, result))
-            addend = register("addend_chosen", TERM_BITS, addend)
+            chosen = register("product", PRODUCT_BITS, result * Mux(multiplying, addend, 1))
+            addend = register("addend_kept", TERM_BITS, addend)
             low, high = [], []
             for name, term, scale in (("result", chosen, factor), ("addend", addend, addend_factor)):
                 below, above = scale[:LOW_BITS], scale[LOW_BITS:].as_signed()
                 low.append(register(f"{name}_low", LOW_BITS + len(term), below * term))
                 high.append(register(f"{name}_high", len(above) + len(term), above * term))
-            # Bits that are dropped are the lower part's alone: the upper one has none there.
-            low_sum = register("low_sum", len(low[0]) + 1, Mux(multiplying, low[0] >> DROPPED_BITS, low[0]) + low[1])
+            low_sum = register("low_sum", len(low[0]) + 1, low[0] + low[1])
             high_sum = register("high_sum", len(high[0]) + 1, high[0] + high[1])
-            lower = register("lower", OFFSET_BITS + 1, low_sum + offset)
+            lower = register("lower", len(offset) + 1, low_sum + offset)
             upper = register("upper", len(high_sum), high_sum)
-            aligned = Mux(multiplying, upper << LOW_BITS - DROPPED_BITS, upper << LOW_BITS)
-            total = register("total", TOTAL_BITS, lower + aligned)
-            half = ADDITION_FRACTION_BITS - 1
-            kept = total[half + 1 :].as_signed()
-            up = total[half] & (total[:half].any() | kept[0])
-            rounded = register("rounded", len(kept) + 1, kept + up)
+            total = register("total", TOTAL_BITS, lower + (upper << LOW_BITS))
+            # Of a sum, what lies above as many bits as a product keeps is its sign.
+            (kept, half, rest), (kept_sum, half_sum, rest_sum) = (
+                (total[point : point + KEPT_BITS].as_signed(), total[point - 1], total[: point - 1].any())
+                for point in (PRODUCT_FRACTION_BITS, ADDITION_FRACTION_BITS)
+            )
+            kept = Mux(multiplying, kept, kept_sum)
+            half, rest = Mux(multiplying, half, half_sum), Mux(multiplying, rest, rest_sum)
+            rounded = register("rounded", len(kept) + 1, kept + (half & (rest | kept[0])))
             clamped = register("clamped", 8, Mux(rounded < -128, -128, Mux(rounded > 127, 127, rounded)))
             m.d.comb += self.output.lanes[column].eq(clamped)
         return m

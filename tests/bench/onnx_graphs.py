@@ -65,7 +65,7 @@ def main() -> int:
     started, failed = time.monotonic(), 0
     layers: Counter[str] = Counter()
     tables: Counter[str] = Counter()
-    additions: Counter[str] = Counter()
+    combinations: Counter[str] = Counter()
     apart = np.zeros(2, np.int64)
     graphs: Counter[str] = Counter()
     plain, functions = (random_cases(options.graphs, options.seed, functions=kind) for kind in (False, True))
@@ -76,7 +76,7 @@ def main() -> int:
         graphs[kind] += 1
         layers[kind] += len(graph.accelerated)
         tables[kind] += sum(layer.lookup is not None for layer in graph.layers)
-        additions[kind] += sum(layer.combination is not None for layer in graph.layers)
+        combinations[kind] += sum(layer.combination is not None for layer in graph.layers)
         found = differences(graph, x)
         failed += bool(found)
         for line in found:
@@ -86,7 +86,7 @@ def main() -> int:
     for kind, count in sorted(graphs.items()):
         print(
             f"{kind}: {count} graphs, {layers[kind]} layers on the accelerator, {tables[kind]} with tables, "
-            f"{additions[kind]} add"
+            f"{combinations[kind]} combine"
         )
     print(f"int8 kernels against ONNX Runtime's default here: {apart[0]} of {apart[1]} outputs differ")
     if not options.no_topologies:

@@ -40,9 +40,9 @@ def test_products_of_every_pair_of_bytes_are_rounded_as_fractions_are(
     got = combined(Combining.PRODUCT, EVERY[:, None], EVERY[None, :], factor, 0, offset, *zeros)
     for result in range(-128, 128, 3):
         for addend in range(-128, 128, 5):
-            exact = Fraction(factor * (result - zeros[0]) * (addend - zeros[1]), 1 << PRODUCT_FRACTION_BITS)
-            total = exact // Fraction(1, ONE) + offset
-            assert got[result + 128, addend + 128] == min(max(round(Fraction(total, ONE)), -128), 127)
+            product = Fraction(factor * (result - zeros[0]) * (addend - zeros[1]), 1 << PRODUCT_FRACTION_BITS)
+            expected = min(max(round(product + Fraction(offset, ONE)), -128), 127)
+            assert got[result + 128, addend + 128] == expected
 
 
 def test_one_and_nothing_leave_results_as_they_are() -> None:

@@ -12,6 +12,7 @@ from wingrid.host.execution.driver import run_on_rtl
 from wingrid.host.execution.layer_run import timing_difference
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, Lookup, Operands, Pool
+from wingrid.hw.isa import Buffer, Load
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import simulate
 
@@ -76,7 +77,6 @@ def test_a_mesh_that_waited_for_weights_takes_less_time() -> None:
     [
         dataclasses.replace(AVERAGE, alike=False),
         dataclasses.replace(AVERAGE, lookup=Lookup.CHANNEL),
-        dataclasses.replace(AVERAGE, shape=dataclasses.replace(SHAPE, channels=4, kernels=4, groups=4)),
         dataclasses.replace(AVERAGE, shape=dataclasses.replace(SHAPE, groups=1)),
         dataclasses.replace(AVERAGE, shape=dataclasses.replace(SHAPE, padding=(1, 0, 0, 0))),
         dataclasses.replace(AVERAGE, shape=dataclasses.replace(SHAPE, kernel=(4, 2)), pool=Pool(2, 2)),
@@ -87,13 +87,28 @@ def test_other_layers_are_not_stacked(layer: Layer) -> None:
     assert Stacking.of(layer, SQUARE) is None
 
 
-def test_nothing_is_stacked_where_outputs_lie_in_other_blocks_than_inputs() -> None:
+def test_where_outputs_lie_in_other_blocks_than_inputs_only_single_blocks_are_stacked() -> None:
     assert Stacking.of(AVERAGE, WIDE) is None
+    shape = dataclasses.replace(SHAPE, channels=2, kernels=2, groups=2)
+    layer, given, x = dataclasses.replace(AVERAGE, shape=shape), operands(shape), pixels(shape)
+    compiled = compile_layer(layer, WIDE)
+    assert compiled.stacking
+    output, _ = run_functional(compiled, given, x)
+    assert np.array_equal(output, golden(layer, given, x))
 
 
-def test_channels_that_are_not_alike_are_noticed() -> None:
+def test_a_row_of_weights_serves_for_all_rows_of_pixels() -> None:
+    compiled = compile_layer(AVERAGE, SQUARE)
+    loads = [load for load in compiled.instructions if isinstance(load, Load)]
+    weights = [load.run_beats for load in loads if load.buffer == Buffer.WEIGHTS]
+    assert weights == [3 * SQUARE.rows]
+    assert len(compiled.packed_weights(compiled.operands(operands(SHAPE)))) == 3 * SQUARE.rows * SQUARE.bus_bytes
+
+
+@pytest.mark.parametrize("which", ["scales", "bias", "weights"])
+def test_channels_that_are_not_alike_are_noticed(which: str) -> None:
     given = operands(SHAPE)
-    given.scales[17] = 0.5
+    getattr(given, which)[17] = 2
     stacking = Stacking.of(AVERAGE, SQUARE)
     assert stacking is not None
     with pytest.raises(AssertionError, match="alike"):

@@ -6,7 +6,7 @@ import numpy as np
 import onnx
 import pytest
 from image_cases import ImageCase
-from imported_graphs import differences, imported
+from imported_graphs import differences, imported, quantised_on
 from layer_cases import SQUARE
 from onnx import TensorProto, helper, numpy_helper
 
@@ -177,3 +177,34 @@ def test_quantised_models_get_scales_of_few_bits() -> None:
     assert not sums_are_exact(LONG, 255)
     nothing = np.zeros((), np.float32)
     assert with_short_scale(nothing, nothing) == (0, 0)
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+def test_means_over_all_pixels_are_averages(keepdims: int) -> None:
+    """As PyTorch writes them, in floating point, before a fully connected layer."""
+    random = np.random.default_rng(15 + keepdims)
+    x = random.normal(0, 1, (1, 3, 5, 6)).astype(np.float32)
+    first, ones = random.normal(0, 0.4, (6, 3, 1, 1)), np.ones((4, 6))
+    constants = {"w": first, "v": ones.T, "u": ones[..., None, None]}
+    last = helper.make_node("Conv", ["m", "u"], ["y"]) if keepdims else helper.make_node("Gemm", ["m", "v"], ["y"])
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["c"]),
+        helper.make_node("ReduceMean", ["c"], ["m"], axes=[2, 3], keepdims=keepdims),
+        last,
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "mean",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, x.shape)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [
+            numpy_helper.from_array(value.astype(np.float32), name)
+            for name, value in constants.items()
+            if name in [*nodes[0].input, *last.input]
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    found = imported(quantised_on(model, x), x, config=SQUARE)
+    assert [step.operator for step in found.host_steps] == ["QuantizeLinear", "DequantizeLinear"]
+    assert [step.layer.operator for step in found.accelerated][1] == "avgpool"
+    assert differences(found, x) == []

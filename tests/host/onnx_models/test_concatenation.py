@@ -64,10 +64,10 @@ def graph_of(model: onnx.ModelProto, x: np.ndarray, config: AcceleratorConfig) -
 
 @pytest.mark.parametrize(
     ("channels", "shared", "copies"),
-    [((4, 8), False, 0), ((8, 4, 3), False, 0), ((12, 5), True, 1), ((3, 8), False, 1), ((5, 1, 6), True, 2)],
+    [((4, 8), False, 0), ((8, 4, 3), False, 0), ((12, 5), True, 1), ((3, 8), False, 0), ((5, 1, 6), True, 1)],
 )
 def test_results_lie_behind_each_other_in_one_program(channels: tuple[int, ...], shared: bool, copies: int) -> None:
-    """What others take too is copied, and so is what lies at the starts of blocks, with holes between."""
+    """What others take too is copied; channels that do not fill blocks are taken with the holes between them."""
     model, x = fire(channels, (1.0,) * len(channels), shared=shared)
     graph = graph_of(model, x, TABLED)
     assert [step.layer.operator for step in graph.accelerated].count("copy") == copies
@@ -78,6 +78,22 @@ def test_results_lie_behind_each_other_in_one_program(channels: tuple[int, ...],
     image = case.image(TABLED)
     assert len(image.contents.entries) == 1
     assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
+
+
+def test_holes_are_closed_for_others_than_dense_layers() -> None:
+    model, x = fire((3, 8), (1.0, 1.0))
+    model.graph.output.append(helper.make_tensor_value_info("all", TensorProto.FLOAT, None))
+    graph = graph_of(model, x, TABLED)
+    assert [step.layer.operator for step in graph.accelerated] == ["conv"] * 3 + ["copy", "conv"]
+    assert graph.accelerated[-1].layer.shape.channels == 11
+    assert differences(graph, x) == []
+
+
+def test_multiply_adds_with_zeros_for_holes_do_not_count() -> None:
+    model, x = fire((3, 8), (1.0, 1.0))
+    graph = graph_of(model, x, TABLED)
+    assert graph.accelerated[-1].layer.shape.channels == 12
+    assert graph.accelerated[-1].macs == 9 * 7 * 11 * 5
 
 
 def test_scales_that_differ_become_tables() -> None:

@@ -15,7 +15,7 @@ from wingrid.host.images.running import run_image
 from wingrid.host.images.work import model_work
 
 
-def enlarged(mode: str, factors: tuple[int, int]) -> tuple[onnx.ModelProto, np.ndarray]:
+def enlarged(mode: str, factors: tuple[int, int], size: tuple[int, int] = (4, 5)) -> tuple[onnx.ModelProto, np.ndarray]:
     """A float model with an interpolation between two layers."""
     random = np.random.default_rng([*factors, len(mode)])
     constants = {
@@ -33,12 +33,12 @@ def enlarged(mode: str, factors: tuple[int, int]) -> tuple[onnx.ModelProto, np.n
     graph = helper.make_graph(
         nodes,
         "larger",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, 4, 5])],
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, *size])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
         [numpy_helper.from_array(value.astype(np.float32), name) for name, value in constants.items()],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    return model, random.normal(0, 1, (1, 3, 4, 5)).astype(np.float32)
+    return model, random.normal(0, 1, (1, 3, *size)).astype(np.float32)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +56,14 @@ def test_phases_and_borders_are_sums_of_pixels(mode: str, factors: tuple[int, in
     image = case.image(SQUARE)
     assert len(image.contents.entries) == 1
     assert case.wrong(run_image(image, SpecifiedMachine(image), inputs)) is None
+
+
+def test_a_single_pixel_is_spread_by_kernels_of_ones() -> None:
+    """As behind the mean over an image, put beside its pixels."""
+    model, x = enlarged("half_pixel", (5, 7), (1, 1))
+    graph = imported(quantised_on(model, x), x, config=SQUARE)
+    assert [step.layer.operator for step in graph.accelerated] == ["conv", "copy", "copy", "conv"]
+    assert differences(graph, x) == []
 
 
 @pytest.mark.parametrize(

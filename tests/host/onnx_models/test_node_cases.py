@@ -82,7 +82,7 @@ def test_poolings_are_a_convolutions_or_layers_of_their_own() -> None:
         "test_averagepool_2d_same_lower": 4,
         "test_averagepool_2d_ceil": 4,
     }
-    dilated = "max pooling over windows that are not square, or dilated, is not the accelerator's"
+    dilated = "max pooling over windows that are dilated is not the accelerator's"
     argmax = [f"test_maxpool_with_argmax_2d_precomputed_{what}" for what in ("pads", "strides")]
     assert left == {
         "test_maxpool_2d_dilations": dilated,

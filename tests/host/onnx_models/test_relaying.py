@@ -142,12 +142,20 @@ def woven(writer: Writer) -> None:
         writer.output(tensor, 2)
 
 
+def unwoven(writer: Writer) -> None:
+    """Neighbouring pixels as channels, by a kernel that reaches to all of them."""
+    even = writer.slice(writer.conv(writer.tensor, 3, 8, 3), [3], [1], [9], [1])
+    (tensor,) = writer.add("SpaceToDepth", even, blocksize=2)
+    writer.output(tensor, 12)
+
+
 CASES: dict[str, tuple[Callable[[Writer], None], list[str]]] = {
     "shuffled": (shuffled, ["conv", "conv", "conv", "copy", "conv"]),
     "split": (split, ["conv", "conv", "conv", "conv", "conv", "copy", "copy", "conv"]),
     "enlarged": (enlarged, [*["conv"] * 4, *["copy"] * (2 + 2 + 2 + 3 + 2)]),
     "bordered": (bordered, [*["conv"] * 4, *["copy"] * (4 + 6 + 4)]),
     "woven": (woven, [*["conv"] * 3, *["copy"] * 8]),
+    "unwoven": (unwoven, ["conv", "conv", "copy", "conv"]),
     "sliced": (sliced, ["conv", *["copy"] * 4, "conv", "copy", "conv", "copy", "conv"]),
 }
 
@@ -183,7 +191,7 @@ def turned(writer: Writer) -> None:
 def blended(writer: Writer) -> None:
     """Numbers of elements, interpolated and cut off, would look like repeated ones."""
     name = f"c{len(writer.constants)}"
-    writer.constants[name] = np.array([1, 1, 1, 2], np.float32)
+    writer.constants[name] = np.array([1, 1, 1, 3], np.float32)
     (tensor,) = writer.add(
         "Resize", writer.tensor, "", name, mode="linear", coordinate_transformation_mode="asymmetric"
     )
@@ -229,6 +237,8 @@ def test_a_selection_is_seen_in_where_elements_end_up() -> None:
     found = Selection.of(numbers[:, [4, 1, 1], 1::3, 2:], shape)
     assert found == Selection((4, 1, 1), (1, 2), (3, 1), (2, 5))
     assert not found.whole_images(shape)
+    shifted = np.stack([numbers[:, 0, :-1, 1:], numbers[:, 0, 1:, :-1]], axis=1)
+    assert Selection.of(shifted, shape) == Selection((0, 0), (0, 0), (1, 1), (4, 6), offsets=((0, 1), (1, 0)))
     assert Selection.of(numbers[::-1], shape) is None
     assert Selection.of(numbers[:, :, [0, 1, 3]], shape) is None
     assert Selection.of(numbers[:, :, [0, 0]], shape) is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -255,6 +256,34 @@ def test_sums_lie_where_a_concatenation_has_them() -> None:
     graph = network.graph(["y"], dataclasses.replace(SQUARE, tables=2))
     assert sum(added(graph)) == 1
     assert differences(graph, network.x) == []
+
+
+@pytest.mark.slow
+def test_random_networks_of_sums_products_gates_and_functions_give_onnxruntimes_bits() -> None:
+    found: Counter[tuple[Combining, bool]] = Counter()
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        network = Network(seed, images=1 + seed % 2)
+        made = [network.conv("x", "t0", 3, relu=True)]
+        for number in range(1, 8):
+            name = f"t{number}"
+            first, second = made[-1], made[int(random.integers(max(0, len(made) - 4), len(made)))]
+            kind = random.integers(5)
+            if kind == 0 or (kind < 3 and first == second):
+                network.conv(first, name, int(random.choice([1, 3])))
+            elif kind < 3:
+                network.node(("Add", "Mul")[kind - 1], [first, second], name)
+            elif kind == 3:
+                network.squeezed(first, name)
+            else:
+                network.node("Sigmoid", [first], name)
+            made.append(name)
+        network.conv(made[-1], "y")
+        graph = network.graph(["y"], WIDE if seed % 2 else dataclasses.replace(SQUARE, tables=2))
+        assert differences(graph, network.x) == [], f"seed {seed}"
+        assert host(graph) == [], f"seed {seed}"
+        found.update((c.kind, c.broadcast) for layer in graph.layers if (c := layer.combination))
+    assert len(found) == 3
 
 
 @pytest.mark.slow

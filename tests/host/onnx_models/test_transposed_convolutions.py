@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import onnx
 import pytest
@@ -15,6 +17,7 @@ from wingrid.host.images.chained_run import run_chained
 from wingrid.host.images.machines import SpecifiedMachine
 from wingrid.host.images.running import run_image
 from wingrid.host.images.work import model_work
+from wingrid.host.networks.layer import Lookup
 from wingrid.host.onnx_models.judge import difference
 from wingrid.host.onnx_models.model_file import Model
 from wingrid.host.onnx_models.rounding import rounding_scale
@@ -28,6 +31,7 @@ SHAPES = [
     ((2, 5), {"strides": [3, 2], "pads": [0, 1, 1, 3]}),
     ((3, 3), {"strides": [2, 3], "dilations": [2, 2], "pads": [1, 0, 2, 1]}),
     ((4,), {"strides": [2], "pads": [1, 1]}),
+    ((3, 3), {"strides": [2, 1], "group": 2}),
 ]
 
 
@@ -36,17 +40,17 @@ def around(
 ) -> tuple[onnx.ModelProto, np.ndarray]:
     """A float model with a layer before the transposed convolution, and one behind it."""
     random = np.random.default_rng([*kernel, len(attributes)])
-    axes = len(kernel)
+    axes, groups = len(kernel), attributes.get("group", 1)
     point = (1,) * axes
     weights = {
         "first": random.normal(0, 0.4, (6, 3, *point)),
-        "w": random.normal(0, 0.3, (6, 4, *kernel)),
+        "w": random.normal(0, 0.3, (6, 4 // groups, *kernel)),
         "b": random.normal(0, 0.5, 4),
         "last": random.normal(0, 0.4, (2, 4, *point)),
     }
     nodes = [
         helper.make_node("Conv", ["x", "first"], ["c"], name="before"),
-        helper.make_node("ConvTranspose", ["c", "w", "b"], ["t"], name="up", **attributes),
+        helper.make_node("ConvTranspose", ["c", "w", *(["b"] if groups == 1 else [])], ["t"], name="up", **attributes),
         *([helper.make_node("Relu", ["t"], ["r"], name="relu")] if relu else []),
         helper.make_node("Conv", ["r" if relu else "t", "last"], ["y"], name="behind"),
     ]
@@ -69,7 +73,19 @@ def test_each_phase_is_a_convolution(kernel: tuple[int, ...], attributes: dict[s
     phases = [step for step in graph.accelerated if step.layer.operator == "transposed"]
     assert len(phases) == np.prod(attributes["strides"])
     assert [step.operator for step in graph.host_steps] == ["QuantizeLinear", "DequantizeLinear"]
-    assert sum(step.macs for step in phases) == 6 * 4 * np.prod(kernel) * np.prod(x.shape[2:])
+    assert sum(step.macs for step in phases) == 24 // attributes.get("group", 1) * np.prod(kernel) * np.prod(
+        x.shape[2:]
+    )
+    assert differences(graph, x) == []
+
+
+def test_a_function_behind_the_phases_is_part_of_each() -> None:
+    model, x = around(*SHAPES[1], relu=False)
+    model.graph.node.insert(2, helper.make_node("Sigmoid", ["t"], ["s"], name="sigmoid"))
+    model.graph.node[3].input[0] = "s"
+    graph = imported(quantised_on(model, x), x, config=dataclasses.replace(SQUARE, tables=2))
+    assert [step.layer.operator for step in graph.accelerated] == ["conv", *["transposed"] * 4, "conv"]
+    assert [step.layer.lookup for step in graph.accelerated[1:-1]] == [Lookup.LAYER] * 4
     assert differences(graph, x) == []
 
 

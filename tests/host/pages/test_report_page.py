@@ -15,6 +15,7 @@ import pytest
 from browser import browser, looked_at, printed
 from command_calls import ON_SQUARE, call
 from small_networks import SMALL_VGG16
+from sparse_layers import CONFIGS, compile_sparse, random_sparse_layer
 
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.execution.layer_run import Job
@@ -29,6 +30,7 @@ from wingrid.host.pages.memory import alone, chained, memory_map
 from wingrid.host.pages.timeline import SHOWN, occupation, timelines
 from wingrid.host.reports.report import Report
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.isa import SPARSE_FORMATS
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.model import simulate
 
@@ -204,11 +206,31 @@ def test_a_model_in_one_memory_shows_where_its_tensors_lie() -> None:
     assert call("run", "digits", *options) == 0
     tensors = json.loads(Path("run.json").read_text())["tensor_memory"]["tensors"]
     assert len(tensors) == 9
-    boxes = Path("run.html").read_text()
-    memory = json.loads(re.findall(r'<div id="memory"></div><script type="application/json">(.*?)</script>', boxes)[0])
-    (activations,) = [bar for bar in memory[0]["data"] if bar["name"] == "activations"]
+    memory = map_of("run.html")
+    (activations,) = [bar for bar in memory if bar["name"] == "activations"]
     assert activations["base"] == [tensor["start"] for tensor in tensors]
     assert activations["y"] == [tensor["bytes"] for tensor in tensors]
+    # An estimate expects just that.
+    assert call("estimate", "digits", *ON_SQUARE, "--html", "estimate.html") == 0
+    assert map_of("estimate.html") == memory
+
+
+def map_of(page: str) -> Any:  # noqa: ANN401 (of Plotly's making)
+    """The bars of a page's memory map."""
+    text = Path(page).read_text()
+    (found,) = re.findall(r'<div id="memory"></div><script type="application/json">(.*?)</script>', text)
+    return json.loads(found)[0]["data"]
+
+
+def test_sparse_weights_have_the_room_of_their_streams() -> None:
+    config = CONFIGS["4x4"]
+    layer, operands, _ = random_sparse_layer(np.random.default_rng(7), config, SPARSE_FORMATS[0])
+    compiled = compile_sparse(layer, operands, config)
+    for stretches in (chained([compiled]), alone([compiled])):
+        (weights,) = [stretch for stretch in stretches if stretch.kind == "weights"]
+        assert weights.bytes == compiled.packed_weights(operands).nbytes
+        above = min(stretch.start for stretch in stretches if stretch.start > weights.start)
+        assert weights.start + weights.bytes <= above
 
 
 @pytest.mark.rtl

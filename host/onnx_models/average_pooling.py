@@ -1,7 +1,6 @@
-"""Pooling as layers of the accelerator: max pooling that no layer takes with it, and averages.
+"""Averages over windows as layers of the accelerator: convolutions of each channel by itself with weights of one.
 
-Both are convolutions of each channel by itself. Max pooling is behind one that changes nothing; averages are sums of
-windows, requantised by a scale with which every sum that a window can have gives ONNX Runtime's own result.
+Sums of windows are requantised by a scale with which every sum that a window can have gives ONNX Runtime's own result.
 
 ONNX Runtime adds bytes for QLinearGlobalAveragePool, so that its result is a function of the sum. For
 QLinearAveragePool it adds floating point numbers: there a node is only taken if the scale has so few bits that these
@@ -11,7 +10,6 @@ sums are exact, or no sum is so near to a tie that rounding could decide.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,10 +20,12 @@ import numpy.typing as npt
 import onnx
 from onnx import helper
 
-from wingrid.host.networks.layer import Convolution, Layer, Operands, Pair, Pool, Surface
-from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part, signed
+from wingrid.host.networks.layer import Convolution, Layer, Surface
+from wingrid.host.onnx_models.dequantised import Dequantised, quantised_behind
+from wingrid.host.onnx_models.graph import AcceleratedStep, Part, signed
 from wingrid.host.onnx_models.identity_layers import ones
-from wingrid.host.onnx_models.nodes import attributes_of, padding_of
+from wingrid.host.onnx_models.nodes import attributes_of
+from wingrid.host.onnx_models.pooling_windows import Window, plane, pooled_tensors, pooling_step
 from wingrid.host.onnx_models.proofs import proof
 from wingrid.host.onnx_models.refusal import NotAccelerable
 from wingrid.host.onnx_models.rounding import neighbours
@@ -34,12 +34,6 @@ from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.short_scales import sums_are_exact
 from wingrid.hw.isa import LARGEST_KERNEL
 from wingrid.sim.golden.requantise import requantise
-
-AVERAGES = ("QLinearAveragePool", "QLinearGlobalAveragePool")
-"""ONNX Runtime's operators on quantised tensors, of the domain com.microsoft."""
-
-LOWEST = -128
-"""What pads an image before its maxima are taken: no value is less."""
 
 PIECE = 1 << 24
 """Bytes of input that ONNX Runtime is asked about at once."""
@@ -58,49 +52,6 @@ UNIT_ROUNDOFF = 2.0**-24
 """Of binary32: the most that rounding changes a number, relative to it."""
 
 
-def is_pooling(node: onnx.NodeProto) -> bool:
-    """Whether the node pools, and might be a layer of its own."""
-    return node.op_type in AVERAGES or (node.op_type == "MaxPool" and node.domain in ("", "ai.onnx"))
-
-
-def max_pooling(node: onnx.NodeProto, types: Mapping[str, TensorType], maker: AcceleratedStep) -> AcceleratedStep:
-    """A MaxPool by itself: a convolution that changes nothing, with the pooling behind it.
-
-    ``maker`` is the layer that leaves its input, and knows what the bytes stand for. Raises
-    ``NotAccelerable`` for what the machine's pooling cannot do.
-    """
-    taken, left = _tensors(node, types)
-    if len([name for name in node.output if name]) > 1:
-        raise NotAccelerable("max pooling that tells where its maxima were is not the accelerator's")
-    window = _Window.of(node, taken)
-    (height, width), side = window.sizes, max(window.kernel)
-    # Windows along a line reach over rows of padding.
-    line = len(taken.shape) == 3
-    if window.dilated or (not line and (window.kernel[0] != side or window.strides[0] != window.strides[1])):
-        raise NotAccelerable("max pooling over windows that are not square, or dilated, is not the accelerator's")
-    step = window.strides[1]
-    top, first = window.pads[:2]
-    # As far as the last window goes, which may overhang with ceil_mode.
-    bottom, last = (
-        max(0, (outputs - 1) * step + side - size - before)
-        for outputs, size, before in zip(_plane(left), window.sizes, (top, first), strict=True)
-    )
-    images, channels = taken.shape[:2]
-    # A window of one pixel is a step of the convolution.
-    pool = Pool(side, step) if side > 1 else None
-    shape = Convolution(
-        channels, height, width, channels, stride=(1, 1) if pool else (step, step),
-        padding=(top, first, bottom, last), groups=channels, images=images,
-    )  # fmt: skip
-    zero_point = LOWEST if any(shape.padding) else maker.target_zero_point
-    layer = Layer(node.name, "maxpool", shape, zero_point, zero_point, pool=pool)
-    if layer.output_shape[2:] != _plane(left):
-        raise NotAccelerable(f"max pooling from {list(taken.shape)} to {list(left.shape)} is not the accelerator's")
-    scales = (maker.target_scale, maker.target_scale)
-    layer_step = _step(node, layer, ones(shape, np.float32(1)), (taken, left), scales)
-    return dataclasses.replace(layer_step, target_zero=maker.target_zero_point)
-
-
 def average_pooling(
     node: onnx.NodeProto,
     constants: Mapping[str, npt.NDArray],
@@ -112,11 +63,11 @@ def average_pooling(
     Windows of several sizes, where padding is left out, are a layer for each size. Raises ``NotAccelerable`` where no
     scale does.
     """
-    taken, left = _tensors(node, types)
-    attributes, size = attributes_of(node), _plane(left)
+    taken, left = pooled_tensors(node, types)
+    attributes, size = attributes_of(node), plane(left)
     if attributes.get("channels_last", 0):
         raise NotAccelerable("an average over the middle axes is not the accelerator's")
-    window = _Window.of(node, taken)
+    window = Window.of(node, taken)
     if window.dilated:
         raise NotAccelerable("an average over windows that are dilated is not the accelerator's")
     if max(window.kernel) > LARGEST_KERNEL:
@@ -134,7 +85,7 @@ def average_pooling(
     asked = (1, 2) if any(window.pads) and size == (1, 1) else size
     steps = []
     for number, (down, across) in enumerate(regions):
-        question = _Question(node, (down.pixels, across.pixels), asked, scales, zero_points, taken)
+        question = _Question((node,), (down.pixels, across.pixels), asked, scales, zero_points, taken)
         rounding = question.answered(constants, model)
         shape = Convolution(
             taken.shape[1], *window.sizes, taken.shape[1], window.kernel, window.strides,
@@ -147,99 +98,41 @@ def average_pooling(
         )  # fmt: skip
         operands = ones(shape, rounding.scale)
         operands = dataclasses.replace(operands, bias=np.full(shape.kernels, rounding.bias, np.int32))
-        step = _step(node, layer, operands, (taken, left), scales)
+        step = pooling_step(layer, operands, (node.input[0], node.output[0]), (taken, left), scales)
         part = None if alone else Part(0, down.first, across.first)
-        steps.append(dataclasses.replace(step, target_zero=zero_points[1], part=part))
+        steps.append(dataclasses.replace(step, nodes=(node.name,), target_zero=zero_points[1], part=part))
     return steps
 
 
-def _plane(kind: TensorType) -> Pair:
-    """Height and width of an image; a line is an image of one row."""
-    height, width = (1, *kind.shape[2:])[-2:]
-    return height, width
-
-
-@dataclass(frozen=True)
-class _Window:
-    """What a node pools over, along the rows and columns of its input."""
-
-    sizes: Pair
-    kernel: Pair
-    strides: Pair
-    pads: tuple[int, int, int, int]
-    """Top, left, bottom, right."""
-    dilated: bool
-
-    @classmethod
-    def of(cls, node: onnx.NodeProto, taken: TensorType) -> _Window:
-        sizes = _plane(taken)
-        if node.op_type == "QLinearGlobalAveragePool":
-            return cls(sizes, sizes, (1, 1), (0, 0, 0, 0), dilated=False)
-        attributes = attributes_of(node)
-        kernel = list(attributes["kernel_shape"])
-        axes = len(kernel)
-        strides, dilations = (list(attributes.get(name, [1] * axes)) for name in ("strides", "dilations"))
-        pads = padding_of(attributes, taken.shape[2:], kernel, strides, dilations)
-        starts, ends = pads[:axes], pads[axes:]
-        top, bottom = (starts[0], ends[0]) if axes > 1 else (0, 0)
-        (kernel_y, kernel_x), (stride_y, stride_x) = (1, *kernel)[-2:], (1, *strides)[-2:]
-        pads = [top, starts[-1], bottom, ends[-1]]
-        return cls(
-            sizes,
-            (kernel_y, kernel_x),
-            (stride_y, stride_x),
-            (pads[0], pads[1], pads[2], pads[3]),
-            dilated=any(dilation > 1 for dilation in dilations),
-        )
-
-    def along(self, axis: int, outputs: int, *, included: bool) -> list[_Windows]:
-        """All windows of an axis, in order. Raises ``NotAccelerable`` where one averages no pixel.
-
-        With ``included``, padding before and after counts as pixels, so that all windows have as many.
-        """
-        (before, after), size = self.pads[axis::2], self.sizes[axis]
-        side, stride = self.kernel[axis], self.strides[axis]
-        starts = [output * stride - before for output in range(outputs)]
-        counts = [side if included else min(start + side, size) - max(start, 0) for start in starts]
-        if min(counts) < 1 or (included and starts[-1] + side > size + after):
-            raise NotAccelerable("an average over windows that overhang is not the accelerator's")
-        found = []
-        for pixels, group in itertools.groupby(range(outputs), counts.__getitem__):
-            first, *_, last = (*group,) * 2
-            found.append(_Windows(first, pixels, -starts[first], starts[last] + side - size))
-        return found
-
-
-@dataclass(frozen=True)
-class _Windows:
-    """Successive windows along an axis of which each averages the same number of pixels."""
-
-    first: int
-    pixels: int
-    before: int
-    """Padding before the first of them, negative where that many pixels are left out."""
-    after: int
-
-
-def _tensors(node: onnx.NodeProto, types: Mapping[str, TensorType]) -> tuple[TensorType, TensorType]:
-    """What the node takes and leaves. Raises ``NotAccelerable`` unless both are images of bytes of one type."""
-    taken, left = types[node.input[0]], types[node.output[0]]
-    if taken.dtype not in (np.int8, np.uint8) or left.dtype != taken.dtype:
-        raise NotAccelerable(f"pooling of {taken.dtype} to {left.dtype}: the accelerator's tensors have 8 bits")
-    if len(taken.shape) not in (3, 4):
-        raise NotAccelerable(f"pooling over {len(taken.shape) - 2} axes is not the accelerator's")
-    return taken, left
-
-
-def _step(
+def reduced_mean(
     node: onnx.NodeProto,
-    layer: Layer,
-    operands: Operands,
-    tensors: tuple[TensorType, TensorType],
-    scales: tuple[float, float],
+    constants: Mapping[str, npt.NDArray],
+    types: Mapping[str, TensorType],
+    model: onnx.ModelProto,
 ) -> AcceleratedStep:
-    source, target = node.input[0], node.output[0]
-    return AcceleratedStep(layer, operands, IMAGES, source, target, *tensors, (node.name,), None, *scales, model_macs=0)
+    """A ReduceMean over all pixels of images, with what dequantises before it and quantises behind it.
+
+    Raises ``NotAccelerable`` where no scale turns sums into ONNX Runtime's averages.
+    """
+    x, quantise = Dequantised.before(node, constants, model), quantised_behind(node, constants, model)
+    source, target = x.node.input[0], quantise.output[0]
+    taken, left = types[source], types[target]
+    given = constants.get([*node.input, ""][1], attributes_of(node).get("axes", ()))
+    rank = len(taken.shape)
+    if rank not in (3, 4) or sorted(int(axis) % rank for axis in given) != list(range(2, rank)):
+        raise NotAccelerable("a mean over other axes than those of images is not the accelerator's")
+    if taken.dtype != left.dtype or x.scales.size != 1 or max(taken.shape[2:]) > LARGEST_KERNEL:
+        raise NotAccelerable("a mean of such tensors is not the accelerator's")
+    y_scale, y_zero = (constants[name].reshape(1) for name in quantise.input[1:3])
+    scales = float(x.scales[0]), float(y_scale[0])
+    zero_points = int(signed(x.zero_points)[0]), int(signed(y_zero)[0])
+    size, (images, channels) = plane(taken), taken.shape[:2]
+    rounding = _Question((x.node, node, quantise), size, (1, 1), scales, zero_points, taken).answered(constants, model)
+    shape = Convolution(channels, *size, channels, size, groups=channels, images=images)
+    layer = Layer(node.name, "avgpool", shape, zero_points[0], rounding.zero_point, alike=True)
+    operands = dataclasses.replace(ones(shape, rounding.scale), bias=np.full(channels, rounding.bias, np.int32))
+    step = pooling_step(layer, operands, (source, target), (taken, left), scales)
+    return dataclasses.replace(step, nodes=(node.name, quantise.name), target_zero=zero_points[1])
 
 
 @dataclass(frozen=True)
@@ -257,12 +150,13 @@ class _Rounding:
 
 @dataclass(frozen=True)
 class _Question:
-    """What ONNX Runtime is asked about a node: the average of each sum of a window of this ``kernel``.
+    """What ONNX Runtime is asked about nodes: the average of each sum of a window of this ``kernel``.
 
-    ``size`` is that of the images to ask about, in windows.
+    They follow each other, the averaging one with what dequantises and quantises or by itself. ``size`` is that of the
+    images to ask about, in windows.
     """
 
-    node: onnx.NodeProto
+    nodes: tuple[onnx.NodeProto, ...]
     kernel: tuple[int, int]
     size: Sequence[int]
     scales: tuple[float, float]
@@ -278,11 +172,12 @@ class _Question:
 
         Raises ``NotAccelerable``.
         """
-        added = self.node.op_type == "QLinearGlobalAveragePool" or sums_are_exact(self.scales[0], 255 * self.pixels)
+        operators = [node.op_type for node in self.nodes]
+        added = operators == ["QLinearGlobalAveragePool"] or sums_are_exact(self.scales[0], 255 * self.pixels)
         if not added and _near_a_tie(self.pixels, self.scales, self.zero_points):
             raise NotAccelerable("some sums of its windows are so near to a tie that ONNX Runtime's rounding decides")
         question = (
-            self.node.op_type, *self.kernel, *self.size, *map(float.hex, self.scales), *self.zero_points,
+            *operators, *self.kernel, *self.size, *map(float.hex, self.scales), *self.zero_points,
             self.taken.dtype.name, len(self.taken.shape),
         )  # fmt: skip
 
@@ -316,15 +211,15 @@ class _Question:
     ) -> npt.NDArray[np.int8] | None:
         """ONNX Runtime's average for these sums of a window; ``None`` if it depends on more than that."""
         answers = np.zeros(len(sums), np.int8)
-        source, target = self.node.input[0], self.node.output[0]
+        source, target = self.nodes[0].input[0], self.nodes[-1].output[0]
         # As many windows side by side as the node leaves pixels, in any number of channels.
         (rows, columns), (height, width) = self.size, self.kernel
         axes = len(self.taken.shape) - 2
         plane = (rows * height, columns * width)[-axes:]
         kind = type_of(source, np.zeros((1, 1, *plane), self.taken.dtype))
         kind.tensor_type.shape.dim[1].dim_param = "channels"
-        alone = _alone(self.node, self.kernel[-axes:])
-        session = open_session(model_of([alone], {source: kind}, constants, [target], model))
+        alone = [_alone(node, self.kernel[-axes:]) for node in self.nodes]
+        session = open_session(model_of(alone, {source: kind}, constants, [target], model))
         step = max(1, PIECE // (rows * columns * self.pixels)) * rows * columns
         for order in range(ARRANGEMENTS):
             for start in range(0, len(sums), step):
