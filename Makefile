@@ -33,6 +33,7 @@ coverage: $(VENV)/.tests-installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.performance
 	$(BIN)/python -m tests.bench.onnx_graphs
+	$(BIN)/python -m tests.bench.small_networks --rtl
 	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
 
 # More than 1000 random programs, RTL against timing model, all counters and events; a few of the seeds make none.

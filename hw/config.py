@@ -121,7 +121,7 @@ class AcceleratorConfig:
 
     @property
     def parameter_entries(self) -> int:
-        """Beats that the parameter buffer holds: eight byte planes a block (``wingrid.hw.isa.PARAMETER_LAYOUT``)."""
+        """Beats that the parameter buffer holds: eight byte planes a block (``wingrid.hw.isa.PARAMETER_FIELDS``)."""
         return self.parameter_blocks * 8
 
     @property

@@ -7,7 +7,6 @@ that turns them into bytes and back.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import operator
 import struct
@@ -16,10 +15,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from amaranth.hdl import Shape
 
 from wingrid.hw.config import INSTRUCTION_BYTES
-from wingrid.hw.isa import INSTRUCTIONS, OPCODE_BITS, Instruction, Opcode
+from wingrid.hw.isa import INSTRUCTIONS, Instruction, Opcode, placed
 
 
 class ProgramError(ValueError):
@@ -76,32 +74,30 @@ def record(kind: type[Instruction]) -> np.dtype[Any]:
 def _record(opcode: Opcode) -> np.dtype[Any]:
     kind = next(kind for kind in INSTRUCTIONS if kind.opcode == opcode)
     names, formats, offsets = [], [], []
-    for name, field in kind.layout():
-        shape = Shape.cast(field.shape)
+    for name, bits, offset in placed(kind.formats()):
         names.append(name)
-        formats.append(f"<{'i' if shape.signed else 'u'}{shape.width // 8}")
-        offsets.append(field.offset // 8)
+        formats.append(f"<{'i' if bits.signed else 'u'}{bits.width // 8}")
+        offsets.append(offset // 8)
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": INSTRUCTION_BYTES})
 
 
 @functools.cache
 def _packing(opcode: Opcode) -> tuple[struct.Struct, Callable[[Instruction], tuple[int, ...]]]:
     """How an instruction is packed, and what gets the values of its fields; much faster than numpy for one."""
-    fields = dataclasses.fields(next(kind for kind in INSTRUCTIONS if kind.opcode == opcode))
-    codes = {OPCODE_BITS: "B", 16: "H", 32: "I"}
-    shapes = [field.metadata["shape"] for field in fields]
-    form = "".join(codes[shape.width].lower() if shape.signed else codes[shape.width] for shape in shapes)
-    size = struct.calcsize(f"<B{form}")
-    packing = struct.Struct(f"<B{form}{INSTRUCTION_BYTES - size}x")
-    return packing, operator.attrgetter(*(field.name for field in fields))
+    formats = next(kind for kind in INSTRUCTIONS if kind.opcode == opcode).formats()
+    codes = {8: "B", 16: "H", 32: "I"}
+    form = "".join(codes[bits.width].lower() if bits.signed else codes[bits.width] for bits in formats.values())
+    packing = struct.Struct(f"<{form}{INSTRUCTION_BYTES - struct.calcsize(f'<{form}')}x")
+    _, *names = formats
+    return packing, operator.attrgetter(*names)
 
 
 def _misfit(instruction: Instruction) -> str:
     """A sentence about the first field whose value does not fit."""
-    for field in dataclasses.fields(instruction):
-        shape, value = field.metadata["shape"], getattr(instruction, field.name)
-        low = -(1 << shape.width - 1) if shape.signed else 0
-        high = (1 << (shape.width - 1 if shape.signed else shape.width)) - 1
+    for name, bits in instruction.formats().items():
+        value = getattr(instruction, name)
+        low = -(1 << bits.width - 1) if bits.signed else 0
+        high = (1 << bits.width - bits.signed) - 1
         if not low <= value <= high:
-            return f"{instruction.opcode.name} field {field.name} = {value} must lie between {low} and {high}"
+            return f"{instruction.opcode.name} field {name} = {value} must lie between {low} and {high}"
     raise AssertionError("a field that could not be packed must be out of its range")

@@ -4,28 +4,41 @@ Every instruction is self-contained (no mode registers) and occupies ``INSTRUCTI
 little-endian, fields in the order in which they are declared here, starting with the opcode byte.
 There is no instruction that ends a program: the host writes its length to a register, so that the
 machine fetches exactly that much, and it is done when every engine is idle and every write acknowledged.
-``docs/isa.md`` explains what each one does; this module is the only place that states the format, and
-``wingrid.hw.encoding`` makes bytes of it.
+``docs/isa.md`` explains what each one does; this module is the only place that states the format.
+``wingrid.hw.encoding`` makes bytes of it, and ``wingrid.hw.layouts`` what gateware takes apart.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import enum
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
-
-from amaranth.hdl import Shape, signed
-from amaranth.lib import data
+from typing import Any, ClassVar, NamedTuple
 
 from wingrid.hw.config import INSTRUCTION_BYTES
 
-PARAMETER_LAYOUT = data.StructLayout({"bias": signed(32), "mantissa": 24, "exponent": signed(8)})
+
+class Bits(NamedTuple):
+    """The format of an integer."""
+
+    width: int
+    signed: bool = False
+
+
+def placed(fields: Mapping[str, Bits]) -> Iterator[tuple[str, Bits, int]]:
+    """Name, format and offset in bits of fields that lie one behind the other, the first one lowest."""
+    offset = 0
+    for name, bits in fields.items():
+        yield name, bits, offset
+        offset += bits.width
+
+
+PARAMETER_FIELDS = {"bias": Bits(32, signed=True), "mantissa": Bits(24), "exponent": Bits(8, signed=True)}
 """An output channel's parameters: its requantisation scale is ``mantissa * 2**(exponent - 23)``, where
 mantissa lies in [2**23, 2**24), or is 0 for a scale of 0."""
 
-PARAMETER_BYTES = PARAMETER_LAYOUT.size // 8
+PARAMETER_BYTES = sum(bits.width for bits in PARAMETER_FIELDS.values()) // 8
 """A channel block's parameters lie in memory as this many beats; beat i holds byte i of each channel."""
 
 
@@ -131,12 +144,22 @@ LONGEST_CODE = 12
 CODE_RING = 32
 """Words of its stream that a decoder holds."""
 
-CODE_HEAD = data.StructLayout({"entries": 5, "pace": 3})
+CODE_WORDS_APART = 24
+"""Words by which a decoder may be ahead of the slowest one, so that what it needs has always come.
+
+An entry is asked for when the slowest lane's ring has room for it, and used ``OperandBuffers.read_latency`` + 1 cycles
+later at the earliest, in which that lane goes on by less than a word each; lanes look at a word and the next one, and
+one place of a ring stays empty.
+"""
+
+CODE_HEAD_FIELDS = {"entries": Bits(5), "pace": Bits(3)}
 """In front of a raw tile's codes, in the first decoder's stream: the entries that the tile takes, modulo ``CODE_RING``,
 and after how many rows, 2**pace, columns go round among decoders."""
 
 LARGEST_PACE = 7
-"""Of a ``CODE_HEAD``."""
+"""Of a code's head."""
+
+CODE_HEAD_BITS = sum(bits.width for bits in CODE_HEAD_FIELDS.values())
 
 PC_BITS = 24
 """Width of an instruction's index in its program."""
@@ -159,7 +182,7 @@ class Fault(enum.IntEnum):
 
 
 def _bits(width: int, signed: bool = False, default: int = 0) -> Any:  # noqa: ANN401 (what dataclasses.field claims to be)
-    return dataclasses.field(default=default, metadata={"shape": Shape(width, signed)})
+    return dataclasses.field(default=default, metadata={"bits": Bits(width, signed)})
 
 
 @dataclass(slots=True)
@@ -181,11 +204,12 @@ class Instruction:
     signal: int = _bits(8)
 
     @classmethod
-    def layout(cls) -> data.StructLayout:
-        """The Amaranth layout, opcode first, without trailing padding."""
-        members: dict[str, Any] = {"opcode": OPCODE_BITS}
-        members.update({field.name: field.metadata["shape"] for field in dataclasses.fields(cls)})
-        return data.StructLayout(members)
+    def formats(cls) -> dict[str, Bits]:
+        """The format of each field in the order in which they lie in memory, opcode first."""
+        return {
+            "opcode": Bits(OPCODE_BITS),
+            **{field.name: field.metadata["bits"] for field in dataclasses.fields(cls)},
+        }
 
 
 @dataclass(slots=True)
@@ -339,7 +363,7 @@ class Store(Instruction):
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)
 
-WORD_BITS = max(kind.layout().size for kind in INSTRUCTIONS)
+WORD_BITS = max(sum(bits.width for bits in kind.formats().values()) for kind in INSTRUCTIONS)
 """Bits of an instruction that carry fields; the rest of its bytes is ignored."""
 
 assert WORD_BITS <= 8 * INSTRUCTION_BYTES
@@ -352,8 +376,8 @@ def mask(semaphores: Iterable[Semaphore]) -> int:
 
 def largest(kind: type[Instruction], name: str) -> int:
     """The largest value that a field of an instruction can hold."""
-    shape = next(field.metadata["shape"] for field in dataclasses.fields(kind) if field.name == name)
-    return (1 << shape.width - shape.signed) - 1
+    bits = kind.formats()[name]
+    return (1 << bits.width - bits.signed) - 1
 
 
 LARGEST_KERNEL = largest(Execute, "kernel_height")

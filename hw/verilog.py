@@ -10,7 +10,6 @@ changes, and where variables start before processes ``rst`` may be high without 
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
 import re
 from typing import Any
@@ -23,6 +22,7 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.ip_wrapper import NAME, wrapper
 from wingrid.hw.registers import readings, register_map
 from wingrid.hw.sliced_accelerator import SlicedAccelerator
+from wingrid.hw.version import version
 
 TOP = "wingrid"
 """Name of the generated module and of its files."""
@@ -39,14 +39,6 @@ _EMPTY_SIGNAL = re.compile(r"^  (?:wire|reg) \[-1:0\] .*;\n", flags=re.MULTILINE
 _MODULE = re.compile(rf"^module \\({TOP}\.\S+) ", flags=re.MULTILINE)
 _MODULE_USED = re.compile(rf"\\({TOP}\.\S+) ")
 _ZEROED_MEMORY = re.compile(r"^  initial begin\n(?:    \S+\[\d+\] = \d+'[dh]0+;\n)+  end\n", flags=re.MULTILINE)
-
-
-def version() -> str:
-    """The installed version of the project, or ``unreleased`` when it runs from a bare source tree."""
-    try:
-        return importlib.metadata.version("wingrid")
-    except importlib.metadata.PackageNotFoundError:
-        return "unreleased"
 
 
 def generate(config: AcceleratorConfig, *, register_slices: bool = False) -> str:

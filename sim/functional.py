@@ -19,7 +19,7 @@ from wingrid.hw.isa import (
     FACTOR_BITS,
     INSTRUCTIONS,
     PARAMETER_BYTES,
-    PARAMETER_LAYOUT,
+    PARAMETER_FIELDS,
     SEMAPHORE_BITS,
     Buffer,
     Combining,
@@ -29,6 +29,7 @@ from wingrid.hw.isa import (
     Semaphore,
     SparseFormat,
     Store,
+    placed,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
 from wingrid.sim.golden.coding import WeightCode
@@ -37,19 +38,7 @@ from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
 from wingrid.sim.golden.sparse import SparseLanes, WindowOverflow
 from wingrid.sim.golden.winograd import transform_inputs, transform_outputs, transform_weights
-
-CLASSES = ("instructions", "weights", "activations", "parameters", "results")
-"""Classes of memory traffic, as the hardware's counters name them."""
-
-CLASS_OF_BUFFER = {
-    Buffer.INPUTS: "activations",
-    Buffer.WEIGHTS: "weights",
-    Buffer.PARAMETERS: "parameters",
-    Buffer.TABLES: "parameters",
-    Buffer.ADDENDS: "activations",
-    Buffer.CODES: "weights",
-}
-"""The class that a LOAD into each buffer counts as."""
+from wingrid.sim.traffic_classes import CLASS_OF_BUFFER, CLASSES
 
 PATIENCE = 1 / 16
 """Chance with each move that the engines' order of precedence is drawn anew."""
@@ -375,9 +364,8 @@ def _parameters(planes: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.int64], n
     for byte, plane in enumerate(planes):
         words |= plane.astype(np.uint64) << np.uint64(8 * byte)
     fields = {}
-    for name, field in PARAMETER_LAYOUT:
-        bits = (words >> np.uint64(field.offset)) & np.uint64((1 << field.width) - 1)
-        fields[name] = bits.astype(np.int64)
+    for name, bits, offset in placed(PARAMETER_FIELDS):
+        fields[name] = ((words >> np.uint64(offset)) & np.uint64((1 << bits.width) - 1)).astype(np.int64)
     bias = _wrap(fields["bias"], 32)
     exponent = _wrap(fields["exponent"], 8)
     return bias, np.ldexp(fields["mantissa"].astype(np.float64), exponent - 23).astype(np.float32)

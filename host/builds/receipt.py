@@ -17,7 +17,7 @@ from wingrid.host.builds.contents import RECEIPT
 from wingrid.host.builds.order import Order
 from wingrid.host.errors import UserError
 from wingrid.host.soc.layout import SOCS
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 from wingrid.sim import tools
 
 PACKAGES = (

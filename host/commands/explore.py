@@ -55,6 +55,9 @@ def explore(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", metavar="DIR", help="Folder for table, pictures and build --point.")
     ] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", metavar="FILE", help="Write the front as one page, as -o does.")
+    ] = None,
     json: JsonFile = None,
     csv: CsvFile = None,
 ) -> None:
@@ -65,11 +68,13 @@ def explore(
     # Imported here: what other commands do without.
     from wingrid.host.exploration.asking import asked, search
     from wingrid.host.exploration.output import front_table, require_place, words, write
+    from wingrid.host.exploration.picture import page
     from wingrid.host.exploration.result import as_json, rows
     from wingrid.host.exploration.words import summary
-    from wingrid.host.reports.report import csv_text
+    from wingrid.host.files import write_whole
+    from wingrid.host.reports.csv_text import csv_text
 
-    deliverables = Deliverables(json, csv)
+    deliverables = Deliverables(json, csv, {"--html": html})
     if output is not None:
         require_place(output)
     question = asked(
@@ -93,6 +98,8 @@ def explore(
             raise interruption.saying(kept) from None
     if output is not None:
         write(found, output)
+    if html is not None:
+        write_whole(html, page(found))
     lines = [*words(found), *summary(found)]
     if output is not None:
         lines.append(

@@ -11,7 +11,7 @@ from rich.table import Table
 from wingrid.host.networks.network import Network
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def list_networks(networks: Iterable[Network], imported: Iterable[str], json_file: str | None) -> None:

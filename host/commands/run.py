@@ -36,7 +36,8 @@ from wingrid.host.commands.options import (
     require_images,
 )
 from wingrid.host.commands.progress import Bar
-from wingrid.host.execution.network_run import require_sizes, run_network, time_network
+from wingrid.host.execution.network_run import run_network
+from wingrid.host.execution.network_time import require_sizes, time_network
 from wingrid.host.execution.setup import Setup, require_one_layer, require_values
 from wingrid.host.files import is_folder, require_folder, write_array
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -95,6 +96,19 @@ def _largest(limit: int, fits: Callable[[int], bool]) -> int:
 def _cut(span: tuple[int, int], size: int) -> list[tuple[int, int]]:
     start, stop = span
     return [(start + a, start + b) for a, b in balanced(stop - start, math.ceil((stop - start) / size))]
+
+
+@dataclass(frozen=True)
+class PassKind:
+    """Passes over output blocks that are alike in their sizes, and therefore in what they cost."""
+
+    blocks: Pair
+    """Output blocks, start to stop, of the first of them."""
+    weight_tiles: int
+    count: int
+    """How many passes there are of the kind."""
+    repeated: int
+    """How many of them read the input blocks that the pass before them has read."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +255,11 @@ class Blocking:
         return (box.row_count, box.column_count) == self.walk.kernel
 
     @cached_property
+    def rows_touched(self) -> dict[tuple[int, int, int], int]:
+        """Cache: the most output rows of a run of groups, by numbers of strips, of groups in each, and of runs."""
+        return {}
+
+    @cached_property
     def rows_read(self) -> dict[Pair, int]:
         """Cache: the most input rows that are read, by numbers of kernel rows and output rows."""
         return {}
@@ -254,6 +273,32 @@ class Blocking:
     def cuts(self) -> dict[tuple[Box, int], list[Box]]:
         """Cache: boxes cut into pieces, by box and the most entries of a piece."""
         return {}
+
+    @cached_property
+    def known_passes(self) -> dict[int, list[PassKind]]:
+        """Cache: kinds of passes, by the number of passes."""
+        return {}
+
+    def pass_kinds(self, passes: int) -> list[PassKind]:
+        """Kinds of passes over the output blocks, if there are so many passes, in the order in which they occur."""
+        known = self.known_passes.get(passes)
+        if known is None:
+            known = self.known_passes[passes] = self._pass_kinds(balanced(self.output_blocks, passes))
+        return known
+
+    def _pass_kinds(self, passes: list[Pair]) -> list[PassKind]:
+        first: dict[tuple[int, int, int], Pair] = {}
+        counts: Counter[tuple[int, int, int]] = Counter()
+        repeated: Counter[tuple[int, int, int]] = Counter()
+        before: Pair | None = None
+        for start, stop in passes:
+            union = self.union((start, stop))
+            sizes = stop - start, union[1] - union[0], self.first_tile[stop] - self.first_tile[start]
+            first.setdefault(sizes, (start, stop))
+            counts[sizes] += 1
+            repeated[sizes] += union == before
+            before = union
+        return [PassKind(first[sizes], sizes[2], counts[sizes], repeated[sizes]) for sizes in first]
 
     @property
     def positions(self) -> int:
@@ -290,29 +335,29 @@ class Blocking:
 
     def weight_entries(self, box: Box) -> int:
         """Entries of the weight buffer that the weights for the taps of a box take, at most if they are compressed."""
-        if self.coded_entries:
-            return self.weight_tiles(box) // KERNEL**2 * self.coded_entries
-        return self.weight_tiles(box) * self.rows
+        return self.entries(self.weight_tiles(box))
 
-    @cached_property
-    def first_entry(self) -> list[int]:
-        """The same as ``first_tile`` in entries, at most if weights are compressed."""
-        sizes = (self.weight_entries(self.tap_box(block)) for block in range(self.output_blocks))
-        return list(itertools.accumulate(sizes, initial=0))
+    def entries(self, weight_tiles: int) -> int:
+        """Entries that so many weight tiles take, at most if they are compressed."""
+        return weight_tiles // KERNEL**2 * self.coded_entries if self.coded_entries else weight_tiles * self.rows
 
     @cached_property
     def first_tile(self) -> list[int]:
         """The weight tile that each output block's begin with in memory, and, at the end, how many there are."""
-        tiles = (self.weight_tiles(self.tap_box(block)) for block in range(self.output_blocks))
-        return list(itertools.accumulate(tiles, initial=0))
+        of_block = self.weight_tiles(Box((0, 1), (0, self.walk.kernel[0]), (0, self.walk.kernel[1])))
+        if self.shape.groups == 1:
+            step = of_block * self.input_blocks
+            return [*range(0, step * self.output_blocks, step), step * self.output_blocks]
+        return list(itertools.accumulate((of_block * (stop - start) for start, stop in self._visited), initial=0))
 
     @cached_property
     def taps(self) -> int:
         """Weight tiles that enter the mesh for each vector: Winograd makes n * n out of nine."""
-        boxes = map(self.tap_box, range(self.output_blocks))
-        if not self.tile:
-            return sum(box.taps for box in boxes)
-        return sum(box.block_count for box in boxes) * len(self.subkernels) * self.positions
+        blocks = sum(stop - start for start, stop in self._visited)
+        if self.tile:
+            return blocks * len(self.subkernels) * self.positions
+        height, width = self.walk.kernel
+        return blocks * height * width
 
     @property
     def input_blocks(self) -> int:
@@ -336,6 +381,8 @@ class Blocking:
 
     @cached_property
     def _visited(self) -> list[Pair]:
+        if self.shape.groups == 1:
+            return [(0, self.input_blocks)] * self.output_blocks
         channels = map(self.input_channels, range(self.output_blocks))
         return [(start // self.rows, math.ceil(stop / self.rows)) for start, stop in channels]
 

@@ -11,18 +11,9 @@ from wingrid.host.compiler.blocking import Blocking
 from wingrid.host.compiler.layout import pack_weights
 from wingrid.host.compiler.weight_code import Code
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
-from wingrid.hw.isa import CODE_HEAD, CODE_RING
-from wingrid.hw.load.operand_buffers import OperandBuffers
+from wingrid.hw.isa import CODE_HEAD_BITS, CODE_RING, CODE_WORDS_APART
 from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim.golden.coding import row_columns
-
-WORDS_APART = CODE_RING - OperandBuffers.read_latency - 5
-"""Words by which a lane may be ahead of the slowest one, so that what it needs has always come.
-
-An entry is asked for when the slowest lane's ring has room for it, and used ``read_latency`` + 1 cycles later at the
-earliest, in which that lane goes on by less than a word each; lanes look at a word and the next one, and one place of a
-ring stays empty.
-"""
 
 
 @dataclass(frozen=True)
@@ -52,12 +43,12 @@ class CodedWeights:
         width = 8 * config.decoder_columns
         lengths = code.lengths[symbols]
         ends = np.cumsum(lengths, axis=1)
-        ends[:, :, 0] += CODE_HEAD.size
+        ends[:, :, 0] += CODE_HEAD_BITS
         words, bits = np.divmod(ends - lengths, width)
         sizes = -(-ends[:, -1].max(axis=1) // width)
         apart = max(np.ptp(words, axis=2).max(), (sizes - words[:, -1].min(axis=1)).max())
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        if apart > WORDS_APART:
+        if apart > CODE_WORDS_APART:
             return None
         places = (starts[:-1, None, None] + words) * config.decoders + np.arange(config.decoders)
         shifted = code.codes[symbols] << bits
@@ -68,7 +59,7 @@ class CodedWeights:
             places.reshape(-1) + config.decoders, (shifted >> width).reshape(-1), size + config.decoders
         )[:size]
         streams = packed.astype(np.int64).reshape(-1, config.decoders)[:-1]
-        streams[starts[:-1], 0] += sizes % CODE_RING + (paces << CODE_HEAD["pace"].offset)
+        streams[starts[:-1], 0] += sizes % CODE_RING + paces * CODE_RING
         entries = streams.astype(f"<u{config.decoder_columns}").view(np.uint8)
         return cls(code, entries, starts)
 

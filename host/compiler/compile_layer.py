@@ -20,15 +20,13 @@ from wingrid.host.compiler.algorithms import SPARSE, algorithm_name, possible_un
 from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.layout import pack_weights
-from wingrid.host.compiler.lowering import Lowering
 from wingrid.host.compiler.memory_map import MemoryMap, Place, weight_bytes
 from wingrid.host.compiler.native_lowering import least_instructions, lowered, require_short
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.plan_cost import plan_cost
-from wingrid.host.compiler.sparse_lowering import SparseLowering
 from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
 from wingrid.host.compiler.stacking import Stacking
-from wingrid.host.compiler.synchronise import synchronise
+from wingrid.host.compiler.synchronise import Schedule, synchronise
 from wingrid.host.compiler.tiler import best_plan, coded_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, OperandSource
@@ -212,18 +210,23 @@ def _program(planned: PlannedLayer) -> bytes:
     try:
         return lowered(*description)
     except ToolMissing:
-        schedule = Lowering(*description).emit()
-        require_short(planned.layer, len(schedule.instructions))
-        synchronise(schedule.instructions, schedule.dependencies)
-        return encode_program(schedule.instructions)
+        # Imported here, as in the next function: most programs are written without.
+        from wingrid.host.compiler.lowering import Lowering
+
+        return _synchronised(planned.layer, Lowering(*description).emit())
 
 
 def _sparse_program(planned: PlannedLayer) -> bytes:
     """The program of a layer computed from sparse streams, as it lies in memory."""
+    from wingrid.host.compiler.sparse_lowering import SparseLowering
+
     assert planned.streams is not None, "the layer is sparse"
     lowering = SparseLowering(planned.layer, planned.streams, planned.plan.blocking, planned.config, planned.memory)
-    schedule = lowering.emit()
-    require_short(planned.layer, len(schedule.instructions))
+    return _synchronised(planned.layer, lowering.emit())
+
+
+def _synchronised(layer: Layer, schedule: Schedule) -> bytes:
+    require_short(layer, len(schedule.instructions))
     synchronise(schedule.instructions, schedule.dependencies)
     return encode_program(schedule.instructions)
 

@@ -17,7 +17,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 
 from wingrid.host.compiler.blocking import Blocking, Box, balanced
 from wingrid.host.compiler.group_geometry import Group, Strip, most_columns, most_rows
@@ -57,6 +57,11 @@ class Plan:
         """Output blocks, start to stop, of each pass."""
         return balanced(self.blocking.output_blocks, self.passes)
 
+    @property
+    def first_pass(self) -> tuple[int, int]:
+        """Output blocks, start to stop, of the first pass."""
+        return self.blocking.pass_kinds(self.passes)[0].blocks
+
     def region_groups(self) -> Iterator[list[Group]]:
         """The groups of each region in order."""
         groups = list(self._image_groups())
@@ -95,6 +100,13 @@ class Plan:
 
     def _rows_touched(self, parts: int) -> int:
         """Output rows that each of ``parts`` runs of a strip's groups touches at most."""
+        known = self.blocking.rows_touched
+        key = self.strips, self.groups, parts
+        if key not in known:
+            known[key] = self._most_rows_touched(parts)
+        return known[key]
+
+    def _most_rows_touched(self, parts: int) -> int:
         height, width = self.blocking.grid
         if self.blocking.gathered:
             return self._reach(_longest(height, self.groups, parts))
@@ -122,9 +134,20 @@ class Plan:
 
     def chunks(self, output_blocks: tuple[int, int]) -> list[Box] | None:
         """The boxes of taps that a group is worked through by; ``None`` if not even one tap fits."""
+        union = self.blocking.union(output_blocks)
+        if union not in self._known_chunks:
+            self._known_chunks[union] = self._chunks(union)
+        return self._known_chunks[union]
+
+    @cached_property
+    def _known_chunks(self) -> dict[tuple[int, int], list[Box] | None]:
+        """Cache: chunks by the input blocks that they read."""
+        return {}
+
+    def _chunks(self, input_blocks: tuple[int, int]) -> list[Box] | None:
         blocking, config = self.blocking, self.config
         height, width = blocking.walk.kernel
-        whole = Box(blocking.union(output_blocks), (0, height), (0, width))
+        whole = Box(input_blocks, (0, height), (0, width))
         halved = self.overlapped and not self.overlaps(whole)
         limit = config.input_buffer // 2 if halved else config.input_buffer
         return whole.split(lambda box: blocking.expressible(box) and self.chunk_entries(box) <= limit)
@@ -215,7 +238,6 @@ def _longest(total: int, groups: int, parts: int) -> int:
     return max(stop - start for start, stop in _runs(total, groups, parts))
 
 
-@lru_cache(maxsize=4096)
 def _most_lines(width: int, height: int, groups: int, parts: int) -> int:
     """Rows of ``width`` elements that the runs of ``_longest`` touch at most, laid out in raster order."""
     if parts > COUNTED_PARTS:

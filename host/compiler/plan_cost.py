@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from wingrid.host.compiler.blocking import Blocking
+from wingrid.host.compiler.blocking import Blocking, PassKind
 from wingrid.host.compiler.plan import Plan
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
-from wingrid.hw.store.output_path import OutputPath
 from wingrid.hw.winograd_matrices import KERNEL
+from wingrid.sim.timing.parameters import output_latency
 
 MEMORY_LATENCY = 40
 """Cycles from a read's address to its data that costs assume. Plans don't depend on the memory in use."""
@@ -43,7 +43,7 @@ def least_cost(blocking: Blocking, config: AcceleratorConfig, groups: int) -> fl
     """A lower bound of the cost of all plans with ``groups`` groups, over all images and strips."""
     # Each group has an EXECUTE and a STORE for each output block, which have weights of their own.
     instructions = blocking.output_blocks * (2 * groups + 1)
-    compulsory = blocking.first_entry[-1] + _result_beats(blocking)
+    compulsory = blocking.entries(blocking.first_tile[-1]) + _result_beats(blocking)
     compulsory += instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
     execute, store = _engines(blocking, config, groups, blocking.shape.images * math.prod(blocking.grid))
     start = 3 * MEMORY_LATENCY
@@ -56,27 +56,19 @@ def plan_cost(plan: Plan) -> PlanCost | None:
     """What a plan costs, about, or ``None`` if it does not fit the buffers."""
     blocking, config = plan.blocking, plan.config
     groups = blocking.walk.images * plan.strips * plan.groups
-    known: dict[tuple[int, int, int], _Pass | None] = {}
     beats = instructions = exposed = opening = 0
-    held: tuple[int, int] | None = None
-    for blocks in plan.output_passes():
-        union = blocking.union(blocks)
-        weights = blocking.first_entry[blocks[1]] - blocking.first_entry[blocks[0]]
-        # Costs follow from sizes, and most passes are of one size.
-        sizes = blocks[1] - blocks[0], union[1] - union[0], weights
-        if sizes not in known:
-            known[sizes] = _Pass.of(plan, blocks, weights, groups)
-        cost = known[sizes]
+    for kind in blocking.pass_kinds(plan.passes):
+        cost = _Pass.of(plan, kind, groups)
         if cost is None:
             return None
-        beats += cost.beats
-        if not (cost.stays and held == union):
-            beats += cost.pixels
-            exposed += cost.exposed
-        held = union if cost.stays else None
-        instructions += cost.instructions
+        # Which pixels are read, and whether they stay, depends on the input blocks alone.
+        arrivals = kind.count - kind.repeated if cost.stays else kind.count
+        beats += kind.count * cost.beats + arrivals * cost.pixels
+        exposed += arrivals * cost.exposed
+        instructions += kind.count * cost.instructions
         opening = opening or cost.opening
-    beats -= _weights_kept(plan) * (plan.regions - 1)
+    if plan.regions > 1:
+        beats -= _weights_kept(plan) * (plan.regions - 1)
 
     instructions += blocking.output_blocks * groups
     beats += _result_beats(blocking) + instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
@@ -106,15 +98,14 @@ class _Pass:
     """Whether a region's pixels stay for the next pass."""
 
     @classmethod
-    def of(cls, plan: Plan, blocks: tuple[int, int], weights: int, groups: int) -> _Pass | None:
+    def of(cls, plan: Plan, kind: PassKind, groups: int) -> _Pass | None:
         blocking, config = plan.blocking, plan.config
-        chunks = plan.chunks(blocks)
+        chunks = plan.chunks(kind.blocks)
         if chunks is None:
             return None
-        count = blocks[1] - blocks[0]
+        count, weights = kind.blocks[1] - kind.blocks[0], blocking.entries(kind.weight_tiles)
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
-        patches = (blocking.first_tile[blocks[1]] - blocking.first_tile[blocks[0]]) // KERNEL**2
-        pieces = max(pieces, count * len(chunks), patches if len(blocking.subkernels) > 1 else 0)
+        pieces = max(pieces, count * len(chunks), kind.weight_tiles // KERNEL**2 if len(blocking.subkernels) > 1 else 0)
         repeats = plan.regions if weights <= config.weight_buffer else groups
         parameters = 1 if blocking.output_blocks <= config.parameter_blocks else repeats
         beats = weights * repeats + count * PARAMETER_BYTES * parameters
@@ -149,10 +140,9 @@ class _Pass:
 
 def _weights_kept(plan: Plan) -> int:
     """Entries of weights that are still on chip when a region ends, and serve the next one first."""
-    entries = plan.blocking.first_entry
-    sizes = [entries[stop] - entries[start] for start, stop in plan.output_passes()]
-    largest = max(sizes)
-    return min(plan.config.weight_buffer // largest * largest, sum(sizes))
+    blocking = plan.blocking
+    largest = max(blocking.entries(kind.weight_tiles) for kind in blocking.pass_kinds(plan.passes))
+    return min(plan.config.weight_buffer // largest * largest, blocking.entries(blocking.first_tile[-1]))
 
 
 def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors: int) -> tuple[int, int]:
@@ -169,7 +159,7 @@ def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors
 
 def store_cycles(config: AcceleratorConfig, tile: int) -> int:
     """Cycles of a STORE besides draining: the next one starts when the last result of the one before has left."""
-    return PARAMETER_BYTES + OutputPath.latency_for(config, tile) + max(tile**2, 1) + STORE_CYCLES
+    return PARAMETER_BYTES + output_latency(config, tile) + max(tile**2, 1) + STORE_CYCLES
 
 
 def _result_beats(blocking: Blocking) -> int:

@@ -111,7 +111,7 @@ def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -
                 if cost.cost < least:
                     least = cost.cost
                     yield least, plan
-                stays = stays or (plan.overlapped and len(plan.chunks(plan.output_passes()[0]) or ()) == 1)
+                stays = stays or (plan.overlapped and len(plan.chunks(plan.first_pass) or ()) == 1)
         beyond += stays
         if beyond > STEPS_BEYOND_FIT:
             break
@@ -152,7 +152,7 @@ def _plans(blocking: Blocking, config: AcceleratorConfig, strips: int, groups: i
         for overlapped in (True, False):
             plan = Plan(blocking, config, 1, passes, strips, groups, 1, overlapped)
             yield plan
-            chunks = plan.chunks(plan.output_passes()[0])
+            chunks = plan.chunks(plan.first_pass)
             if chunks is None:
                 continue
             if len(chunks) == 1:

@@ -16,7 +16,7 @@ from wingrid.host.compression.pipeline import NOTHING, Sizes
 from wingrid.host.execution.quantisation_result import Closeness
 from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.report_table import compact_table
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 STAGES = ("dense", "pruned", "shared", "huffman", "huffman_dense")
 

@@ -21,7 +21,7 @@ from wingrid.host.onnx_models.bundled import IMAGENET
 from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def deliver_table(listener: Listener, json_file: str | None, csv_file: Path | None) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import os
+import time
+import uuid
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Generic, TypeVar
 
 from wingrid.host.crews.crew import Alone, Crew
+from wingrid.host.crews.parcel import Parcel
 from wingrid.host.errors import UserError
 
 Work = TypeVar("Work")
@@ -23,6 +27,9 @@ ATTEMPTS = 3
 """Times that a job is given to another worker because the one that had it was lost."""
 
 CONNECT_SECONDS = 10
+
+COUNT_SECONDS = 1
+"""How old the count of workers may be."""
 
 
 def is_installed() -> bool:
@@ -45,12 +52,13 @@ def require_scheduler(scheduler: str) -> None:
 class Cluster(Generic[Work, Done]):
     """Jobs on all workers of a scheduler, one a thread, however many come and go."""
 
-    def __init__(self, scheduler: str, does: Callable[[Work], Done]) -> None:
-        """``LOCAL``, which starts with its first job, or the address of a scheduler.
+    def __init__(self, scheduler: str, does: Callable[[Work], Done], parcels: Sequence[Parcel] = ()) -> None:
+        """``LOCAL``, which starts with its first job, or the address of a scheduler; every worker gets the parcels.
 
         Raises ``UserError`` for one that does not answer.
         """
-        self._scheduler, self._does = scheduler, does
+        self._scheduler, self._does, self._parcels = scheduler, does, parcels
+        self._counted = -math.inf
         self._jobs: dict[str, tuple[Work, int]] = {}
         self._stack = contextlib.ExitStack()
         if scheduler != LOCAL:
@@ -64,11 +72,17 @@ class Cluster(Generic[Work, Done]):
             self._client = stack.enter_context(_connected(self._scheduler))
             self._done: Any = as_completed(loop=self._client.loop, raise_errors=False)
             self._require_same_program()
+            for parcel in self._parcels:
+                stack.enter_context(_delivered(self._client, parcel))
             self._stack = stack.pop_all()
 
     @property
     def capacity(self) -> int:
-        return max(1, sum(self._client.nthreads().values()))
+        # The scheduler is asked now and then: a question costs as much as a job.
+        if time.monotonic() - self._counted > COUNT_SECONDS:
+            self._workers = max(1, sum(self._client.nthreads().values()))
+            self._counted = time.monotonic()
+        return self._workers
 
     def submit(self, job: Work) -> None:
         if not hasattr(self, "_client"):
@@ -140,10 +154,25 @@ def _connected(scheduler: str) -> Iterator[Any]:
         yield stack.enter_context(client)
 
 
-def crew_of(scheduler: str, does: Callable[[Work], Done]) -> Crew[Work, Done]:
-    """The workers of a scheduler. Raises ``UserError``."""
+@contextlib.contextmanager
+def _delivered(client: Any, parcel: Parcel) -> Iterator[None]:  # noqa: ANN401 (Dask's)
+    """While somebody works with it: another search may have sent the same, and takes back its own alone."""
+    # Imported here: it imports Dask.
+    from wingrid.host.crews.delivery import Delivery
+
+    name = f"wingrid-{parcel.name}-{uuid.uuid4().hex}"
+    client.register_plugin(Delivery(parcel), name=name)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(Exception):
+            client.unregister_worker_plugin(name)
+
+
+def crew_of(scheduler: str, does: Callable[[Work], Done], parcels: Sequence[Parcel] = ()) -> Crew[Work, Done]:
+    """The workers of a scheduler, each with these parcels; this process has what is in them. Raises ``UserError``."""
     require_scheduler(scheduler)
-    return Alone(does) if scheduler == HERE else Cluster(scheduler, does)
+    return Alone(does) if scheduler == HERE else Cluster(scheduler, does, parcels)
 
 
 def usual_scheduler() -> str:

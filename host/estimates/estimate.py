@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from wingrid.host.errors import UserError
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.power import power, power_lines, weight_table
@@ -60,5 +61,8 @@ class EstimateDeliverables:
         if found is not None:
             tables.append(weight_table(found))
             lines += power_lines(report, found)
-        entry = {**report.as_dict(), **({} if self._rate is None else {"power": found})}
-        self._deliverables.hand_over(lambda: as_json(entry), report.as_csv, lambda: tables, lines)
+
+        def entry() -> dict[str, Any]:
+            return {**report.as_dict(), **({} if self._rate is None else {"power": found})}
+
+        self._deliverables.hand_over(lambda: as_json(entry()), report.as_csv, lambda: tables, lines)

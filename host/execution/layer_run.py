@@ -15,23 +15,17 @@ from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
 from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.execution.driver import RtlRun, run_on_rtl
 from wingrid.host.execution.layer_result import LayerResult, compare
+from wingrid.host.execution.layer_times import described, play, time_compiled
 from wingrid.host.execution.listener import Listener, Silence
-from wingrid.host.execution.measurement import Activity, Measurement
 from wingrid.host.execution.setup import Setup
 from wingrid.host.execution.trace import write_trace
 from wingrid.host.execution.waves import waveforms
 from wingrid.host.networks.golden import golden
-from wingrid.host.networks.layer import Layer, Operands, OperandSource
+from wingrid.host.networks.layer import Layer, Operands
 from wingrid.hw.encoding import ProgramError
 from wingrid.hw.registers import Counter
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing.equality import difference
-from wingrid.sim.timing.model import TimingResult, simulate
-
-
-def play(compiled: CompiledLayer, program: bytes, timing: MemoryTiming, *, events: bool = False) -> TimingResult:
-    """The layer's encoded program, where it lies in memory, on the timing model. Raises ``ProgramError``."""
-    return simulate(compiled.config, program, timing, program_address=compiled.memory.program, events=events)
 
 
 def timing_difference(
@@ -105,23 +99,6 @@ def run_layer(
     return result
 
 
-def time_layer(layer: Layer, operands: OperandSource, setup: Setup, listener: Listener | None = None) -> LayerResult:
-    """What the layer takes by the timing model; its operands are only looked at if its algorithm depends on them.
-
-    Raises ``LayerError``.
-    """
-    return time_compiled(compile_exactly(layer, operands, setup.config, setup.algorithm), setup, listener)
-
-
-def time_compiled(compiled: CompiledLayer, setup: Setup, listener: Listener | None = None) -> LayerResult:
-    """What the program takes by the timing model."""
-    program = compiled.program
-    counters = play(compiled, program, setup.timing).counters
-    if listener is not None:
-        listener.done(compiled.layer.name)
-    return _described(compiled, program, counters, setup)
-
-
 def compile_job(job: Job, setup: Setup) -> CompiledLayer:
     """Compile for the cheapest algorithm that is exact with the job's weights. Raises ``LayerError``."""
     if job.compiled is not None:
@@ -143,24 +120,11 @@ def checked(job: Job, compiled: CompiledLayer, run: RtlRun, setup: Setup) -> Lay
     program = compiled.program
     difference = timing_difference(compiled, program, setup.timing, run.counters, run.events)
     return dataclasses.replace(
-        _described(compiled, program, run.counters, setup),
+        described(compiled, program, run.counters, setup),
         output=run.output,
         seconds=run.seconds,
         exact=mismatch is None,
         mismatch=mismatch,
         timing_equal=difference is None,
         timing_difference=difference,
-    )
-
-
-def _described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int], setup: Setup) -> LayerResult:
-    """What both hardware and timing model know of a layer."""
-    return LayerResult(
-        compiled.layer,
-        algorithm=compiled.algorithm,
-        measurement=Measurement.from_counters(counters),
-        unfolded=compiled.unfolding.taps if compiled.unfolding else None,
-        sections=compiled.cutting.sections if compiled.cutting else None,
-        activity=Activity.of(program),
-        compiled=compiled if setup.keep_programs else None,
     )

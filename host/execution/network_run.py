@@ -9,10 +9,8 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.host.compiler.memory_map import require_reachable
 from wingrid.host.execution.layer_run import Job
-from wingrid.host.execution.layer_times import time_layers
-from wingrid.host.execution.listener import Listener, Silence
+from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_chain import run_chain
 from wingrid.host.execution.network_jobs import by_image, network_jobs
 from wingrid.host.execution.network_result import GIVEN, NetworkResult
@@ -21,15 +19,6 @@ from wingrid.host.execution.setup import Setup, require_one_layer
 from wingrid.host.networks.network import Network
 from wingrid.host.networks.seeded_operands import LOGIT_STEP
 from wingrid.host.networks.softmax import likeliest
-from wingrid.sim.timing import build
-
-
-def require_sizes(network: Network, setup: Setup, names: Sequence[str] | None, images: int) -> None:
-    """Raise ``LayerError``, before any tensor is made, if a layer to run is larger than the accelerator can address."""
-    selected = network.select(names)
-    for layer in network.layers(images):
-        if layer.name in selected:
-            require_reachable(layer, setup.config)
 
 
 def run_network(
@@ -57,30 +46,6 @@ def run_network(
     guesses = likeliest(output, LOGIT_STEP) if whole and network.classifies else None
     images = len(x) if whole else 0
     return NetworkResult(network.name, setup, layers, images, seconds, output, network.weights, guesses)
-
-
-def time_network(
-    network: Network,
-    setup: Setup,
-    names: Sequence[str] | None = None,
-    images: int = 1,
-    listener: Listener | None = None,
-) -> NetworkResult:
-    """What the layers of these names take, or all of them, for a batch of images, by the timing model.
-
-    No tensor is computed. A layer of so many channels that its weights decide whether Winograd is exact gets the
-    weights that a run would get. Raises ``UserError`` for names that the network does not have, and ``LayerError``.
-    """
-    hears: Listener = listener or Silence()
-    require_sizes(network, setup, names, images)
-    selected = network.select(names)
-    build.library(hears.building)
-    started = time.perf_counter()
-    wanted = [layer for layer in network.layers(images) if layer.name in selected]
-    layers = time_layers([(layer, partial(network.operands, layer)) for layer in wanted], setup, hears)
-    whole = len(selected) == len(network.layers())
-    seconds = time.perf_counter() - started
-    return NetworkResult(network.name, setup, layers, images if whole else 0, seconds, weights=network.weights)
 
 
 def run_single(

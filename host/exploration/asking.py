@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wingrid.host.crews.cluster import crew_of, require_scheduler, usual_scheduler
+from wingrid.host.crews.cluster import HERE, crew_of, require_scheduler, usual_scheduler
 from wingrid.host.execution.clock import assumed
 from wingrid.host.execution.setup import configuration
-from wingrid.host.exploration.exact import timed
+from wingrid.host.exploration.exact import all_timed
 from wingrid.host.exploration.measures import limits_in, measures_named
 from wingrid.host.exploration.question import Question
 from wingrid.host.exploration.search import Found, explored
@@ -47,7 +48,8 @@ def asked(
     workloads = [Workload(network, shapes or {}, int8_kernels) for network in networks]
     for workload in workloads:
         workload.require()
-        fixed = workload.with_units(fixed, free)
+        # Lanes are for who sets them: to see what they save takes longer than many a search.
+        fixed = workload.with_units(fixed, free - {"sparse"})
     wanted = Wanted(chip, board=board, mhz=mhz, fixed=fixed, free=free)
     if objectives is None:
         objectives = f"{'cycles' if wanted.clock(fixed) is None else 'images-per-second'},area"
@@ -68,5 +70,7 @@ def search(
     question.require()
     scheduler = usual_scheduler() if scheduler is None else scheduler
     require_scheduler(scheduler)
-    with Store(store or usual_place()) as kept, crew_of(scheduler, timed) as crew:
+    parcels = {} if scheduler == HERE else {one.network: one.parcel() for one in question.workloads if one.from_file}
+    task = functools.partial(all_timed, models={network: parcel.name for network, parcel in parcels.items()})
+    with Store(store or usual_place()) as kept, crew_of(scheduler, task, list(parcels.values())) as crew:
         return explored(question, crew, kept, says)

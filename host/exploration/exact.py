@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import MappingProxyType
 
 from wingrid.host.compiler.algorithms import TILES
+from wingrid.host.crews.parcel import delivered
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.workload import Workload
 from wingrid.host.networks.layer import LayerError
@@ -69,3 +73,16 @@ def timed(job: Job) -> Exact:
         if measurement.cycles > longest:
             slowest, longest = layer.layer.name, measurement.cycles
     return Exact(cycles, moved, energy / 1e6, bounds, slowest, longest)
+
+
+def all_timed(jobs: Sequence[Job], models: Mapping[str, str] = MappingProxyType({})) -> list[Exact]:
+    """Do a task of several jobs; ``models`` are parcels by the networks that came to this worker in them."""
+
+    def here(job: Job) -> Job:
+        parcel = models.get(job.workload.network)
+        if parcel is None:
+            return job
+        network = str(delivered(parcel) / Path(job.workload.network).name)
+        return dataclasses.replace(job, workload=dataclasses.replace(job.workload, network=network))
+
+    return [timed(here(job)) for job in jobs]

@@ -14,7 +14,7 @@ from wingrid.host.exploration.search import Found
 from wingrid.host.exploration.words import binding, next_step
 from wingrid.host.files import require_folder, write_whole
 from wingrid.host.fitting.fit import describe
-from wingrid.host.reports.report import csv_text
+from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.report_table import compact_table
 
 RESULT = "explore.json"

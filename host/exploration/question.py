@@ -13,11 +13,12 @@ import numpy.typing as npt
 from wingrid.host.errors import UserError
 from wingrid.host.exploration.measures import COMBINATIONS, MEASURES, TIMED, Figures, Measure, costs
 from wingrid.host.exploration.space import Region, Space
-from wingrid.host.fitting.area_model import is_known, predicted_area, require_family
+from wingrid.host.fitting.area_model import PredictedArea, is_known, predicted_area, require_family
 from wingrid.host.fitting.bound import Least, least
 from wingrid.host.fitting.designs import Designs
 from wingrid.host.fitting.fit import ROOM, Wanted
 from wingrid.host.fitting.workload import Workload
+from wingrid.hw.config import AcceleratorConfig
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,18 @@ class Question:
         ]
         return (found <= most).all(axis=-1)
 
-    def figures(self, designs: Any, region: Region, taken: Sequence[Any]) -> Figures:  # noqa: ANN401
+    def area(self, designs: AcceleratorConfig | Designs) -> PredictedArea:
+        """What a configuration, or each of many, takes of the chip."""
+        return predicted_area(designs, self.wanted.target.family)
+
+    def figures(
+        self,
+        designs: Any,  # noqa: ANN401 (a configuration or ``Designs``)
+        region: Region,
+        taken: Sequence[Any],
+        area: PredictedArea,
+    ) -> Figures:
         """Of designs of a region, or of one configuration of it, and what each network takes on it."""
-        area = predicted_area(designs, self.wanted.target.family)
         return Figures(
             [one.cycles for one in taken],
             [one.dram_bytes for one in taken],
@@ -86,9 +96,9 @@ class Question:
         """Whether areas of the region's tile are known."""
         return is_known(region.designs.mesh, self.wanted.target.family)
 
-    def roomy(self, region: Region) -> npt.NDArray[np.bool_]:
-        """Which of a region's designs the chip has room for."""
-        shares = self.wanted.share(predicted_area(region.designs, self.wanted.target.family))
+    def roomy(self, area: PredictedArea) -> npt.NDArray[np.bool_]:
+        """Which of many designs the chip has room for."""
+        shares = self.wanted.share(area)
         return np.logical_and.reduce([share <= ROOM[name] for name, share in shares.items()])
 
     def least(self, region: Region, designs: Designs) -> list[Least]:

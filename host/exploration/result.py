@@ -11,7 +11,7 @@ from wingrid.host.exploration.measures import MEASURES, TIMED
 from wingrid.host.exploration.search import Found, Point
 from wingrid.host.exploration.words import binding, next_step
 from wingrid.host.reports.report import flat
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def as_dict(found: Found) -> dict[str, Any]:

@@ -8,7 +8,7 @@ all objectives, the first one. In which order designs are timed, and by whom, ma
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +24,11 @@ from wingrid.host.exploration.store import Store, key_of
 from wingrid.hw.config import AcceleratorConfig
 
 Says = Callable[[str], None]
+Timers = Crew[Sequence[Job], list[Exact]]
+
+ONE_BY_ONE = 20
+"""Workers up to which a task is one design: the sooner a result is back, the more it rules out. With more of them, the
+side that hands out would be what they wait for (docs/explore.md)."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +82,7 @@ class Found:
     tally: Tally
 
 
-class _Bounded:
+class Bounded:
     """Designs that the chip has room for, with their bounds; as numbers in arrays, since there may be millions."""
 
     def __init__(self, question: Question, tally: Tally, says: Says) -> None:
@@ -92,12 +97,14 @@ class _Bounded:
             if not question.known(region):
                 tally.no_room += len(region.designs)
                 continue
-            roomy = np.flatnonzero(question.roomy(region))
+            area = question.area(region.designs)
+            roomy = np.flatnonzero(question.roomy(area))
             tally.no_room += len(region.designs) - len(roomy)
             if not len(roomy):
                 continue
             designs = region.designs.only(roomy)
-            costs = question.costs(question.figures(designs, region, question.least(region, designs)))
+            taken = question.least(region, designs)
+            costs = question.costs(question.figures(designs, region, taken, area.only(roomy)))
             within = question.within(costs) & np.isfinite(costs).all(axis=1)
             tally.beyond_limits += int(np.count_nonzero(~within))
             self._regions.append(region)
@@ -116,14 +123,14 @@ class _Bounded:
         return region, region.designs.config(place - self._starts[index])
 
 
-def explored(question: Question, crew: Crew[Job, Exact], store: Store, says: Says = lambda _: None) -> Found:
+def explored(question: Question, crew: Timers, store: Store, says: Says = lambda _: None) -> Found:
     """The whole front. What was timed stays in the store, whatever ends the search.
 
     Raises ``UserError`` where nothing can be found.
     """
     question.require()
     tally = Tally()
-    bounded = _Bounded(question, tally, says)
+    bounded = Bounded(question, tally, says)
     started = time.perf_counter()
     timed = _Timing(question, bounded, crew, store, tally, says).run()
     tally.exact_seconds = time.perf_counter() - started
@@ -148,7 +155,13 @@ class _Timing:
     """The designs that are left, the most promising in one direction after another."""
 
     def __init__(
-        self, question: Question, bounded: _Bounded, crew: Crew[Job, Exact], store: Store, tally: Tally, says: Says
+        self,
+        question: Question,
+        bounded: Bounded,
+        crew: Timers,
+        store: Store,
+        tally: Tally,
+        says: Says,
     ) -> None:
         self._question, self._bounded, self._crew, self._store = question, bounded, crew, store
         self._tally, self._says = tally, says
@@ -164,6 +177,7 @@ class _Timing:
         # Directions that lie far apart, whatever their number: the golden ratio's multiples, in each objective another.
         self._turns = np.arange(1, self._costs.shape[1] + 1) * (5**0.5 - 1) / 2
         self._picks = 0
+        self._tasks = 0
         self._under_way: dict[int, _Open] = {}
         self._owner: dict[int, tuple[int, int]] = {}
         self._points: list[Point] = []
@@ -171,27 +185,51 @@ class _Timing:
     def run(self) -> list[Point]:
         """All that had to be timed."""
         while len(self._places) or self._under_way:
-            # Whoever does the work may start with the first job that nobody has done yet.
-            while len(self._places) and (not self._owner or len(self._owner) < 2 * self._crew.capacity):
-                self._open(self._pick())
-            if self._owner:
-                job, found = self._crew.next()
-                place, network = self._owner.pop(id(job))
-                self._store.put(self._under_way[place].keys[network], found)
-                self._take(place, network, found)
+            # Whoever does the work may start with the first task that nobody has done yet.
+            while len(self._places) and (not self._tasks or self._tasks < 2 * self._crew.capacity):
+                self._hand_out()
+            if self._tasks:
+                self._take_back()
         self._tally.bounded_away = len(self._bounded.places) - self._tally.exactly_timed
         return self._points
 
-    def _pick(self) -> int:
-        """The place of the best bound in a new direction; it is taken off the list."""
+    def _hand_out(self) -> None:
+        """Give the crew a task: the jobs of one design, or of several where so many work that one look has to do."""
+        together = -(-self._crew.capacity // ONE_BY_ONE) if self._tasks else 1
+        jobs: list[Job] = []
+        places = self._pick(min(together, len(self._places)))
+        for place in places:
+            jobs += self._open(place)
+        if jobs:
+            self._crew.submit(jobs)
+            self._tasks += 1
+        self._close(places)
+
+    def _take_back(self) -> None:
+        jobs, found = self._crew.next()
+        self._tasks -= 1
+        places: dict[int, None] = {}
+        for job, exact in zip(jobs, found, strict=True):
+            place, network = self._owner.pop(id(job))
+            self._store.put(self._under_way[place].keys[network], exact)
+            self._under_way[place].found[network] = exact
+            places[place] = None
+        self._close(places)
+
+    def _pick(self, count: int) -> list[int]:
+        """Places of the best bounds in a new direction; they are taken off the list."""
         self._picks += 1
         weights = (self._picks * self._turns) % 1 + 1e-3
-        index = int(np.argmin(self._logs @ weights))
-        place = int(self._places[index])
-        self._keep(np.arange(len(self._places)) != index)
-        return place
+        along = self._logs @ weights
+        chosen = np.argpartition(along, count - 1)[:count] if count > 1 else np.array([np.argmin(along)])
+        places = self._places[chosen].tolist()
+        left = np.ones(len(self._places), np.bool_)
+        left[chosen] = False
+        self._keep(left)
+        return places
 
-    def _open(self, place: int) -> None:
+    def _open(self, place: int) -> list[Job]:
+        """Jobs of a design of which nothing is known yet."""
         region, config = self._bounded.design(place)
         jobs = [
             Job(self._question.at(workload, region.images), config, region.timing)
@@ -199,34 +237,34 @@ class _Timing:
         ]
         keys = [key_of(job, prints[region.images]) for job, prints in zip(jobs, self._prints, strict=True)]
         known = [self._store.get(name) for name in keys]
-        self._under_way[place] = _Open(region, config, jobs, keys, [None] * len(jobs), fresh=None in known)
-        for network, found in enumerate(known):
-            if found is None:
-                self._owner[id(jobs[network])] = (place, network)
-                self._crew.submit(jobs[network])
-        for network, found in enumerate(known):
-            if found is not None:
-                self._take(place, network, found)
+        self._under_way[place] = _Open(region, config, jobs, keys, known, fresh=None in known)
+        unknown = {network: job for network, job in enumerate(jobs) if known[network] is None}
+        self._owner.update({id(job): (place, network) for network, job in unknown.items()})
+        return list(unknown.values())
 
-    def _take(self, place: int, network: int, found: Exact) -> None:
-        design = self._under_way[place]
-        design.found[network] = found
-        exact = [one for one in design.found if one is not None]
-        if len(exact) < len(design.found):
-            return
-        del self._under_way[place]
-        tally = self._tally
-        tally.exactly_timed += 1
-        tally.kept += not design.fresh
-        if any(one.refused for one in exact):
-            tally.cannot_run += 1
-            return
-        figures = self._question.figures(design.config, design.region, exact)
-        costs = self._question.costs(figures)
-        if self._question.within(costs):
-            self._points.append(Point(place, design.config, design.region, exact, figures, costs))
-            self._rule_out(costs[: self._costs.shape[1]], place)
-        self._says(f"{tally.exactly_timed:,} designs timed, {len(self._places):,} left")
+    def _close(self, places: Iterable[int]) -> None:
+        """Put away those of these designs of which all is known, and rule out by them."""
+        closed = [place for place in places if None not in self._under_way[place].found]
+        points = []
+        for place in closed:
+            design = self._under_way.pop(place)
+            exact = [one for one in design.found if one is not None]
+            self._tally.exactly_timed += 1
+            self._tally.kept += not design.fresh
+            if any(one.refused for one in exact):
+                self._tally.cannot_run += 1
+                continue
+            area = self._question.area(design.config)
+            figures = self._question.figures(design.config, design.region, exact, area)
+            costs = self._question.costs(figures)
+            if self._question.within(costs):
+                points.append(Point(place, design.config, design.region, exact, figures, costs))
+        self._points += points
+        # Those of one task are alike: few rule out more than the others do.
+        for point in _front(points, self._costs.shape[1]):
+            self._rule_out(point.costs[: self._costs.shape[1]], point.place)
+        if closed:
+            self._says(f"{self._tally.exactly_timed:,} designs timed, {len(self._places):,} left")
 
     def _rule_out(self, costs: npt.NDArray[np.float64], place: int) -> None:
         no_worse = (costs <= self._costs).all(axis=1)

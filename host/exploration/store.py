@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import sqlite3
 from pathlib import Path
 from types import TracebackType
@@ -60,5 +58,4 @@ class Store:
 
 def key_of(job: Job, network: str) -> str:
     """Of a job; ``network`` is its workload's fingerprint. It changes with the program that finds the times."""
-    told = [dataclasses.asdict(job.config), dataclasses.asdict(job.timing)]
-    return key(program(), network, json.dumps(told, sort_keys=True))
+    return key(program(), network, repr(job.config), repr(job.timing))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from wingrid.host.feature_maps.exciting_patches import Excitation, Patch
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def as_json(found: Excitation, network: str, layer: str) -> dict[str, Any]:

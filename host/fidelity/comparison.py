@@ -10,7 +10,7 @@ from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_result import LayerResult
 from wingrid.host.execution.listener import Listener
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fidelity.published import Published
 from wingrid.host.networks.built_in import find

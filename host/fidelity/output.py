@@ -12,7 +12,7 @@ from rich.table import Table
 from wingrid.host.fidelity.comparison import Comparison, Row
 from wingrid.host.fidelity.published import Published
 from wingrid.host.reports.report_table import compact_table
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 HEADS = ("theirs,\nms", "direct\nhere, ms", "theirs/\nhere", "cheapest\nhere, ms", "use\nthere", "use\nhere")
 

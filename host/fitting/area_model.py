@@ -34,6 +34,10 @@ MULTIPLIERS_PER_LANE = 3
 MULTIPLIERS_PER_COMBINATION = 5
 """DSP blocks of what combines a column's results with another tensor, where something does."""
 
+LANE_LOGIC = {"ecp5": 376, "xc7": 165, "xcup": 165}
+"""Look-up tables of a sparse lane by family: of four inputs what a 4x4 takes more with lanes than without, of six those
+of a unit of 16 lanes (``docs/compression.md``)."""
+
 
 @dataclass(frozen=True)
 class PredictedArea:
@@ -43,6 +47,10 @@ class PredictedArea:
     """Look-up tables, with those that carry chains and small memories are made of."""
     multipliers: Any
     memories: Any
+
+    def only(self, chosen: npt.NDArray[Any]) -> PredictedArea:
+        """That of the accelerators of a mask or of indices, of many."""
+        return PredictedArea(*(getattr(self, name)[chosen] for name in RESOURCES))
 
     def plus(self, others: Mapping[str, int]) -> PredictedArea:
         """This, and so much logic, so many multipliers and memories of others."""
@@ -77,16 +85,24 @@ def predicted_area(config: AcceleratorConfig | Designs, family: str) -> Predicte
     """What a configuration takes on a family of which it ``is_known``."""
     memories = buffer_blocks(config, family)
     if isinstance(config, Designs):
-        mesh = predicted_area(config.mesh, family)
-        return PredictedArea(np.full(len(config), mesh.logic), np.full(len(config), mesh.multipliers), memories)
-    logic = float(_features(config) @ _fitted(family, config.winograd))
-    return PredictedArea(logic, multipliers(config), float(memories))
+        logic = np.full(len(config), _logic(config.mesh, family))
+        return PredictedArea(logic, np.full(len(config), multipliers(config.mesh)), memories)
+    return PredictedArea(_logic(config, family), multipliers(config), float(memories))
+
+
+def _logic(config: AcceleratorConfig, family: str) -> float:
+    return float(_features(config) @ _fitted(family, config.winograd)) + LANE_LOGIC[family] * sparse_lanes(config)
 
 
 def multipliers(config: AcceleratorConfig) -> int:
-    """DSP blocks: of the mesh, of the requantiser and of what combines its results."""
+    """DSP blocks: of the mesh, of the requantiser, of what combines its results, and of sparse lanes."""
     per_column = MULTIPLIERS_PER_LANE + (MULTIPLIERS_PER_COMBINATION if config.addends else 0)
-    return config.multipliers + per_column * config.cols
+    return config.multipliers + per_column * config.cols + sparse_lanes(config)
+
+
+def sparse_lanes(config: AcceleratorConfig) -> int:
+    """One for each row, with a multiplier, in an accelerator that has them."""
+    return config.rows if config.sparse else 0
 
 
 def worst_error(family: str) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -29,7 +30,14 @@ From Lattice's FPGA-TN-02204 (DP16KD, PDPW16KD) and AMD's UG473 (RAMB36E1, RAMB1
 def buffer_blocks(config: AcceleratorConfig | Designs, family: str) -> Any:  # noqa: ANN401 (a number or an array)
     """Blocks of memory that all buffers take on a family of ``BLOCKS``, of each configuration."""
     described: Any = config
-    return sum(blocks(depth, width, family) for depth, width in described.block_memories.values())
+    of_buffer = blocks if isinstance(config, Designs) else _blocks_of_one
+    return sum(of_buffer(depth, width, family) for depth, width in described.block_memories.values())
+
+
+@functools.lru_cache(maxsize=4096)
+def _blocks_of_one(depth: int, width: int, family: str) -> float:
+    """Of one buffer: a search asks for few different ones, again and again."""
+    return float(blocks(depth, width, family))
 
 
 def blocks(depth: npt.ArrayLike, width: npt.ArrayLike, family: str) -> npt.NDArray[np.float64]:
@@ -43,4 +51,4 @@ def blocks(depth: npt.ArrayLike, width: npt.ArrayLike, family: str) -> npt.NDArr
 
 def _least(depth: npt.NDArray[np.int64], width: npt.NDArray[np.int64], family: str) -> npt.NDArray[np.float64]:
     counts = [size * (-(-depth // entries) * -(-width // bits)) for size, entries, bits in BLOCKS[family]]
-    return np.min(np.broadcast_arrays(*counts), axis=0).astype(np.float64)
+    return functools.reduce(np.minimum, counts).astype(np.float64)

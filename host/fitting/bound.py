@@ -7,6 +7,7 @@ drained, and beats on the bus, with what small buffers have to load again.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 import operator
@@ -68,8 +69,21 @@ def least(layers: Sequence[Layer], designs: Designs, timing: MemoryTiming) -> Le
     total = _everywhere(0, designs)
     alike = Counter(map(_kind, layers))
     any_of = {_kind(layer): layer for layer in layers}
-    for kind, count in alike.items():
-        total += _layer(any_of[kind], designs, timing).times(count)
+    ways: dict[int, list[tuple[int, Blocking]]] = {}
+    for number, kind in enumerate(alike):
+        for blocking in _blockings(any_of[kind], designs):
+            ways.setdefault(blocking.tile, []).append((number, blocking))
+    # All ways of an algorithm at once: what numpy takes to begin is more than what it takes to count 64 designs.
+    found = [(number, row) for of_tile in ways.values() for number, row in _of_ways(of_tile, designs, timing)]
+    for number, (kind, count) in enumerate(alike.items()):
+        if designs.mesh.sparse and any_of[kind].shape.out_width == 1:
+            # What sparse lanes take is in the weights alone, which nobody has looked at.
+            continue
+        # Each figure by itself is the least of all ways: who knows which the compiler takes.
+        best = _everywhere(np.inf, designs)
+        for of_kind, way in found:
+            best = best.or_less(way) if of_kind == number else best
+        total += best.times(count)
     return Least(total.cycles, total.dram_bytes, total.microjoules * ROUNDING, total.unbuffered * ROUNDING)
 
 
@@ -83,24 +97,16 @@ def _everywhere(figure: float, designs: Designs) -> Least:
     return Least(*np.full((4, len(designs)), figure))
 
 
-def _layer(layer: Layer, designs: Designs, timing: MemoryTiming) -> Least:
-    """The least of all ways to compute a layer, each figure by itself: who knows which the compiler takes."""
-    if designs.mesh.sparse and layer.shape.out_width == 1:
-        # What sparse lanes take is in the weights alone, which nobody has looked at.
-        return _everywhere(0, designs)
-    found = _everywhere(np.inf, designs)
+def _blockings(layer: Layer, designs: Designs) -> Iterator[Blocking]:
+    """All ways to cut a layer into blocks: of each shape that it may take, by each algorithm."""
     stacking = Stacking.of(layer, designs.largest)
     if stacking:
-        found = found.or_less(_way(Blocking.of(stacking.stacked, designs.largest, alike_rows=True), designs, timing))
+        yield Blocking.of(stacking.stacked, designs.largest, alike_rows=True)
     for shape in _shapes(layer, designs):
         suited = designs.mesh.tiles if Blocking.suits_winograd(shape, layer.pool) else ()
         for tile in (0, *suited):
-            try:
-                blocking = Blocking.of(shape, designs.largest, tile, layer.pool)
-            except LayerError:
-                continue
-            found = found.or_less(_way(blocking, designs, timing))
-    return found
+            with contextlib.suppress(LayerError):
+                yield Blocking.of(shape, designs.largest, tile, layer.pool)
 
 
 def _shapes(layer: Layer, designs: Designs) -> Iterator[Convolution]:
@@ -114,52 +120,74 @@ def _shapes(layer: Layer, designs: Designs) -> Iterator[Convolution]:
         yield cutting.cut if cutting else shape
 
 
-def _way(blocking: Blocking, designs: Designs, timing: MemoryTiming) -> Least:
-    """Of a layer that falls into these blocks."""
-    rows, bus, shape, tile = designs.rows, designs.bus_bytes, blocking.shape, blocking.tile
-    pool = blocking.gathered
-    held = designs.accumulators // blocking.positions
-    vectors = math.prod(_under(pool, count) for count in blocking.grid)
-    # A group's sums are in one bank of accumulators, and an image's groups are its own.
-    groups = shape.images * -(-vectors // np.maximum(held, 1))
-    vectors *= shape.images
-    pooled = shape.images * math.prod(blocking.output_size)
-    drained = blocking.output_blocks * (pooled * pool.side**2 if pool else vectors * blocking.positions)
-    stores = blocking.output_blocks * groups
+def _of_ways(
+    ways: Sequence[tuple[int, Blocking]], designs: Designs, timing: MemoryTiming
+) -> Iterator[tuple[int, Least]]:
+    """Of layers that fall into these blocks, all of one algorithm; the numbers are handed through.
 
-    tiles = blocking.first_tile[-1]
+    Arrays are [ways, designs]; what is the same on all designs is [ways, 1].
+    """
+    tile = ways[0][1].tile
+    positions = ways[0][1].positions
+    counted = np.array([_counted(blocking) for _, blocking in ways], np.int64).T[:, :, None]
+    vectors, images, pooled, window, output_blocks, tiles, taps, pixels, dense = counted
+    rows, bus = designs.rows, designs.bus_bytes
+    held = designs.accumulators // positions
+    # A group's sums are in one bank of accumulators, and an image's groups are its own.
+    groups = images * -(-vectors // np.maximum(held, 1))
+    vectors = vectors * images
+    drained = output_blocks * np.where(window, pooled * window, vectors * positions)
+    stores = output_blocks * groups
+
     # What compressed ones take is in the weights alone, which nobody has looked at.
     weights = 0 if tile and designs.mesh.decoders else tiles * rows
-    pixels = shape.images * blocking.input_blocks * math.prod(_touched(shape, blocking.pool))
     smallest = rows * (KERNEL**2 if tile else 1)
     pieces = -(-weights // np.maximum(designs.weight_buffer // 3, smallest))
-    executes = groups * np.maximum(pieces, blocking.output_blocks)
-    moved = {
+    executes = groups * np.maximum(pieces, output_blocks)
+    moved: dict[str, Any] = {
         "instructions": (executes + stores) * INSTRUCTION_BYTES,
-        "weights": np.full(len(designs), weights * bus),
-        "activations": np.full(len(designs), pixels * bus),
-        "parameters": np.full(len(designs), blocking.output_blocks * PARAMETER_BYTES * bus),
-        "again": _again(weights, pixels, groups, designs) * bus if shape.groups == 1 else np.zeros(len(designs)),
-        "results": np.full(len(designs), blocking.output_blocks * pooled * bus),
+        "weights": weights * bus,
+        "activations": pixels * bus,
+        "parameters": output_blocks * PARAMETER_BYTES * bus,
+        "again": _again(weights, pixels, groups, designs) * bus * dense,
+        "results": output_blocks * pooled * bus,
     }
-    computing = np.maximum(blocking.taps * np.maximum(vectors, groups * rows), drained + stores * PARAMETER_BYTES)
+    computing = np.maximum(taps * np.maximum(vectors, groups * rows), drained + stores * PARAMETER_BYTES)
     # The first instruction has to come, and then what it loads, before anything can be computed.
     cycles = np.maximum(computing + 2 * timing.latency, _bus_cycles(moved, designs, timing) + timing.latency)
 
     activity: Any = Activity(
-        vectors=blocking.taps * vectors,
-        transformed=blocking.taps * vectors if tile else 0,
-        weight_tiles=blocking.taps * groups,
+        vectors=taps * vectors,
+        transformed=taps * vectors if tile else 0,
+        weight_tiles=taps * groups,
         raw_tiles=tiles * groups,
         drained=drained,
         stores=stores,
     )
-    measurement = Measurement(cycles, activity.vectors, {}, moved)
+    measurement: Any = Measurement(cycles, activity.vectors, {}, moved)
     energy = layer_energy(activity, measurement, tile, designs)
     # The two raw kernels that an EXECUTE of a Winograd tile takes at least; a vector's positions.
     cannot = (held < 1) | ((2 * smallest > designs.weight_buffer) if tile else False)
     figures = (cycles, measurement.dram_bytes, energy.total / 1e6, (energy.multiply_add + energy.dram) / 1e6)
-    return Least(*(np.where(cannot, np.inf, figure) for figure in figures))
+    by_way = np.where(cannot, np.inf, np.broadcast_arrays(*figures)).swapaxes(0, 1)
+    for (number, _), of_way in zip(ways, by_way, strict=True):
+        yield number, Least(*of_way)
+
+
+def _counted(blocking: Blocking) -> tuple[int, ...]:
+    """What is the same on all designs, in the order in which ``_of_ways`` takes it."""
+    shape, pool = blocking.shape, blocking.gathered
+    return (
+        math.prod(_under(pool, count) for count in blocking.grid),
+        shape.images,
+        shape.images * math.prod(blocking.output_size),
+        pool.side**2 if pool else 0,
+        blocking.output_blocks,
+        blocking.first_tile[-1],
+        blocking.taps,
+        shape.images * blocking.input_blocks * math.prod(_touched(shape, blocking.pool)),
+        int(shape.groups == 1),
+    )
 
 
 def _bus_cycles(moved: dict[str, Any], designs: Designs, timing: MemoryTiming) -> Any:  # noqa: ANN401 (arrays)
@@ -181,7 +209,7 @@ def _beat_cycles(beat: int, latency: int, longest: Any) -> Any:  # noqa: ANN401 
     return np.where(latency + 1 < beat, latency + 1, beat + (latency + 1 - beat) / longest)
 
 
-def _again(weights: int, pixels: int, groups: Any, designs: Designs) -> Any:  # noqa: ANN401 (arrays)
+def _again(weights: Any, pixels: Any, groups: Any, designs: Designs) -> Any:  # noqa: ANN401 (arrays)
     """Entries that are loaded again where buffers hold neither all weights nor all pixels.
 
     The compiler has three ways out: all weights for each group (but for those that are still there), all pixels for

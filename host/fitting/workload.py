@@ -10,18 +10,23 @@ import time
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
+from wingrid.host.compiler.sparse_streams import SparseShape
+from wingrid.host.crews.parcel import Parcel
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.listener import Listener, Silence
 from wingrid.host.execution.network_result import NetworkResult
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
-from wingrid.host.networks.built_in import find, is_onnx, require_no_shapes
+from wingrid.host.networks.built_in import ONNX_BUILT_IN, find, is_onnx, require_no_shapes
 from wingrid.host.networks.layer import Layer, Operands
 from wingrid.host.onnx_models.graph import AcceleratedStep, ImportedGraph
 from wingrid.host.onnx_models.model_estimate import imported_for_estimate
+from wingrid.host.onnx_models.model_file import model_contents
 from wingrid.host.onnx_models.model_run import images_in, model_path, placement_of, weights_of
 from wingrid.host.onnx_models.sizes import Sizes
+from wingrid.host.reports.report import Report
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing import build
 
 TABLES = 8
@@ -29,6 +34,10 @@ TABLES = 8
 
 ADDENDS = 1024
 """Two groups of half as many pixels: with fewer accumulators than that none is cut for what is added."""
+
+
+LANES_SAVE = 0.05
+"""Of a network's cycles, at least, where it gets sparse lanes: they take more than that of a small accelerator."""
 
 
 @dataclass(frozen=True)
@@ -75,18 +84,42 @@ class Workload:
         )
 
     def with_units(self, config: AcceleratorConfig, free: Container[str]) -> AcceleratorConfig:
-        """The configuration with tables if layers look something up, addends if they combine, where those are free."""
+        """The configuration with what the network needs of units that are free to be chosen.
+
+        Tables if layers look something up, addends if they combine, sparse lanes if those save time with its weights.
+        """
         sizes = {name: size for name, size in {"tables": TABLES, "addends": ADDENDS}.items() if name in free}
         layers = self.layers(dataclasses.replace(config, **sizes)) if sizes else []
         used = {
             "tables": any(layer.lookup for layer in layers),
             "addends": any(layer.combination for layer in layers),
         }
-        return dataclasses.replace(config, **{name: size for name, size in sizes.items() if used[name]})
+        chosen = dataclasses.replace(config, **{name: size for name, size in sizes.items() if used[name]})
+        return dataclasses.replace(chosen, sparse=1) if "sparse" in free and self._gains_by_lanes(chosen) else chosen
+
+    def _gains_by_lanes(self, config: AcceleratorConfig) -> bool:
+        """Whether sparse lanes save as much as they must, on this accelerator and a usual memory."""
+        lanes = dataclasses.replace(config, sparse=1)
+        if not any(SparseShape.of(layer, lanes) for layer in self.layers(lanes)):
+            return False
+        memory = MemoryTiming.for_bus(config.bus_bytes)
+        without, with_lanes = (
+            Report(self.time(Setup("timing", each, memory))).as_dict()["total"]["cycles"] for each in (config, lanes)
+        )
+        return bool(with_lanes <= (1 - LANES_SAVE) * without)
+
+    @property
+    def from_file(self) -> bool:
+        """Whether it is a file of the user's, which other machines need not have."""
+        return is_onnx(self.network) and self.network not in ONNX_BUILT_IN
+
+    def parcel(self) -> Parcel:
+        """The files of a model ``from_file``: its own, by its name, and those in which it keeps weights."""
+        return Parcel(model_contents(model_path(self.network)))
 
     def fingerprint(self) -> str:
         """Of all that its times depend on besides accelerator, memory and program."""
-        content = model_path(self.network).read_bytes() if is_onnx(self.network) else self.network.encode()
+        content = self.parcel().name.encode() if self.from_file else self.network.encode()
         shapes = sorted((name, tuple(shape)) for name, shape in self.shapes.items())
         told = f"{shapes} {self.int8_kernels} {self.images or 0}"
         return hashlib.sha256(content + told.encode()).hexdigest()

@@ -56,6 +56,8 @@ class Ranges:
     """``onnxruntime.quantization.calibrate.TensorsData``."""
     unbounded: Sequence[str]
     """Tensors in which there were infinities, or what is no number; they have no range."""
+    bits: Mapping[str, int]
+    """Significant bits that scales of some may have, which are fewer than all others'."""
 
 
 def calibrated(
@@ -96,11 +98,11 @@ def calibrated(
             found = _collected(histograms, feeds, names, "histograms", listener)
         known = {name: data for name, data in found.items() if name not in unbounded}
         graph = onnx.load(path).graph
-        bits = input_bits(graph)
+        bits = {name: count for name, count in input_bits(graph).items() if name in known}
         for name in known.keys() - (_only_added(graph) - bits.keys()):
             ends = known[name].lowest, known[name].highest
             known[name].lowest, known[name].highest = with_short_scale(*ends, bits.get(name, SIGNIFICANT_BITS))
-        return Ranges(TensorsData(found.calibration_method, known), unbounded)
+        return Ranges(TensorsData(found.calibration_method, known), unbounded, bits)
 
 
 def _only_added(graph: onnx.GraphProto) -> set[str]:

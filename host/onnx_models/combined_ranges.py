@@ -17,6 +17,7 @@ from wingrid.host.onnx_models.calibrating import Ranges
 from wingrid.host.onnx_models.combination_proof import QuantisedCombination
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
 from wingrid.host.onnx_models.session import as_it_runs
+from wingrid.host.onnx_models.short_scales import with_short_scale
 from wingrid.host.onnx_models.tensor_combination import combines
 from wingrid.host.onnx_models.tensors import constants_of
 from wingrid.host.onnx_models.transposed_convolutions import OPERATOR as TRANSPOSED
@@ -56,8 +57,10 @@ def _has_no_scales(node: onnx.NodeProto, constants: Mapping[str, npt.NDArray], m
 
 
 def widen(ranges: Ranges, names: Iterable[str]) -> None:
-    """Let these tensors' ranges reach a little further, zero included."""
+    """Let these tensors' ranges reach a little further, zero included; to a scale of few bits where it must be one."""
     for name in names:
         if name in ranges.tensors:
             found = ranges.tensors[name]
-            found.lowest, found.highest = (np.asarray(end * WIDER, end.dtype) for end in (found.lowest, found.highest))
+            lowest, highest = (np.asarray(end * WIDER, end.dtype) for end in (found.lowest, found.highest))
+            bits = ranges.bits.get(name)
+            found.lowest, found.highest = with_short_scale(lowest, highest, bits) if bits else (lowest, highest)

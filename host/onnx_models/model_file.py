@@ -110,6 +110,19 @@ def require_text(message: Message) -> None:
                 raise ModelRefused("the file holds names with line breaks or other characters that cannot be shown")
 
 
+def model_contents(path: Path) -> dict[str, bytes]:
+    """The files of a model that can be loaded, by name: its own, and those beside it in which tensors lie."""
+    content = path.read_bytes()
+    places = {
+        entry.value
+        for tensor in stored_tensors(onnx.ModelProto.FromString(content))
+        if tensor.data_location == onnx.TensorProto.EXTERNAL
+        for entry in tensor.external_data
+        if entry.key == "location"
+    }
+    return {path.name: content, **{place: (path.parent / place).read_bytes() for place in sorted(places)}}
+
+
 def load_second_file(model: onnx.ModelProto, folder: Path) -> None:
     """Read the tensors that lie outside; raises ``ModelRefused`` if that is not a file in the same folder."""
     outside = [tensor for tensor in stored_tensors(model) if tensor.data_location == onnx.TensorProto.EXTERNAL]

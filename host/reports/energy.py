@@ -64,14 +64,28 @@ def multiply_add_energy(tile: int) -> float:
 
 def buffer_bit_energy(size: Any) -> Any:  # noqa: ANN401 (a number or an array)
     """pJ of an access to a bit of a memory of ``size`` bytes: logarithmic lines through the cited sizes."""
+    lower, upper = _LINES
     if isinstance(size, np.ndarray):
-        different, which = np.unique(size, return_inverse=True)
-        return np.array([buffer_bit_energy(one) for one in different.tolist()])[which]
-    (low, cheap), (high, dear) = next(
-        pair for pair in itertools.pairwise(BUFFER_64) if size <= pair[1][0] or pair[1] == BUFFER_64[-1]
-    )
-    slope = math.log(dear / cheap) / math.log(high / low)
-    return cheap * (size / low) ** slope / 64
+        return np.where(size <= upper.low, lower.at(size), upper.at(size))
+    return (lower if size <= upper.low else upper).at(size)
+
+
+@dataclass(frozen=True)
+class _Line:
+    """Energy of an access to a bit from a size on, by a power of the size."""
+
+    low: int
+    cheap: float
+    slope: float
+
+    def at(self, size: Any) -> Any:  # noqa: ANN401 (a number or an array)
+        return self.cheap * (size / self.low) ** self.slope / 64
+
+
+_LINES = tuple(
+    _Line(low, cheap, math.log(dear / cheap) / math.log(high / low))
+    for (low, cheap), (high, dear) in itertools.pairwise(BUFFER_64)
+)
 
 
 def layer_energy(activity: Activity, measurement: Measurement, tile: int, config: Any) -> Energy:  # noqa: ANN401

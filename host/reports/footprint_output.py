@@ -15,7 +15,7 @@ from wingrid.host.reports.footprint import FLOAT32_BYTES, Row, footprint
 from wingrid.host.reports.output import Deliverables
 from wingrid.host.reports.report_table import compact_table, megabytes
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def deliver_footprint(

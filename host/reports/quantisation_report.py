@@ -11,7 +11,7 @@ from rich.table import Table
 from wingrid.host.execution.quantisation_result import Closeness, QuantisationResult
 from wingrid.host.reports.remarks import share_of_array
 from wingrid.host.reports.report_table import compact_table
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 def table(result: QuantisationResult) -> Table:

@@ -14,7 +14,7 @@ from wingrid.host.networks.layer import Layer
 from wingrid.host.reports.csv_text import csv_text
 from wingrid.host.reports.efficiency import layer_limits, total_limits
 from wingrid.host.reports.traffic import lower_bound_bytes
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from wingrid.host.networks.layer import Layer
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import instruction_fields
 from wingrid.hw.isa import Load, Store
-from wingrid.sim.functional import CLASS_OF_BUFFER
+from wingrid.sim.traffic_classes import CLASS_OF_BUFFER
 
 
 def lower_bound_bytes(layer: Layer, on_chip_bytes: int) -> int:

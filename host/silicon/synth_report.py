@@ -15,7 +15,7 @@ from wingrid.host.silicon.area import OUTSIDE, Area
 from wingrid.host.silicon.family import KINDS
 from wingrid.host.silicon.place_and_route import Routed, Step
 from wingrid.host.silicon.synth_result import SynthResult
-from wingrid.hw.verilog import version
+from wingrid.hw.version import version
 
 SLOWEST = 10
 """Parts whose slowest end points are shown; JSON has all of them."""

@@ -18,8 +18,8 @@ from wingrid.host.soc.checks import SocDiffers
 from wingrid.host.soc.hardware import litex_version
 from wingrid.host.soc.layout import BUSES
 from wingrid.host.soc.transcript import Sample
-from wingrid.hw import verilog
 from wingrid.hw.registers import Counter
+from wingrid.hw.version import version
 from wingrid.sim.memory import named_memory
 
 
@@ -85,7 +85,7 @@ class SocResult:
         return (
             json.dumps(
                 {
-                    "wingrid": verilog.version(),
+                    "wingrid": version(),
                     "network": self.image.manifest["network"],
                     "config": self.image.config.as_dict(),
                     "soc": {

@@ -24,6 +24,7 @@ from wingrid.hw.isa import (
     SparseFormat,
     Store,
 )
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.shift_add import combination
 from wingrid.hw.winograd_matrices import winograd
 
@@ -66,7 +67,7 @@ class Decoder(wiring.Component):
         checks = {Load: self._load, Execute: self._execute, Store: self._store}
         sound, outside = [], []
         for kind in INSTRUCTIONS:
-            view = data.View(kind.layout(), self.word[: kind.layout().size])
+            view = data.View(layout_of(kind), self.word[: layout_of(kind).size])
             illegal, beyond = checks[kind](m, view)
             illegal += self._compared(m, self.word[:OPCODE_BITS] != kind.opcode.value, *_foreign_semaphores(kind, view))
             bad, out = self._compared(m, Cat(illegal).any(), Cat(beyond).any())

@@ -11,12 +11,13 @@ from wingrid.hw.bus.relocation import Relocation
 from wingrid.hw.config import INSTRUCTION_BYTES, OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.decoder import Decoder
 from wingrid.hw.isa import INSTRUCTIONS, PC_BITS, WORD_BITS, Execute, Fault, Instruction, Load, Store
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.queue import Queue
 
 
 def dispatched(kind: type[Instruction]) -> data.StructLayout:
     """What an engine's queue holds: an instruction and its index in the program."""
-    return data.StructLayout({"instruction": kind.layout(), "pc": PC_BITS})
+    return data.StructLayout({"instruction": layout_of(kind), "pc": PC_BITS})
 
 
 class FetchEngine(wiring.Component):
@@ -161,12 +162,12 @@ class FetchEngine(wiring.Component):
         stored = Signal()
         m.d.sync += stored.eq(self.stored)
         fenced = Signal()
-        m.d.comb += fenced.eq(data.View(Load.layout(), head.word[: Load.layout().size]).fence[0] & ~stored)
+        m.d.comb += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~stored)
         ports = {Load: self.load, Execute: self.execute, Store: self.store}
         for place, kind in enumerate(INSTRUCTIONS):
             m.d.comb += [
                 ports[kind].valid.eq(decoded & decoder.kind[place] & ~(fenced if kind is Load else 0)),
-                ports[kind].payload.instruction.eq(head.word[: kind.layout().size]),
+                ports[kind].payload.instruction.eq(head.word[: layout_of(kind).size]),
                 ports[kind].payload.pc.eq(self.pc),
             ]
         m.d.comb += dispatch.eq(Cat(port.valid & port.ready for port in ports.values()).any())

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import POSITION_BITS, Execute
+from wingrid.hw.layouts import layout_of
 
 
 class RasterWalk(wiring.Component):
@@ -21,7 +22,7 @@ class RasterWalk(wiring.Component):
     -------
     start : In, 1
         Loads ``instruction``.
-    instruction : In, ``Execute.layout()``
+    instruction : In, ``layout_of(Execute)``
     step : In, 1
         Moves on to the next vector.
     address : Out, range(input_buffer)
@@ -45,7 +46,7 @@ class RasterWalk(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "instruction": In(Execute.layout()),
+                "instruction": In(layout_of(Execute)),
                 "step": In(1),
                 "address": Out(range(config.input_buffer)),
                 "inside": Out(1),
@@ -60,7 +61,7 @@ class RasterWalk(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        current = Signal(Execute.layout())
+        current = Signal(layout_of(Execute))
         address_shape = range(config.input_buffer)
         position = signed(POSITION_BITS)
 

@@ -9,6 +9,7 @@ from wingrid.hw.control.counters import Stall
 from wingrid.hw.control.semaphores import armed, satisfied
 from wingrid.hw.execute.raster_walk import RasterWalk
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
@@ -31,7 +32,7 @@ class VectorFeeder(VectorSource):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.queue = queue = Queue(layout_of(Execute), config.queue_depth)
         m.submodules.walk = walk = RasterWalk(config)
         connect(m, flipped(self.instruction), queue.input)
 

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers, next_entry
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
 from wingrid.hw.queue import Queue
@@ -32,7 +33,7 @@ class WeightFeeder(wiring.Component):
 
     Members
     -------
-    instruction : In, stream of ``Execute.layout()``
+    instruction : In, stream of ``layout_of(Execute)``
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
         WEIGHTS_LOADED alone.
@@ -69,7 +70,7 @@ class WeightFeeder(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "instruction": In(stream.Signature(Execute.layout())),
+                "instruction": In(stream.Signature(layout_of(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "read_enable": Out(1),

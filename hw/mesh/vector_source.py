@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Member, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 
@@ -19,7 +20,7 @@ class VectorSource(wiring.Component):
 
     Members
     -------
-    instruction : In, stream of ``Execute.layout()``
+    instruction : In, stream of ``layout_of(Execute)``
         Taken in order.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
@@ -52,7 +53,7 @@ class VectorSource(wiring.Component):
         super().__init__(
             {
                 **(ports or {}),
-                "instruction": In(stream.Signature(Execute.layout())),
+                "instruction": In(stream.Signature(layout_of(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),

@@ -7,7 +7,8 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import FACTOR_BITS, PARAMETER_LAYOUT, Combining
+from wingrid.hw.isa import FACTOR_BITS, Combining
+from wingrid.hw.layouts import PARAMETER_LAYOUT
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.combination import Combination
 from wingrid.hw.store.pooler import Pooler

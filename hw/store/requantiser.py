@@ -10,7 +10,7 @@ from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.hw.layouts import PARAMETER_LAYOUT
 
 TOTAL_BITS = 32
 """Width of an accumulator with its bias, as in ONNX's int32."""

@@ -9,7 +9,8 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
-from wingrid.hw.isa import FACTOR_BITS, PARAMETER_BYTES, PARAMETER_LAYOUT, PC_BITS, Combining, Semaphore, Store
+from wingrid.hw.isa import FACTOR_BITS, PARAMETER_BYTES, PC_BITS, Combining, Semaphore, Store
+from wingrid.hw.layouts import PARAMETER_LAYOUT, layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT, area
 from wingrid.hw.winograd_matrices import winograd
@@ -137,7 +138,7 @@ class StoreEngine(wiring.Component):
         config = self._config
         m = Module()
         store = self.instruction.payload.instruction
-        current = Signal(Store.layout())
+        current = Signal(layout_of(Store))
         plane = Signal(range(PARAMETER_BYTES))
         plane_arrives = Signal(OperandBuffers.read_latency)
         column = Signal(16)

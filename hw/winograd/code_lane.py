@@ -8,7 +8,8 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
-from wingrid.hw.isa import CODE_HEAD, CODE_PREFIX_BITS, CODE_RING, LONGEST_CODE
+from wingrid.hw.isa import CODE_PREFIX_BITS, CODE_RING, LONGEST_CODE
+from wingrid.hw.layouts import CODE_HEAD
 from wingrid.hw.ram_style import RamStyle
 
 CLASS = data.StructLayout({"first": 8, "length": 4})

@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.queue import Queue
@@ -37,7 +38,7 @@ class PatchFeeder(wiring.Component):
 
     Members
     -------
-    instruction : In, stream of ``Execute.layout()``
+    instruction : In, stream of ``layout_of(Execute)``
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
         INPUTS_LOADED alone.
@@ -73,7 +74,7 @@ class PatchFeeder(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "instruction": In(stream.Signature(Execute.layout())),
+                "instruction": In(stream.Signature(layout_of(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "signal": Out(len(Semaphore)),
@@ -95,7 +96,7 @@ class PatchFeeder(wiring.Component):
         config = self._config
         transforms = [winograd(tile) for tile in config.tiles]
         m = Module()
-        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.queue = queue = Queue(layout_of(Execute), config.queue_depth)
         m.submodules.walk = walk = PatchWalk(config)
         m.submodules.transform = transform = InputTransform(config.tiles, lanes=config.rows)
         connect(m, flipped(self.instruction), queue.input)

@@ -8,6 +8,7 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import POSITION_BITS, Execute
+from wingrid.hw.layouts import layout_of
 
 
 class PatchWalk(wiring.Component):
@@ -24,7 +25,7 @@ class PatchWalk(wiring.Component):
     -------
     start : In, 1
         Loads ``instruction``, with the final step of the one before or later.
-    instruction : In, ``Execute.layout()``
+    instruction : In, ``layout_of(Execute)``
         There in the cycle before ``start``, too.
     step : In, 1
         Moves on to the next vector.
@@ -43,7 +44,7 @@ class PatchWalk(wiring.Component):
         super().__init__(
             {
                 "start": In(1),
-                "instruction": In(Execute.layout()),
+                "instruction": In(layout_of(Execute)),
                 "step": In(1),
                 "address": Out(range(config.input_buffer)),
                 "inside": Out(1),
@@ -55,7 +56,7 @@ class PatchWalk(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         new = self.instruction
-        current = Signal(Execute.layout())
+        current = Signal(layout_of(Execute))
         taps_x_left = Signal(8)
         taps_y_left = Signal(8)
         tiles_left = Signal(16)

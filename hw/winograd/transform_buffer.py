@@ -11,6 +11,7 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
 from wingrid.hw.control.semaphores import armed
 from wingrid.hw.isa import Execute, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
@@ -41,7 +42,7 @@ class TransformBuffer(wiring.Component):
 
     Members
     -------
-    instruction : In, stream of ``Execute.layout()``
+    instruction : In, stream of ``layout_of(Execute)``
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
         BANK_RELEASED alone.
@@ -79,7 +80,7 @@ class TransformBuffer(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "instruction": In(stream.Signature(Execute.layout())),
+                "instruction": In(stream.Signature(layout_of(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
                 "block": In(stream.Signature(BLOCK)),
@@ -96,7 +97,7 @@ class TransformBuffer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        m.submodules.queue = queue = Queue(Execute.layout(), config.queue_depth)
+        m.submodules.queue = queue = Queue(layout_of(Execute), config.queue_depth)
         m.submodules.arriving = arriving = Queue(BLOCK, self.halves)
         memory = Memory(
             shape=config.activation_bits * config.rows,
@@ -161,7 +162,7 @@ class TransformBuffer(wiring.Component):
         """Stream full halves, instruction after instruction; ``released`` pulses when one may take another block."""
         config = self._config
         head = queue.output.payload
-        current = Signal(Execute.layout())
+        current = Signal(layout_of(Execute))
         full = Signal(range(self.halves + 1))
         half = Signal()
         tiles_left = Signal(16)

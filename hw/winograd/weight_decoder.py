@@ -7,9 +7,12 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import CODE_HEAD, CODE_RING, LARGEST_PACE
+from wingrid.hw.isa import CODE_RING, CODE_WORDS_APART, LARGEST_PACE
+from wingrid.hw.layouts import CODE_HEAD
 from wingrid.hw.load.operand_buffers import OperandBuffers, next_entry
 from wingrid.hw.winograd.code_lane import CodeLane
+
+assert CODE_RING - OperandBuffers.read_latency - 5 >= CODE_WORDS_APART
 
 
 class WeightDecoder(wiring.Component):

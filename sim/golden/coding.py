@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import CODE_HEAD, CODE_PREFIX_BITS, CODE_RING, LARGEST_PACE, LONGEST_CODE
+from wingrid.hw.isa import CODE_HEAD_BITS, CODE_PREFIX_BITS, CODE_RING, LARGEST_PACE, LONGEST_CODE
 from wingrid.hw.winograd_matrices import KERNEL
 
 
@@ -40,11 +40,12 @@ class WeightCode:
         tiles = np.empty((blocks, count, self._config.cols), np.int8)
         rows = np.arange(count)[:, None, None]
         for tile in tiles:
-            head = CODE_HEAD.from_bits(int(words[base % len(words), 0]) % (1 << CODE_HEAD.size))
+            head = int(words[base % len(words), 0]) % (1 << CODE_HEAD_BITS)
+            size, pace = head % CODE_RING, head // CODE_RING
             *decoded, used = self._symbols_from(words, base, count * steps)
-            own = columns[head.pace]
+            own = columns[pace]
             tile[rows, own] = np.reshape(decoded, own.shape)
-            base += int(used[0]) + (head.entries - int(used[0])) % CODE_RING
+            base += int(used[0]) + (size - int(used[0])) % CODE_RING
         return tiles
 
     def _symbols_from(
@@ -52,7 +53,7 @@ class WeightCode:
     ) -> Iterator[npt.NDArray[np.int8] | npt.NDArray[np.int64]]:
         """The symbols of each step, and at last how many words the slowest lane has used."""
         width, lanes = 8 * self._config.decoder_columns, np.arange(words.shape[1])
-        place = np.where(lanes == 0, CODE_HEAD.size, 0)
+        place = np.where(lanes == 0, CODE_HEAD_BITS, 0)
         behind = LONGEST_CODE - CODE_PREFIX_BITS
         for _ in range(steps):
             word, bit = np.divmod(place, width)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
+from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_FIELDS, placed
 from wingrid.sim.golden.window import require_zero_point
 
 SIGNIFICAND_BITS = 24
@@ -86,7 +86,7 @@ def requantise_integer(
 
 
 def encode_scale(scale: float | np.float32) -> tuple[int, int]:
-    """The float32 ``scale`` as ``(mantissa, exponent)`` of ``wingrid.hw.isa.PARAMETER_LAYOUT``.
+    """The float32 ``scale`` as ``(mantissa, exponent)`` of ``wingrid.hw.isa.PARAMETER_FIELDS``.
 
     It stands for ``mantissa * 2**(exponent - 23)``, where mantissa lies in [2**23, 2**24), or is 0 for a scale
     of 0. Exponents of subnormal scales are clamped to int8, where every int32 gives 0 either way.
@@ -106,7 +106,7 @@ def encode_parameters(
 ) -> npt.NDArray[np.uint8]:
     """The parameters of K channels as they lie in memory, uint8 [blocks, PARAMETER_BYTES, block].
 
-    Plane i of a block holds byte i (little-endian ``PARAMETER_LAYOUT``) of each of its channels;
+    Plane i of a block holds byte i (little-endian ``PARAMETER_FIELDS``) of each of its channels;
     channels past the last are zero. ``bias`` is int32 [K], ``scales`` float32 [K], ``block`` the
     array's columns. Raises ``ValueError`` for operands that do not fit.
     """
@@ -117,9 +117,9 @@ def encode_parameters(
         )
     mantissas, exponents = np.array([encode_scale(scale) for scale in scales], np.int64).T
     words = np.zeros(-(-len(bias) // block) * block, np.uint64)
-    for name, values in {"bias": bias.astype(np.int64), "mantissa": mantissas, "exponent": exponents}.items():
-        field = PARAMETER_LAYOUT[name]
-        words[: len(bias)] |= (values & ((1 << field.width) - 1)).astype(np.uint64) << np.uint64(field.offset)
+    values = {"bias": bias.astype(np.int64), "mantissa": mantissas, "exponent": exponents}
+    for name, bits, offset in placed(PARAMETER_FIELDS):
+        words[: len(bias)] |= (values[name] & ((1 << bits.width) - 1)).astype(np.uint64) << np.uint64(offset)
     planes = words.astype("<u8").view(np.uint8).reshape(-1, block, words.itemsize)
     return np.ascontiguousarray(planes[..., :PARAMETER_BYTES].transpose(0, 2, 1))
 

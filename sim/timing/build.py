@@ -6,15 +6,13 @@ import enum
 from collections.abc import Callable
 from pathlib import Path
 
-from amaranth.hdl import Shape
-
 from wingrid.hw.config import AXI_PAGE_BYTES, INSTRUCTION_BYTES
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Buffer, Instruction, Opcode, Semaphore
 from wingrid.hw.registers import Counter
 from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim import cache, tools
-from wingrid.sim.timing.parameters import BY_TILE, SCALARS, TILE_ENTRIES
+from wingrid.sim.timing.parameters import TILE_ENTRIES, structure
 
 SOURCES = Path(__file__).resolve().parent
 SHARED = SOURCES.parent
@@ -55,8 +53,8 @@ def definitions() -> str:
     parts += [f"constexpr uint32_t {name} = {value};" for name, value in sizes.items()]
     parts += [_enumeration(kind) for kind in (Opcode, Buffer, Semaphore, Event, Counter)]
     parts += [_instruction(kind) for kind in INSTRUCTIONS]
-    fields = ["DramTiming dram;", *(f"uint32_t {name};" for name in SCALARS)]
-    fields += [f"uint32_t {name}[{TILE_ENTRIES}];" for name in BY_TILE]
+    fields = ["DramTiming dram;"]
+    fields += [f"uint32_t {name}{'[TILE_ENTRIES]' if listed else ''};" for name, listed in structure()]
     parts += [f"struct Parameters {{ {' '.join(fields)} }};", "}  // namespace wingrid"]
     return "\n".join(parts) + "\n"
 
@@ -68,8 +66,5 @@ def _enumeration(kind: type[enum.IntEnum]) -> str:
 
 def _instruction(kind: type[Instruction]) -> str:
     """The packed structure of an instruction; its fields are whole bytes."""
-    fields = []
-    for name, field in kind.layout():
-        shape = Shape.cast(field.shape)
-        fields.append(f"{'' if shape.signed else 'u'}int{shape.width}_t {name};")
+    fields = [f"{'' if bits.signed else 'u'}int{bits.width}_t {name};" for name, bits in kind.formats().items()]
     return f"struct __attribute__((packed)) {kind.__name__} {{ {' '.join(fields)} }};"

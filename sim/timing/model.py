@@ -18,7 +18,7 @@ from wingrid.hw.registers import Counter
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.timing import build
 from wingrid.sim.timing.events import EVENT
-from wingrid.sim.timing.parameters import Parameters, parameters
+from wingrid.sim.timing.parameters import parameters
 
 TRANSFER = np.dtype(
     [("first", "<i8"), ("last", "<i8"), ("address", "<u4"), ("beats", "<u4"), ("kind", "<u4"), ("", "<u4")]
@@ -100,7 +100,7 @@ def _load() -> ctypes.CDLL:
     pointer, u32, u64 = ctypes.c_void_p, ctypes.c_uint32, ctypes.c_uint64
     library.wingrid_model_run.restype = pointer
     library.wingrid_model_run.argtypes = [
-        ctypes.POINTER(Parameters), ctypes.c_char_p, u32, u32, ctypes.c_int, pointer, ctypes.c_char_p, u64,
+        pointer, ctypes.c_char_p, u32, u32, ctypes.c_int, pointer, ctypes.c_char_p, u64,
     ]  # fmt: skip
     library.wingrid_model_destroy.restype, library.wingrid_model_destroy.argtypes = None, [pointer]
     for function in (library.wingrid_model_events, library.wingrid_model_transfers):

@@ -1,135 +1,100 @@
-"""The latencies and sizes of the gateware that the timing model needs, each from the component that has it."""
+"""What the time of a program depends on, as the C++ of the timing model takes it.
+
+Most of it is said by the gateware's components (``wingrid.sim.timing.gateware``), which with Amaranth take longer to
+import than an estimate to make. So what they say of an accelerator is kept in the cache, under a key of their sources.
+"""
 
 from __future__ import annotations
 
 import ctypes
 import functools
+import json
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
-from wingrid.hw.bus.bursts import Bursts
-from wingrid.hw.bus.read_master import ReadMaster
-from wingrid.hw.bus.write_master import WriteMaster
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.control.fetch_engine import FetchEngine
-from wingrid.hw.control.semaphores import ARMING_LATENCY, Semaphores
-from wingrid.hw.control.supervisor import Supervisor
-from wingrid.hw.core import Core
-from wingrid.hw.execute.execute_engine import ExecuteEngine
-from wingrid.hw.execute.weight_feeder import WeightFeeder
-from wingrid.hw.isa import SparseFormat
-from wingrid.hw.load.load_engine import LoadEngine
-from wingrid.hw.mesh.accumulators import Accumulators
-from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
-from wingrid.hw.mesh.vector_source import VectorSource
-from wingrid.hw.queue import Queue
-from wingrid.hw.sparse.sparse_unit import SparseUnit
-from wingrid.hw.store.output_buffer import OutputBuffer
-from wingrid.hw.store.output_path import OutputPath
-from wingrid.hw.store.store_engine import StoreEngine
-from wingrid.hw.winograd.input_transform import InputTransform
-from wingrid.hw.winograd.patch_feeder import PatchFeeder
-from wingrid.hw.winograd.transform_buffer import TransformBuffer
-from wingrid.hw.winograd.weight_decoder import WeightDecoder
-from wingrid.hw.winograd.weight_transform import WeightTransform
-from wingrid.hw.winograd_matrices import POINTS, winograd
+from wingrid.hw.winograd_matrices import POINTS
+from wingrid.sim import cache
 from wingrid.sim.memory import DramTiming, MemoryTiming
 
 TILE_ENTRIES = max(POINTS) + 1
 """Length of the lists with an entry for each Winograd tile, and entry 0 for direct convolution."""
 
-SCALARS: dict[str, Callable[[AcceleratorConfig, MemoryTiming], int]] = {
-    "rows": lambda config, _: config.rows,
-    "bus_bytes": lambda config, _: config.bus_bytes,
-    "queue_depth": lambda config, _: config.queue_depth,
-    "fetch_ahead": lambda config, _: config.fetch_ahead,
-    "burst_beats": lambda config, _: config.burst_beats,
-    "reads_in_flight": lambda config, _: config.reads_in_flight,
-    "writes_in_flight": lambda config, _: config.writes_in_flight,
-    "output_buffer": lambda config, _: config.output_buffer,
-    "tables": lambda config, _: config.tables,
-    "addends": lambda config, _: config.addends,
-    "code_entries": lambda config, _: config.code_entries,
-    "decoder_columns": lambda config, _: config.decoder_columns,
-    "decoder_latency": lambda config, _: WeightDecoder.latency_for(config),
-    "sparse_formats": lambda config, _: len(SparseFormat) if config.sparse else 1,
-    "memory_latency": lambda _, timing: timing.latency,
-    "memory_write_latency": lambda _, timing: timing.write_latency,
-    "memory_bytes_per_cycle": lambda _, timing: timing.bytes_per_cycle,
-    "bridge_read_beat": lambda _, timing: timing.bridge.read_beat if timing.bridge else 0,
-    "bridge_write_beat": lambda _, timing: timing.bridge.write_beat if timing.bridge else 0,
-    "queue_latency": lambda *_: Queue.latency,
-    "semaphore_latency": lambda *_: Semaphores.latency,
-    "arming_latency": lambda *_: ARMING_LATENCY,
-    "read_request_latency": lambda *_: ReadMaster.request_latency,
-    "read_beat_latency": lambda *_: ReadMaster.beat_latency,
-    "fetch_request_cycles": lambda *_: FetchEngine.request_cycles,
-    "fetch_refill_latency": lambda *_: FetchEngine.refill_latency,
-    "decode_latency": lambda *_: FetchEngine.decode_latency,
-    "fence_latency": lambda *_: FetchEngine.fence_latency,
-    "load_start_latency": lambda *_: LoadEngine.start_latency,
-    "burst_latency": lambda *_: Bursts.latency,
-    "burst_interval": lambda *_: Bursts.interval,
-    "execute_ready_latency": lambda *_: ExecuteEngine.ready_latency,
-    "switch_latency": lambda *_: ExecuteEngine.switch_latency,
-    "weight_start_latency": lambda *_: WeightFeeder.start_latency,
-    "weight_read_latency": lambda *_: WeightFeeder.read_latency,
-    "payload_latency": lambda *_: PAYLOAD_LATENCY,
-    "weight_transform_stages": lambda *_: WeightTransform.stages,
-    "weight_transform_halves": lambda *_: WeightTransform.halves,
-    "vector_start_latency": lambda *_: VectorSource.start_latency,
-    "vector_read_latency": lambda *_: VectorSource.read_latency,
-    "patch_start_latency": lambda *_: PatchFeeder.start_latency,
-    "patch_read_latency": lambda *_: PatchFeeder.read_latency,
-    "transform_buffer_halves": lambda *_: TransformBuffer.halves,
-    "commit_latency": lambda config, _: Core.commit_latency_for(config),
-    "sparse_start_latency": lambda *_: SparseUnit.start_latency,
-    "sparse_read_latency": lambda *_: SparseUnit.read_latency,
-    "sparse_release_latency": lambda *_: SparseUnit.release_latency,
-    "sparse_commit_latency": lambda config, _: Core.sparse_commit_latency_for(config),
-    "sparse_settling_cycles": lambda config, _: ExecuteEngine.settling_cycles_for(config),
-    "stop_latency": lambda *_: Supervisor.stop_latency,
-    "settling_latency": lambda config, _: Core.settling_latency_for(config),
-    "accumulator_read_latency": lambda *_: Accumulators.read_latency,
-    "store_start_latency": lambda *_: StoreEngine.start_latency,
-    "store_parameter_cycles": lambda *_: StoreEngine.parameter_cycles,
-    "store_measure_cycles": lambda *_: StoreEngine.measure_cycles,
-    "placing_segments": lambda *_: OutputBuffer.placing_segments,
-    "output_room_latency": lambda *_: OutputBuffer.room_latency,
-    "leaving_segments": lambda *_: OutputBuffer.leaving_segments,
-    "write_requests": lambda config, _: WriteMaster.requests(config),
-    "write_start_latency": lambda *_: WriteMaster.start_latency,
+GATEWARE = "wingrid.sim.timing.gateware"
+
+MEMORY: dict[str, Callable[[MemoryTiming], int]] = {
+    "memory_latency": lambda timing: timing.latency,
+    "memory_write_latency": lambda timing: timing.write_latency,
+    "memory_bytes_per_cycle": lambda timing: timing.bytes_per_cycle,
+    "bridge_read_beat": lambda timing: timing.bridge.read_beat if timing.bridge else 0,
+    "bridge_write_beat": lambda timing: timing.bridge.write_beat if timing.bridge else 0,
 }
-"""Each number that the model needs once, and where it comes from."""
-
-BY_TILE: dict[str, Callable[[AcceleratorConfig, int], int]] = {
-    "patch": lambda _, tile: winograd(tile).patch if tile else 0,
-    "input_transform_latency": lambda _, tile: InputTransform.latency_for(tile) if tile else 0,
-    "refill_latency": lambda _, tile: TransformBuffer.refill_latency_for(tile) if tile else 0,
-    "output_latency": lambda config, tile: OutputPath.latency_for(config, tile),
-    "output_span": lambda _, tile: OutputPath.span_for(tile),
-    "segment_tiles": lambda config, tile: config.segment_tiles(tile),
-}
-"""Each number that depends on an instruction's tile; 0 where direct convolution has none."""
-
-
-class Parameters(ctypes.Structure):
-    """The C++ structure ``Parameters``: the DRAM's, unsigned 32-bit numbers, then arrays of them by tile."""
-
-    _fields_ = [
-        ("dram", DramTiming),
-        *((name, ctypes.c_uint32) for name in SCALARS),
-        *((name, ctypes.c_uint32 * TILE_ENTRIES) for name in BY_TILE),
-    ]
+"""Each number that the model needs of the memory."""
 
 
 @functools.lru_cache(maxsize=1024)
-def parameters(config: AcceleratorConfig, timing: MemoryTiming) -> Parameters:
+def gateware_numbers(config: AcceleratorConfig) -> dict[str, int | list[int]]:
+    """``wingrid.sim.timing.gateware.numbers``, without its imports where it was asked for this accelerator before."""
+    if GATEWARE in sys.modules:
+        # It costs nothing any more; searches would keep a file for each of their accelerators.
+        return _told(config)
+
+    def tell(folder: Path) -> Path:
+        result = folder / "result.json"
+        result.write_text(json.dumps(_told(config)))
+        return result
+
+    kept = cache.cached(f"gateware/{cache.key('gateware', repr(config), *_sources())}.json", tell)
+    numbers: dict[str, int | list[int]] = json.loads(kept.read_text())
+    return numbers
+
+
+def _told(config: AcceleratorConfig) -> dict[str, int | list[int]]:
+    from wingrid.sim.timing.gateware import numbers
+
+    return numbers(config)
+
+
+@functools.cache
+def _sources() -> list[bytes]:
+    """Of all gateware, and of what asks it."""
+    here = Path(__file__).resolve()
+    hardware = here.parents[2] / "hw"
+    return [path.read_bytes() for path in [*sorted(hardware.rglob("*.py")), here.with_name("gateware.py")]]
+
+
+def output_latency(config: AcceleratorConfig, tile: int) -> int:
+    """Cycles from accumulators to results, for a Winograd tile or 0."""
+    latencies = gateware_numbers(config)["output_latency"]
+    assert isinstance(latencies, list)
+    return latencies[tile]
+
+
+@functools.cache
+def structure() -> list[tuple[str, bool]]:
+    """Names of the numbers in the C++ structure ``Parameters``, and whether each is a list of ``TILE_ENTRIES``.
+
+    The DRAM's stand before them.
+    """
+    numbers = gateware_numbers(AcceleratorConfig())
+    return [*((name, False) for name in MEMORY), *((name, isinstance(value, list)) for name, value in numbers.items())]
+
+
+@functools.cache
+def _parameters_type() -> type[ctypes.Structure]:
+    """The C++ structure ``Parameters``: unsigned 32-bit numbers, and arrays of them by tile."""
+    fields = [(name, ctypes.c_uint32 * TILE_ENTRIES if listed else ctypes.c_uint32) for name, listed in structure()]
+    return type("Parameters", (ctypes.Structure,), {"_fields_": [("dram", DramTiming), *fields]})
+
+
+@functools.lru_cache(maxsize=1024)
+def parameters(config: AcceleratorConfig, timing: MemoryTiming) -> ctypes.Structure:
     """The numbers that the time of a program depends on, for this accelerator and this memory."""
     timing.check(config.bus_bytes)
-    result = Parameters(dram=DramTiming.of(timing.dram))
-    for name, number in SCALARS.items():
-        setattr(result, name, number(config, timing))
-    for name, number_for in BY_TILE.items():
-        for tile in (0, *config.tiles):
-            getattr(result, name)[tile] = number_for(config, tile)
+    result = _parameters_type()(dram=DramTiming.of(timing.dram))
+    for name, number in MEMORY.items():
+        setattr(result, name, number(timing))
+    for name, value in gateware_numbers(config).items():
+        setattr(result, name, type(getattr(result, name))(*value) if isinstance(value, list) else value)
     return result

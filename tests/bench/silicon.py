@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 from tests.bench.performance import Figure
 from wingrid.host.commands.progress import Bar
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.files import write_whole
 from wingrid.host.networks.vgg16 import VGG16

@@ -1,12 +1,12 @@
 """How near each layer of modern networks comes to its bound, and what holds back those that stay below half of it.
 
     python -m tests.bench.utilisation [--csv layers.csv] [--networks resnet50,mobilenet_v2]
-    python -m tests.bench.utilisation --depthwise
+    python -m tests.bench.utilisation --depthwise | --mobile
 
 The onnx package's topologies and MobileNetV2, with seeded weights, and the MobileNetV3 of a package of the Python
 package index, quantised by the product's own quantiser and timed on the default accelerator with tables and addends.
 Prints the table of docs/utilisation.md; the CSV file has a line for each layer. With --depthwise it prints the table of
-single depthwise layers there.
+single depthwise layers there, with --mobile that of MobileNets by direct convolution and as compiled.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import csv
 import dataclasses
 import itertools
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -149,8 +150,11 @@ def line(name: str, layers: list[Looked]) -> str:
 
 
 def depthwise_lines() -> Iterator[str]:
-    """The table of depthwise layers of 192 channels: multiply-adds per multiplier and cycle, direct and as compiled."""
-    config, timing = machine().config, machine().timing
+    """The table of depthwise layers of 192 channels: multiply-adds per multiplier and cycle, direct and as compiled.
+
+    On the default accelerator as it is.
+    """
+    config, timing = AcceleratorConfig.load(SHIPPED), machine().timing
     sizes = (112, 56, 28, 14, 7)
     yield f"| Kernel, stride | {' | '.join(f'{size}x{size}' for size in sizes)} |"
     yield f"| --- | {' | '.join('---' for _ in sizes)} |"
@@ -170,15 +174,33 @@ def depthwise_lines() -> Iterator[str]:
         yield f"| {kernel}x{kernel}, {stride} | {' | '.join(cells)} |"
 
 
+def mobile_lines() -> Iterator[str]:
+    """The table of MobileNets: cycles by kinds of layers, by direct convolution and as compiled."""
+    yield "| Network | algorithm | depthwise layers | averages | other layers | all |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, graph in networks(MOBILE):
+        for algorithm in ("direct", None):
+            cycles = Counter[str]()
+            for layer in looked_at(graph, dataclasses.replace(machine(), algorithm=algorithm)):
+                cycles[layer.kind if layer.kind in ("depthwise", "avgpool") else "other"] += layer.cycles
+            sums = [cycles[kind] for kind in ("depthwise", "avgpool", "other")]
+            cells = (name, algorithm or "any", *(f"{count:,}" for count in (*sums, sum(sums))))
+            yield f"| {' | '.join(cells)} |"
+
+
 def main() -> int:
     """Returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--csv", type=Path)
     parser.add_argument("--networks", default=",".join([*NAMES, *MOBILE]))
     parser.add_argument("--depthwise", action="store_true")
+    parser.add_argument("--mobile", action="store_true")
     options = parser.parse_args()
     if options.depthwise:
         print(*depthwise_lines(), sep="\n")
+        return 0
+    if options.mobile:
+        print(*mobile_lines(), sep="\n")
         return 0
     assert {published.name for published in PUBLISHED} >= {MOBILE[1]}
     print(f"| Network | cycles | half of the bound or more | {' | '.join(CAUSES)} |")

@@ -26,6 +26,7 @@ from wingrid.hw.control.semaphores import Semaphores
 from wingrid.hw.control.supervisor import Supervisor
 from wingrid.hw.events import Event
 from wingrid.hw.isa import INSTRUCTIONS, Fault, Instruction, Semaphore
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.deep_memory import DeepMemory
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import MatrixUnit
@@ -55,7 +56,7 @@ def test_instruction_fields(kind: type[Instruction]) -> None:
     section = re.search(rf"^## {kind.opcode.name} \(opcode {kind.opcode.value}\)(.*?)^## ", _isa(), flags=re.M | re.S)
     assert section
     expected = [("Bits", "Field", "Type")]
-    for name, field in kind.layout():
+    for name, field in layout_of(kind):
         prefix = "int" if Shape.cast(field.shape).signed else "uint"
         expected.append((f"{field.offset + field.width - 1}:{field.offset}", name, f"{prefix}{field.width}"))
     assert rows(section[1]) == expected

@@ -23,6 +23,7 @@ from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.events import Event
 from wingrid.hw.registers import REGISTER_ADDRESS_BITS, Counter, Register, counter_address, readings, register_map
+from wingrid.hw.version import version
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = AcceleratorConfig(
@@ -39,7 +40,7 @@ def text() -> str:
 
 def test_header_states_version_and_configuration() -> None:
     header = [line for line in text().splitlines() if line.startswith("//")]
-    assert header[0] == f"// Wingrid {verilog.version()}: a CNN accelerator. Generated, do not edit."
+    assert header[0] == f"// Wingrid {version()}: a CNN accelerator. Generated, do not edit."
     assert header[2:] == [f"// {name} = {value}" for name, value in CONFIG.as_dict().items()]
 
 
@@ -175,7 +176,7 @@ def test_files_are_verilog_and_manifest() -> None:
     assert list(files) == ["wingrid.v", "wingrid.json"]
     assert files["wingrid.v"] == text().encode()
     manifest = json.loads(files["wingrid.json"])
-    assert manifest["wingrid"] == verilog.version()
+    assert manifest["wingrid"] == version()
     assert manifest["top"] == "wingrid"
     assert manifest["config"] == CONFIG.as_dict()
     assert manifest["registers"] == register_map()

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from wingrid.hw import verilog
+from wingrid.hw.version import version
 
 ROOT = Path(__file__).resolve().parents[2]
-NAME = f"wingrid-{verilog.version()}"
+NAME = f"wingrid-{version()}"
 SOURCES = ("pyproject.toml", "README.md", "LICENSE", "NOTICE", "src", "hw", "sim", "host")
 """What the packages are built from, in a copy: a build leaves files behind, some of which the next one would take."""
 

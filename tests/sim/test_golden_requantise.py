@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT
+from wingrid.hw.isa import PARAMETER_BYTES
+from wingrid.hw.layouts import PARAMETER_LAYOUT
 from wingrid.sim.golden.requantise import (
     encode_parameters,
     encode_scale,

@@ -5,7 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import itertools
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -33,11 +35,11 @@ from wingrid.hw.store.store_engine import StoreEngine
 from wingrid.sim import tools
 from wingrid.sim.memory import MemoryTiming
 from wingrid.sim.rtl.simulator import RtlSimulator
-from wingrid.sim.timing import build
+from wingrid.sim.timing import build, gateware
 from wingrid.sim.timing.equality import difference
 from wingrid.sim.timing.events import EVENT, first_divergence
 from wingrid.sim.timing.model import TRANSFER_KINDS, TimingResult, simulate
-from wingrid.sim.timing.parameters import parameters
+from wingrid.sim.timing.parameters import gateware_numbers, parameters
 
 STALLS = [counter for counter in Counter if counter.name.startswith("STALL_")]
 TIMING = MemoryTiming(40, 4)
@@ -299,3 +301,25 @@ def test_the_library_is_built_once_and_says_so(tmp_path: object, monkeypatch: py
     monkeypatch.setattr(build, "FLAGS", (*build.FLAGS, "-DNO_SUCH(", "-Werror"))
     with pytest.raises(tools.BuildError, match=r"^the compiler on model.cpp failed"):
         build.library()
+
+
+def test_what_the_gateware_says_is_kept_and_depends_on_the_accelerator(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once by asking the components, which writes nothing down in this process, and once as another process would."""
+    monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
+    configs = [SQUARE, dataclasses.replace(SQUARE, decoders=0, winograd=0), dataclasses.replace(SQUARE, queue_depth=2)]
+    asked = [gateware.numbers(config) for config in configs]
+    gateware_numbers.cache_clear()
+    assert [gateware_numbers(config) for config in configs] == asked
+    assert not list(tmp_path.iterdir())
+    monkeypatch.delitem(sys.modules, gateware.__name__)
+    for config, numbers in zip(configs, asked, strict=True):
+        gateware_numbers.cache_clear()
+        assert gateware_numbers(config) == numbers
+        monkeypatch.delitem(sys.modules, gateware.__name__, raising=False)
+    assert len(list(tmp_path.rglob("*.json"))) == len({str(numbers) for numbers in asked}) == len(configs)
+    monkeypatch.setattr(f"{gateware_numbers.__module__}._told", None)
+    gateware_numbers.cache_clear()
+    assert [gateware_numbers(config) for config in configs] == asked
+    gateware_numbers.cache_clear()

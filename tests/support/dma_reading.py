@@ -14,6 +14,7 @@ from wingrid.hw.bus.read_master import read_beat, read_request
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.isa import Load, Semaphore
+from wingrid.hw.layouts import layout_of
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ class Reading:
             self._unwritten += sum(map(len, made))
             self.started.append(self._cycle)
             instruction = unpack_fields(dispatched(Load), word)["instruction"]
-            taken = unpack_fields(Load.layout(), instruction)["wait"]
+            taken = unpack_fields(layout_of(Load), instruction)["wait"]
         assert int(dut.take.value) == taken
         assert not taken & ~int(dut.available.value), "an instruction started without its semaphores"
         for semaphore in Semaphore:

@@ -14,6 +14,7 @@ from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import PC_BITS, Buffer, Load, mask
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.output_buffer import SEGMENT
 
@@ -56,7 +57,7 @@ class LoadedBeat:
 def loaded_beats(config: AcceleratorConfig, word: int) -> list[list[LoadedBeat]]:
     """The bursts of an instruction as it is dispatched."""
     fields = unpack_fields(dispatched(Load), word)
-    load, pc = unpack_fields(Load.layout(), fields["instruction"]), fields["pc"]
+    load, pc = unpack_fields(layout_of(Load), fields["instruction"]), fields["pc"]
     sources = [
         burst
         for run in range(load["runs"])
@@ -88,7 +89,7 @@ def placed_lines(segment: dict[str, int], results: list[int], bus_bytes: int) ->
 
 def instruction_word(load: Load, pc: int) -> int:
     """As the fetch engine dispatches it."""
-    instruction = int.from_bytes(encode(load), "little") % (1 << Load.layout().size)
+    instruction = int.from_bytes(encode(load), "little") % (1 << layout_of(Load).size)
     return pack_fields(dispatched(Load), {"instruction": instruction, "pc": pc})
 
 

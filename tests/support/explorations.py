@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from wingrid.host.exploration.exact import Exact, Job, timed
+from wingrid.host.exploration.exact import Exact, Job, all_timed
 from wingrid.host.exploration.measures import limits_in, measures_named
 from wingrid.host.exploration.question import Question
 from wingrid.host.exploration.space import Space
@@ -64,10 +64,10 @@ def question(
     )
 
 
-def slowly(job: Job) -> Exact:
+def slowly(jobs: Sequence[Job]) -> list[Exact]:
     """So that a worker has something in its hands when it is lost."""
     time.sleep(0.05)
-    return timed(job)
+    return all_timed(jobs)
 
 
 def fails(job: str) -> None:

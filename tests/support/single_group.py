@@ -11,7 +11,8 @@ import numpy as np
 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode_program
-from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.isa import PARAMETER_BYTES, Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.layouts import PARAMETER_LAYOUT
 
 PROGRAM, INPUTS, WEIGHTS, PARAMETERS, RESULTS = 0x0000, 0x2000, 0x6000, 0xA000, 0xB000
 MEMORY_BYTES = 0x10000

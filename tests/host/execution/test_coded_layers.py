@@ -111,7 +111,7 @@ def test_weights_too_uneven_for_lanes_stay_as_they_are(monkeypatch: pytest.Monke
     layer, operands, _ = convolution(64, 64, 12)
     assert planned_coded(layer, operands, config, 4) is not None
     # No weights are known that 24 words do not suffice for: columns go round at the pace that suits them.
-    monkeypatch.setattr(coded_weights, "WORDS_APART", 1)
+    monkeypatch.setattr(coded_weights, "CODE_WORDS_APART", 1)
     assert planned_coded(layer, operands, config, 4) is None
     assert compile_exactly(layer, lambda: operands, config).coded is None
 

@@ -10,8 +10,8 @@ from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
 from wingrid.host.compiler.algorithms import TILES
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
-from wingrid.host.execution.layer_run import play
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.layer_times import play
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.networks.layer import Layer, LayerError
 from wingrid.host.networks.network import Network

@@ -11,7 +11,8 @@ from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
 from wingrid.host.commands.app import main
 from wingrid.host.execution.layer_result import LayerResult
-from wingrid.host.execution.layer_run import Job, run_layer, time_layer
+from wingrid.host.execution.layer_run import Job, run_layer
+from wingrid.host.execution.layer_times import time_layer
 from wingrid.host.execution.network_chain import run_chain
 from wingrid.host.execution.network_jobs import network_jobs
 from wingrid.host.execution.parallel import run_layers

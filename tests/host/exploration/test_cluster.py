@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,9 +19,11 @@ from wingrid.host.crews.crew import Alone
 from wingrid.host.errors import UserError
 from wingrid.host.execution.network_run import run_network
 from wingrid.host.execution.setup import Setup
-from wingrid.host.exploration.exact import timed
+from wingrid.host.exploration.exact import Job, all_timed, timed
 from wingrid.host.exploration.search import explored
 from wingrid.host.exploration.store import MEMORY, Store
+from wingrid.host.fitting.workload import Workload
+from wingrid.host.onnx_models.model_run import model_path
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.sim.memory import MemoryTiming
 
@@ -38,7 +42,7 @@ def scheduler() -> Iterator[tuple[str, list[int]]]:
 def test_a_scheduler_that_does_not_answer_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wingrid.host.crews.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(UserError, match=r"no scheduler answers at tcp://127\.0\.0\.1:9"):
-        Cluster("tcp://127.0.0.1:9", timed)
+        Cluster("tcp://127.0.0.1:9", all_timed)
     with pytest.raises(UserError, match="must be here, local or an address such as tcp://host:8786"):
         require_scheduler("somewhere")
 
@@ -67,9 +71,29 @@ def test_files_are_written_only_here(tmp_path: Path) -> None:
         Setup("rtl", config, MemoryTiming(40, 4), waves=tmp_path / "waves.fst", scheduler="local")
 
 
+def test_workers_need_no_file_of_the_user(scheduler: tuple[str, list[int]], tmp_path: Path) -> None:
+    """What they time is what came to them: the file is gone before anybody asks for it."""
+    model = tmp_path / "mine.onnx"
+    shutil.copy(model_path("digits"), model)
+    config = AcceleratorConfig(rows=4, cols=4)
+    workload, timing = Workload(str(model)), MemoryTiming.for_bus(config.bus_bytes)
+    expected = timed(Job(Workload("digits"), config, timing))
+    parcel = workload.parcel()
+    model.unlink()
+    task = functools.partial(all_timed, models={workload.network: parcel.name})
+    job = Job(workload, config, timing)
+    with Cluster(scheduler[0], task, [parcel]) as crew:
+        crew.submit([job, job])
+        assert crew.next()[1] == [expected] * 2
+    with Cluster(scheduler[0], all_timed) as crew:
+        crew.submit([job])
+        with pytest.raises(UserError, match=r"mine\.onnx"):
+            crew.next()
+
+
 def test_a_lost_worker_changes_nothing(scheduler: tuple[str, list[int]]) -> None:
     address, workers = scheduler
-    with Store(MEMORY) as store, Alone(timed) as crew:
+    with Store(MEMORY) as store, Alone(all_timed) as crew:
         alone = explored(question("digits", space=SPACE), crew, store)
     killed: list[str] = []
 

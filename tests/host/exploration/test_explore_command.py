@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import re
 from pathlib import Path
 
 import pytest
+from browser import browser, looked_at
 from command_calls import call
 from explorations import SMALL
 
@@ -78,6 +80,30 @@ def test_pictures_need_no_network(result: dict) -> None:
     assert "svg" in Path("found/front.svg").read_text()[:300]
 
 
+@pytest.mark.skipif(
+    browser() is None and not os.environ.get("CI"), reason="Chromium is not there; where CI is set it has to be"
+)
+def test_a_browser_shows_the_page_of_the_front(result: dict, tmp_path: Path) -> None:
+    """Each point has a place and a line, the mouse finds its words, nothing is fetched, and nobody complains."""
+    page = Path("found/front.html")
+    action = """
+        const plot = document.querySelector(".js-plotly-plot");
+        const front = plot.data.findIndex(trace => trace.name == "front");
+        Plotly.Fx.hover(plot, [{curveNumber: front, pointNumber: 1}]);
+        const marks = [...plot.querySelectorAll(".scatterlayer .trace")].map(t => t.querySelectorAll(".point").length);
+        return {marks: marks, told: plot.querySelector(".hoverlayer").textContent};
+    """
+    seen, console = looked_at(page, tmp_path, 1200, action)
+    assert console == []
+    assert seen["fetched"] == 0
+    front, timed = result["front"], result["search"]["exactly_timed"]
+    assert sorted(seen["done"]["marks"]) == sorted([len(front), timed - len(front)])
+    assert seen["done"]["told"].startswith("point 2")
+    assert front[1]["next_step"] in seen["done"]["told"]
+    assert [cell for cell in seen["cells"] if cell in {point["next_step"] for point in front}]
+    assert all(0 < width <= seen["window"] for width in seen["pictures"])
+
+
 def test_words_say_what_binds_and_what_the_next_step_brings(result: dict) -> None:
     first, *others = result["front"]
     assert first["next_step"].startswith("none:")
@@ -90,8 +116,10 @@ def test_words_say_what_binds_and_what_the_next_step_brings(result: dict) -> Non
 
 
 def test_a_repeated_search_is_free_and_the_same(result: dict, capsys: pytest.CaptureFixture[str]) -> None:
-    again = ("explore", *OPTIONS, "--store", "kept", "--limit", "lut=30000,dsp=60", "--json", "-")
+    again = ("explore", *OPTIONS, "--store", "kept", "--limit", "lut=30000,dsp=60", "--json", "-", "--html", "p.html")
     assert call(*again) == 0
+    pages = [re.findall(r"<td[^>]*>.*?</td>", Path(name).read_text()) for name in ("p.html", "found/front.html")]
+    assert pages[0] == pages[1] != []
     found = json.loads(capsys.readouterr().out)
     assert found["front"] == result["front"]
     assert found["search"]["kept"] == found["search"]["exactly_timed"]
@@ -121,7 +149,7 @@ def test_an_interrupted_search_says_that_it_goes_on(
     def breaks(job: Job) -> Exact:
         raise Interrupted(2)
 
-    monkeypatch.setattr("wingrid.host.exploration.asking.timed", breaks)
+    monkeypatch.setattr("wingrid.host.exploration.exact.timed", breaks)
     with pytest.raises(Interrupted, match="interrupted; what was timed is kept: the same command goes on from there"):
         call("explore", *OPTIONS, "--store", "other")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -15,9 +15,9 @@ from wingrid.host.crews.crew import Alone
 from wingrid.host.errors import UserError
 from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.setup import Setup
-from wingrid.host.exploration.exact import Exact, Job, timed
+from wingrid.host.exploration.exact import Exact, Job, all_timed, timed
 from wingrid.host.exploration.question import Question
-from wingrid.host.exploration.search import Found, explored
+from wingrid.host.exploration.search import ONE_BY_ONE, Found, explored
 from wingrid.host.exploration.store import MEMORY, Store
 from wingrid.host.fitting.area_model import PredictedArea, predicted_area
 from wingrid.host.fitting.fit import ROOM
@@ -38,7 +38,7 @@ def store() -> Iterator[Store]:
 
 
 def search(asked: Question, store: Store) -> Found:
-    with Alone(timed) as crew:
+    with Alone(all_timed) as crew:
         return explored(asked, crew, store)
 
 
@@ -147,12 +147,12 @@ def test_a_search_that_broke_off_goes_on_and_a_repeated_one_times_nothing() -> N
     with Store(MEMORY) as kept:
         count = 0
 
-        def breaks(job: Job) -> Exact:
+        def breaks(jobs: Sequence[Job]) -> list[Exact]:
             nonlocal count
             count += 1
             if count > 5:
                 raise KeyboardInterrupt
-            return timed(job)
+            return all_timed(jobs)
 
         with pytest.raises(KeyboardInterrupt), Alone(breaks) as crew:
             explored(question("deep"), crew, kept)
@@ -162,6 +162,31 @@ def test_a_search_that_broke_off_goes_on_and_a_repeated_one_times_nothing() -> N
         second = search(question("deep"), kept)
         assert second.tally.kept == second.tally.exactly_timed == first.tally.exactly_timed
         assert [point.place for point in second.front] == [point.place for point in first.front]
+
+
+def test_tasks_of_several_designs_find_the_same_front(store: Store) -> None:
+    """As for a hundred workers: what one task found rules out all at once."""
+    sizes = []
+
+    def counted(jobs: Sequence[Job]) -> list[Exact]:
+        sizes.append(len(jobs))
+        return all_timed(jobs)
+
+    class Hundred(Alone[Sequence[Job], list[Exact]]):
+        capacity = 2 * ONE_BY_ONE + 20
+
+    for asked in (question("deep"), question(*CHAINS, objectives="cycles,area", space={**SMALL, "rows": [4]})):
+        sizes.clear()
+        with Store(MEMORY) as kept, Hundred(counted) as crew:
+            found = explored(asked, crew, kept)
+        networks = len(asked.workloads)
+        assert sizes[0] == networks
+        assert max(sizes) == 3 * networks
+        assert sum(sizes) == networks * found.tally.exactly_timed
+        alone = search(asked, store)
+        assert [(point.place, point.exact) for point in found.front] == [
+            (point.place, point.exact) for point in alone.front
+        ]
 
 
 def test_what_an_explored_buffer_has_stands_in_the_ladders() -> None:

@@ -11,6 +11,7 @@ import pytest
 from imported_graphs import quantised_on
 from onnx import TensorProto, helper, numpy_helper
 
+from wingrid.host.fitting.area_model import predicted_area
 from wingrid.host.fitting.workload import ADDENDS, TABLES, Workload
 from wingrid.hw.config import AcceleratorConfig
 
@@ -40,6 +41,18 @@ def saved(folder: Path, activation: str) -> str:
     return str(folder / "model.onnx")
 
 
+def test_a_model_in_two_files_is_sent_whole_and_known_by_both(tmp_path: Path) -> None:
+    proto = onnx.load(saved(tmp_path, "Relu"))
+    place = tmp_path / "model.onnx"
+    onnx.save(proto, place, save_as_external_data=True, location="weights.bin", size_threshold=0)
+    network = Workload(str(place))
+    weights = tmp_path / "weights.bin"
+    assert network.parcel().contents == {"model.onnx": place.read_bytes(), "weights.bin": weights.read_bytes()}
+    before = network.fingerprint()
+    weights.write_bytes(weights.read_bytes()[::-1])
+    assert network.fingerprint() != before
+
+
 @pytest.mark.parametrize(
     ("activation", "tables", "addends"),
     [("HardSwish", TABLES, 0), ("LeakyRelu", TABLES, 0), ("Relu", 0, 0), ("Add", 0, ADDENDS)],
@@ -54,3 +67,19 @@ def test_units_are_for_networks_that_use_them(activation: str, tables: int, adde
 @pytest.mark.parametrize("network", ["digits", "alexnet"])
 def test_others_do_without(network: str) -> None:
     assert Workload(network).with_units(CONFIG, FREE) == CONFIG
+
+
+def test_lanes_are_for_networks_whose_weights_gain_by_them() -> None:
+    pruned, free = Workload("digits-compressed"), FREE | {"sparse"}
+    assert pruned.with_units(CONFIG, free) == dataclasses.replace(CONFIG, sparse=1)
+    assert pruned.with_units(CONFIG, FREE) == CONFIG
+    assert Workload("digits").with_units(CONFIG, free) == CONFIG
+
+
+def test_a_lane_has_a_multiplier_and_logic() -> None:
+    without, lanes = (
+        predicted_area(dataclasses.replace(CONFIG, winograd=0, sparse=sparse), "ecp5") for sparse in (0, 1)
+    )
+    # What `wingrid synth --config configs/tiny-4x4.toml` finds: multipliers, and look-up tables with carries.
+    assert (without.multipliers, lanes.multipliers) == (28, 32)
+    assert lanes.logic - without.logic == pytest.approx(13_660 - 12_155, rel=0.01)

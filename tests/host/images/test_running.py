@@ -13,7 +13,7 @@ from layer_cases import SQUARE, WIDE
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.errors import UserError
 from wingrid.host.execution.driver import MachineFault
-from wingrid.host.execution.layer_run import play
+from wingrid.host.execution.layer_times import play
 from wingrid.host.images.image import Image
 from wingrid.host.images.machines import RtlMachine, SpecifiedMachine, play_entry
 from wingrid.host.images.running import run_image, run_loaded

@@ -296,5 +296,5 @@ def test_a_small_file_with_a_large_header_takes_little_memory(tmp_path: Path) ->
 
 def test_commands_that_need_no_onnx_do_not_load_it() -> None:
     unwanted = "{'onnx', 'onnxruntime', 'google.protobuf'}"
-    code = f"import sys, wingrid.host.commands.app; print(sorted({unwanted} & set(sys.modules)))"
+    code = f"import sys, wingrid.host.commands.run; print(sorted({unwanted} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

@@ -20,7 +20,7 @@ from sparse_layers import CONFIGS, compile_sparse, random_sparse_layer
 from wingrid.host.compiler.compile_layer import compile_exactly
 from wingrid.host.execution.layer_run import Job
 from wingrid.host.execution.network_chain import compile_chain
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.execution.trace import chrome_trace
 from wingrid.host.networks.built_in import BUILT_IN

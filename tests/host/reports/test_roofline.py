@@ -8,7 +8,7 @@ from layer_cases import SQUARE, WIDE
 from small_networks import SMALL_ALEXNET, SMALL_VGG16
 
 from wingrid.host.execution.measurement import Activity, Measurement
-from wingrid.host.execution.network_run import time_network
+from wingrid.host.execution.network_time import time_network
 from wingrid.host.execution.setup import Setup
 from wingrid.host.reports.energy import (
     ADD_32,

@@ -13,7 +13,7 @@ from cocotb.handle import HierarchyObject
 from cocotb.triggers import FallingEdge, RisingEdge
 from signed_numbers import limits, wrapped
 
-from wingrid.hw.isa import PARAMETER_LAYOUT
+from wingrid.hw.layouts import PARAMETER_LAYOUT
 from wingrid.sim.golden.requantise import encode_scale, requantise, requantise_integer
 
 COLS = int(os.environ["WINGRID_COLS"])

@@ -87,7 +87,7 @@ def spoilt(random: np.random.Generator, config: AcceleratorConfig, word: Instruc
     for _ in range(int(random.integers(0, 3))):
         fields = dataclasses.fields(word)
         field = fields[int(random.integers(len(fields)))]
-        shape = field.metadata["shape"]
+        shape = field.metadata["bits"]
         old = getattr(word, field.name)
         nearby = [old - 1, old + 1, config.input_buffer, config.weight_buffer, config.parameter_entries]
         value = int(random.choice([*CORNERS, *nearby])) & (1 << shape.width) - 1

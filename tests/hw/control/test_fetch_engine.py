@@ -17,6 +17,7 @@ from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import FetchEngine
 from wingrid.hw.encoding import encode_program
 from wingrid.hw.isa import Execute, Fault, Instruction, Load, Store
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.queue import Queue
 
 CONFIG = AcceleratorConfig(rows=2, cols=2, winograd=2, fetch_ahead=4, bus_bytes=16, address_bits=40)
@@ -105,7 +106,7 @@ def check(program: Sequence[Instruction], seen: Seen, count: int) -> None:
     names = {Load: "load", Execute: "execute", Store: "store"}
     assert len(seen.dispatched) == count
     for index, (instruction, (name, _, pc, word)) in enumerate(zip(program, seen.dispatched, strict=False)):
-        size = type(instruction).layout().size
+        size = layout_of(type(instruction)).size
         code = int.from_bytes(encode_program([instruction]), "little") % (1 << size)
         assert (name, pc, word) == (names[type(instruction)], index, code)
 

@@ -12,7 +12,8 @@ from simulation import Pins, simulate
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
-from wingrid.hw.isa import PARAMETER_BYTES, PARAMETER_LAYOUT, Semaphore, Store, mask
+from wingrid.hw.isa import PARAMETER_BYTES, Semaphore, Store, mask
+from wingrid.hw.layouts import PARAMETER_LAYOUT, layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT
 from wingrid.hw.store.store_engine import StoreEngine
@@ -87,7 +88,7 @@ def run(
         await tick()
         assert ctx.get(dut.idle)
         for store in stores:
-            word = int.from_bytes(encode(store), "little") % (1 << Store.layout().size)
+            word = int.from_bytes(encode(store), "little") % (1 << layout_of(Store).size)
             pins.set(payload, word << layout["instruction"].offset | PC << layout["pc"].offset)
             pins.set(dut.instruction.valid, 1)
             while not ctx.get(dut.instruction.ready):

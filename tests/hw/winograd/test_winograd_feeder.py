@@ -17,6 +17,7 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.counters import Stall
 from wingrid.hw.encoding import encode
 from wingrid.hw.isa import Execute, Semaphore, mask
+from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, vectors_layout
@@ -114,7 +115,7 @@ def run(
     dut = WinogradFeeder(CONFIG)
 
     async def testbench(ctx: SimulatorContext) -> None:
-        words = [int.from_bytes(encode(i), "little") % (1 << Execute.layout().size) for i in instructions]
+        words = [int.from_bytes(encode(i), "little") % (1 << layout_of(Execute).size) for i in instructions]
         counts = dict.fromkeys(Semaphore, 0)
         pins = Pins(ctx)
         # Made once: a view makes new values of its fields each time.

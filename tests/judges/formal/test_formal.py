@@ -18,6 +18,7 @@ from benches.output_buffer import OutputBufferBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
 from benches.register_slice import RegisterSliceBench
+from benches.row_collector import RowCollectorBench
 from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
@@ -33,6 +34,7 @@ PARTS = {
     FetchBench: prove,
     OutputBufferBench: prove,
     LoadBench: prove,
+    RowCollectorBench: prove,
     BurstsBench: interpolate,
 }
 """By what each is proved."""
@@ -126,6 +128,16 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         BurstsBench,
         replaced(r"^(  assign \S+ += )left <= 4'h8;", r"\g<1>runs <= 4'h8;"),
         "length",
+    ),
+    "rows beyond those of a run": (
+        RowCollectorBench,
+        replaced(r"^(  assign \\\$\d+ += )\| current\[5:3\];", r"\g<1>1'h1;"),
+        "whole",
+    ),
+    "all rows go to one accumulator": (
+        RowCollectorBench,
+        replaced(r"^(  assign \\\$\d+ += current\[2:1\] \+ )1'h1;", r"\g<1>1'h0;"),
+        "place",
     ),
     "bursts do not end with their page": (
         BurstsBench,

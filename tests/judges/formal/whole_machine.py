@@ -1,6 +1,6 @@
 """The whole machine with arbitrary instructions and responses, for its first cycles. Exit status 1 if a rule breaks.
 
-python -m tests.judges.formal.whole_machine --cycles 45
+python -m tests.judges.formal.whole_machine --cycles 45 [--set sparse=1]
 """
 
 from __future__ import annotations
@@ -14,14 +14,16 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "support"))
 
 from benches.core import CoreBench
 from prove import search
+from small_configurations import SMALL
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--cycles", type=int, default=45)
     parser.add_argument("--seconds", type=int, default=4 * 3600, help="after which the search gives up")
+    parser.add_argument("--set", dest="fields", action="append", default=[], metavar="FIELD=VALUE")
     options = parser.parse_args()
-    bench = CoreBench()
+    bench = CoreBench(SMALL.override(options.fields))
     verdict = search(bench, cycles=options.cycles, seconds=options.seconds)
     broken = sorted(verdict.broken)
     unseen = sorted(set(bench.witnesses) - verdict.seen)
