@@ -49,9 +49,11 @@ class AcceleratorConfig:
     row of a weight tile (``cols`` int8), one of an accumulator bank ``cols`` accumulators, one of the output buffer
     a bus beat. ``parameter_blocks`` counts output channel blocks, ``tables`` tables of a byte for each column,
     behind requantisation; 0 for an accelerator without. With ``sparse`` 1 there are lanes for sparse fully connected
-    layers, one for each row of the array. ``addends`` counts pixels of another tensor, ``cols`` int8 each, that are
-    added to results; 0 for an accelerator that does not add. ``bus_bytes`` 0 stands for the smallest bus that carries a
-    channel block per beat. ``address_bits`` is the width of an AXI byte address.
+    layers, one for each row of the array. ``decoders`` counts lanes that decode compressed weights on their way to the
+    Winograd transform, each for 2 or 4 columns; 0 for an accelerator that takes weights as they are. ``addends`` counts
+    pixels of another tensor, ``cols`` int8 each, that are added to results; 0 for an accelerator that does not add.
+    ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits`` is the width of
+    an AXI byte address.
     """
 
     rows: int = 16
@@ -64,6 +66,7 @@ class AcceleratorConfig:
     parameter_blocks: int = 32
     tables: int = 0
     sparse: int = 0
+    decoders: int = 0
     addends: int = 0
     output_buffer: int = 256
     queue_depth: int = 8
@@ -130,6 +133,21 @@ class AcceleratorConfig:
     def weight_lanes(self) -> int:
         """Bytes of an entry of the weight buffer: one for each column, and for each sparse lane."""
         return max(self.rows, self.cols) if self.sparse else self.cols
+
+    @property
+    def decoder_columns(self) -> int:
+        """Columns that a decoder has, and so symbols that it decodes for each row; 0 without decoders."""
+        return self.cols // self.decoders if self.decoders else 0
+
+    @property
+    def code_symbols(self) -> int:
+        """Symbols in a beat of a code's tables."""
+        return min(8, self.bus_bytes // 2)
+
+    @property
+    def code_entries(self) -> int:
+        """Beats of a code's tables (``docs/isa.md``)."""
+        return TABLE_ENTRIES // self.code_symbols if self.decoders else 0
 
     @property
     def multipliers(self) -> int:
@@ -219,8 +237,8 @@ def longest_burst(bus_bytes: int) -> int:
 def rules(config: Any) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 (fields may be arrays)
     """What holds of each configuration that can work: a field, whether its value is one, and the rule in words.
 
-    ``config`` has the fields of ``AcceleratorConfig``. Those but ``winograd``, ``tables``, ``sparse`` and ``addends``
-    may be numpy arrays, of many configurations at once; then so is whether the rules hold.
+    ``config`` has the fields of ``AcceleratorConfig``. Those but ``winograd``, ``tables``, ``sparse``, ``decoders``
+    and ``addends`` may be numpy arrays, of many configurations at once; then so is whether the rules hold.
     """
 
     def between(name: str, low: int, high: int) -> tuple[str, Any, str]:
@@ -246,6 +264,10 @@ def rules(config: Any) -> Iterator[tuple[str, Any, str]]:  # noqa: ANN401 (field
     if config.tables:
         yield power_of_two("tables", 2, LARGEST_TABLES)
     yield between("sparse", 0, 1)
+    if config.decoders:
+        columns = (config.cols == 2 * config.decoders) | (config.cols == 4 * config.decoders)
+        yield "decoders", columns, "must be a half or a quarter of cols"
+        yield "decoders", config.winograd != 0, "needs a Winograd transform, winograd = 2 or 4"
     if config.addends:
         yield power_of_two("addends", 16, LARGEST_ADDENDS)
     yield power_of_two("output_buffer", 16, 1 << 14)

@@ -196,6 +196,9 @@ class Core(wiring.Component):
             buffers.weight_enable.eq(execute.weight_enable),
             buffers.weight_address.eq(execute.weight_address),
             execute.weight_data.eq(buffers.weight_data),
+            execute.code_write.eq(load.write_enable[Buffer.CODES.value]),
+            execute.code_address.eq(load.write_address),
+            execute.code_data.eq(load.write_data),
             buffers.parameter_address.eq(store.parameter_address),
             store.parameter_data.eq(buffers.parameter_data),
         ]
@@ -264,6 +267,7 @@ class Core(wiring.Component):
             semaphores.signal,
             execute.input_enable,
             execute.weight_enable,
+            execute.decodes,
             execute.weights.valid & execute.weights.ready,
             execute.vectors.valid & execute.vectors.ready,
             accumulators.sums.valid,

@@ -73,6 +73,7 @@ class Buffer(enum.IntEnum):
     PARAMETERS = 2
     TABLES = 3
     ADDENDS = 4
+    CODES = 5
 
 
 class Combining(enum.IntEnum):
@@ -133,6 +134,32 @@ LARGEST_CODEBOOK = max(form.codebook_entries for form in SPARSE_FORMATS)
 
 SPARSE_WINDOW = 16
 """Rows that a lane may have summed up before the slowest lane has summed up the first of them."""
+
+CODE_PREFIX_BITS = 5
+"""Bits at the beginning of a code that tell how long it is."""
+
+LONGEST_CODE = 12
+"""Most bits of a code for a weight."""
+
+CODE_RING = 32
+"""Words of its stream that a decoder holds."""
+
+CODE_WORDS_APART = 24
+"""Words by which a decoder may be ahead of the slowest one, so that what it needs has always come.
+
+An entry is asked for when the slowest lane's ring has room for it, and used ``OperandBuffers.read_latency`` + 1 cycles
+later at the earliest, in which that lane goes on by less than a word each; lanes look at a word and the next one, and
+one place of a ring stays empty.
+"""
+
+CODE_HEAD_FIELDS = {"entries": Bits(5), "pace": Bits(3)}
+"""In front of a raw tile's codes, in the first decoder's stream: the entries that the tile takes, modulo ``CODE_RING``,
+and after how many rows, 2**pace, columns go round among decoders."""
+
+LARGEST_PACE = 7
+"""Of a code's head."""
+
+CODE_HEAD_BITS = sum(bits.width for bits in CODE_HEAD_FIELDS.values())
 
 PC_BITS = 24
 """Width of an instruction's index in its program."""
@@ -237,6 +264,9 @@ class Execute(Instruction):
     over the input buffer from ``input_base`` on. The sums of ``cols`` rows become an accumulator, ``count`` of them at
     most from ``accumulator_base`` on. With ``accumulate`` 0 the streams begin, with their codebooks; with 1 they go on
     where the EXECUTE before left them, and so does what it said of accumulators. ``tile`` is 0.
+
+    With ``coded`` 1, the raw weight tiles of a Winograd EXECUTE are streams of codes, a word of an entry for each
+    decoder, from ``weight_base`` on, and mean what the tables in the buffer CODES say.
     """
 
     opcode = Opcode.EXECUTE
@@ -268,6 +298,7 @@ class Execute(Instruction):
     tap_row_pitch: int = _bits(32)
     weight_base: int = _bits(32)
     sparse: int = _bits(8)
+    coded: int = _bits(8)
 
 
 @dataclass(slots=True)

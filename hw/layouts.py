@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from amaranth.hdl import Shape
 from amaranth.lib import data
 
-from wingrid.hw.isa import PARAMETER_FIELDS, Bits, Instruction
+from wingrid.hw.isa import CODE_HEAD_FIELDS, PARAMETER_FIELDS, Bits, Instruction
 
 
 def layout_of(kind: type[Instruction]) -> data.StructLayout:
@@ -25,3 +25,6 @@ def _structure(fields: Mapping[str, Bits]) -> data.StructLayout:
 
 PARAMETER_LAYOUT = _structure(PARAMETER_FIELDS)
 """An output channel's parameters, ``PARAMETER_FIELDS``."""
+
+CODE_HEAD = _structure(CODE_HEAD_FIELDS)
+"""What stands in front of a raw tile's codes, ``CODE_HEAD_FIELDS``."""

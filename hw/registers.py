@@ -15,7 +15,7 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
-INTERFACE_VERSION = 1, 5
+INTERFACE_VERSION = 1, 6
 """Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
 changed or taken away in the major one."""
 
@@ -55,6 +55,7 @@ class Register(enum.IntEnum):
     CONFIG_TABLES = 0xF4
     CONFIG_SPARSE = 0xF8
     CONFIG_ADDENDS = 0xFC
+    CONFIG_DECODERS = 0x100
 
     @property
     def config_field(self) -> str | None:
@@ -248,6 +249,7 @@ AGREEMENTS: dict[Register, Agreement] = {
     Register.CONFIG_TABLES: Agreement.EQUAL,
     Register.CONFIG_SPARSE: Agreement.AT_LEAST,
     Register.CONFIG_ADDENDS: Agreement.EQUAL,
+    Register.CONFIG_DECODERS: Agreement.EQUAL,
 }
 """For each register of constants."""
 

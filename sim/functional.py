@@ -32,6 +32,7 @@ from wingrid.hw.isa import (
     placed,
 )
 from wingrid.hw.winograd_matrices import KERNEL, winograd
+from wingrid.sim.golden.coding import WeightCode
 from wingrid.sim.golden.combination import combined
 from wingrid.sim.golden.lookup import looked_up
 from wingrid.sim.golden.requantise import requantise
@@ -61,6 +62,7 @@ class FunctionalMachine:
             Buffer.PARAMETERS: self._noise(config.parameter_entries),
             Buffer.TABLES: self._noise(config.table_entries),
             Buffer.ADDENDS: self._noise(config.addends),
+            Buffer.CODES: self._noise(config.code_entries),
         }
         self._banks = self._random.integers(-(1 << 30), 1 << 30, (2, config.accumulators, config.cols))
         self._lanes = SparseLanes(config.rows)
@@ -202,8 +204,15 @@ class FunctionalMachine:
         vectors = np.where(inside[..., None], pixels, np.int8(execute.zero_point))
 
         count = execute.blocks * KERNEL**2 if execute.tile else len(block)
-        rows = (execute.weight_base + np.arange(count * config.rows)) % config.weight_buffer
-        tiles = self._buffers[Buffer.WEIGHTS][rows, : config.cols].reshape(count, config.rows, config.cols)
+        weights = self._buffers[Buffer.WEIGHTS][:, : config.cols]
+        if execute.coded:
+            if not config.decoders or execute.coded > 1 or not execute.tile:
+                raise ProgramError(f"EXECUTE has coded {execute.coded} and tile {execute.tile}")
+            code = WeightCode(self._buffers[Buffer.CODES], config)
+            entries = code.decoded(weights, execute.weight_base, execute.blocks)
+        else:
+            entries = weights[(execute.weight_base + np.arange(count * config.rows)) % config.weight_buffer]
+        tiles = entries.reshape(count, config.rows, config.cols)
         tiles = tiles[:, ::-1]  # Rows lie last first.
         if execute.tile:
             sums = self._winograd_sums(execute, vectors, tiles)

@@ -13,5 +13,6 @@ CLASS_OF_BUFFER = {
     Buffer.PARAMETERS: "parameters",
     Buffer.TABLES: "parameters",
     Buffer.ADDENDS: "activations",
+    Buffer.CODES: "weights",
 }
 """The class that a LOAD into each buffer counts as."""

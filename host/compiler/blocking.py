@@ -126,6 +126,8 @@ class Blocking:
     """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
     alike_rows: bool = False
     """Whether all kernel rows are one: it lies in memory once, and pixels are loaded and summed up row by row."""
+    coded_entries: int = 0
+    """Entries that a compressed raw weight tile takes at most; 0 for weights as they are."""
 
     @classmethod
     def of(
@@ -330,6 +332,14 @@ class Blocking:
             first - self.tile_offset(self.tap_box(block))
             for block, first in enumerate(self.first_tile[: self.output_blocks])
         ]
+
+    def weight_entries(self, box: Box) -> int:
+        """Entries of the weight buffer that the weights for the taps of a box take, at most if they are compressed."""
+        return self.entries(self.weight_tiles(box))
+
+    def entries(self, weight_tiles: int) -> int:
+        """Entries that so many weight tiles take, at most if they are compressed."""
+        return weight_tiles // KERNEL**2 * self.coded_entries if self.coded_entries else weight_tiles * self.rows
 
     @cached_property
     def first_tile(self) -> list[int]:

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from wingrid.host.compiler.addend_loader import within_addends
 from wingrid.host.compiler.algorithms import SPARSE, algorithm_name, possible_unfoldings, require_units, usable_tiles
+from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.cutting import Cutting
 from wingrid.host.compiler.layout import pack_weights
 from wingrid.host.compiler.memory_map import MemoryMap, Place, weight_bytes
@@ -26,7 +27,7 @@ from wingrid.host.compiler.plan_cost import plan_cost
 from wingrid.host.compiler.sparse_streams import SparseShape, SparseStreams
 from wingrid.host.compiler.stacking import Stacking
 from wingrid.host.compiler.synchronise import Schedule, synchronise
-from wingrid.host.compiler.tiler import best_plan, cost_bound
+from wingrid.host.compiler.tiler import best_plan, coded_plan, cost_bound
 from wingrid.host.compiler.unfolding import Unfolding
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Operands, OperandSource
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
@@ -53,6 +54,8 @@ class CompiledLayer:
     """Which sections of the image, unfolded or not, the program takes for images of a batch, if any."""
     streams: SparseStreams | None = None
     """The weights as the program takes them, if it takes no tiles."""
+    coded: CodedWeights | None = None
+    """The weights as the program takes them, if it takes tiles and they are compressed."""
     stacking: Stacking | None = None
     """How the program takes channel blocks for rows, if it does."""
 
@@ -70,6 +73,8 @@ class CompiledLayer:
         """The weights, of ``operands`` that the method of that name has returned, as the program expects them."""
         if self.streams is not None:
             return self.streams.packed(self.config)
+        if self.coded is not None:
+            return self.coded.packed(self.config)
         return pack_weights(operands.weights, self.plan.blocking, self.config)
 
     @property
@@ -104,6 +109,7 @@ class PlannedLayer:
     unfolding: Unfolding | None
     cutting: Cutting | None
     streams: SparseStreams | None = None
+    coded: CodedWeights | None = None
     stacking: Stacking | None = None
 
     @property
@@ -113,9 +119,7 @@ class PlannedLayer:
 
     def placed(self, place: Place) -> PlannedLayer:
         """In a memory that it shares with others. Raises ``LayerError`` if it does not fit into the address space."""
-        memory = MemoryMap.of(
-            self.layer, self.plan.blocking, self.config, place, stream_bytes=self.weight_bytes if self.streams else None
-        )
+        memory = MemoryMap.of(self.layer, self.plan.blocking, self.config, place, stream_bytes=self.weight_bytes)
         return dataclasses.replace(self, memory=memory)
 
     def by(self, streams: SparseStreams) -> PlannedLayer:
@@ -123,10 +127,15 @@ class PlannedLayer:
         memory = MemoryMap.of(self.layer, self.plan.blocking, self.config, stream_bytes=streams.bytes(self.config))
         return dataclasses.replace(self, memory=memory, streams=streams)
 
+    def with_codes(self, plan: Plan, coded: CodedWeights) -> PlannedLayer:
+        """The layer by a plan for compressed weights."""
+        memory = MemoryMap.of(self.layer, plan.blocking, self.config, stream_bytes=coded.bytes(self.config))
+        return dataclasses.replace(self, plan=plan, memory=memory, coded=coded)
+
     def compiled(self) -> CompiledLayer:
         """Write the program. Raises ``LayerError`` if it is longer than programs can be, or than memory."""
         with _uncollected():
-            program = _sparse_program(self) if self.streams else _program(self.layer, self.plan, self.memory)
+            program = _sparse_program(self) if self.streams else _program(self)
         compiled = CompiledLayer(
             self.layer,
             self.config,
@@ -136,14 +145,16 @@ class PlannedLayer:
             self.unfolding,
             self.cutting,
             self.streams,
+            self.coded,
             self.stacking,
         )
         self.memory.size(compiled.length)
         return compiled
 
 
-def _weight_bytes(layer: PlannedLayer | CompiledLayer) -> int:
-    return layer.streams.bytes(layer.config) if layer.streams else weight_bytes(layer.plan.blocking, layer.config)
+def _weight_bytes(layer: CompiledLayer | PlannedLayer) -> int:
+    streams = layer.streams or layer.coded
+    return streams.bytes(layer.config) if streams else weight_bytes(layer.plan.blocking, layer.config)
 
 
 def compile_layer(
@@ -193,15 +204,16 @@ def shapes_in_memory(layer: PlannedLayer | CompiledLayer) -> tuple[Shape, Shape]
     return blocking.input_shape, blocking.output_shape
 
 
-def _program(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
+def _program(planned: PlannedLayer) -> bytes:
     """The layer's program, as it lies in memory. Without a C++ compiler it takes a hundred times as long."""
+    description = planned.layer, planned.plan, planned.memory, planned.coded
     try:
-        return lowered(layer, plan, memory)
+        return lowered(*description)
     except ToolMissing:
         # Imported here, as in the next function: most programs are written without.
         from wingrid.host.compiler.lowering import Lowering
 
-        return _synchronised(layer, Lowering(layer, plan, memory).emit())
+        return _synchronised(planned.layer, Lowering(*description).emit())
 
 
 def _sparse_program(planned: PlannedLayer) -> bytes:
@@ -303,9 +315,36 @@ def plan_exactly(
 ) -> PlannedLayer:
     """Decide what ``compile_exactly`` writes down.
 
-    Where there are sparse lanes, that takes the weights of every layer that they could compute.
+    Where there are sparse lanes, that takes the weights of every layer that they could compute; where there are
+    decoders, of every layer that takes a Winograd algorithm.
     """
     operands = functools.cache(operands)
+    planned = _planned(layer, operands, config, algorithm)
+    tile = planned.plan.blocking.tile
+    return _compressed(planned, operands) if config.decoders and tile and not planned.streams else planned
+
+
+def _compressed(planned: PlannedLayer, operands: OperandSource) -> PlannedLayer:
+    """With compressed weights, if that is cheaper."""
+    unfolding, blocking, config = planned.unfolding, planned.plan.blocking, planned.config
+    taken = _unfolded(unfolding, operands) if unfolding else operands()
+    coded = CodedWeights.of(taken.weights, blocking, config)
+    plan = coded_plan(blocking, coded.largest, planned.plan.config) if coded else None
+    if coded is None or plan is None:
+        return planned
+    costs = plan_cost(planned.plan), plan_cost(plan)
+    # Tables come before anything can be decoded.
+    dense, compressed = (cost.cost if cost else math.inf for cost in costs)
+    return planned.with_codes(plan, coded) if compressed + config.code_entries < dense else planned
+
+
+def _planned(
+    layer: Layer,
+    operands: OperandSource,
+    config: AcceleratorConfig,
+    algorithm: str | None,
+) -> PlannedLayer:
+    """The same for weights as they are, or sparse streams."""
     tiles = usable_tiles(layer, operands, config, algorithm)
     unfoldings = {
         unfolding: usable_tiles(

@@ -6,6 +6,7 @@ import functools
 
 from wingrid.host.compiler.addend_loader import addend_loader
 from wingrid.host.compiler.blocking import Box, balanced
+from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.group_geometry import Group, Rows, StoredPart
 from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.pixel_loader import GroupPixels, PixelLoader
@@ -22,12 +23,13 @@ BANKS = 2
 class Lowering:
     """Emits a layer's instructions into ``schedule``; one use only."""
 
-    def __init__(self, layer: Layer, plan: Plan, memory: MemoryMap) -> None:
+    def __init__(self, layer: Layer, plan: Plan, memory: MemoryMap, coded: CodedWeights | None = None) -> None:
         self.schedule = Schedule()
         self._layer, self._plan, self._memory = layer, plan, memory
         self._walk, self._blocking = plan.blocking.walk, plan.blocking
         context = (self.schedule, plan.blocking, plan.config, memory)
-        self._weights = WeightLoader(*context)
+        self._weights = WeightLoader(*context, coded)
+        self._coded = int(coded is not None)
         self._parameters = parameter_loader(*context)
         tables = layer_tables(layer, plan.blocking)
         self._tables = table_loader(self.schedule, tables, plan.config, memory) if tables else None
@@ -122,6 +124,7 @@ class Lowering:
         tap_rows = self._buffer_rows(self._blocking.tap_pitch[0], chunk, view.rows)
         return {
             "tile": self._blocking.tile,
+            "coded": self._coded,
             "zero_point": self._layer.x_zero_point,
             "stride_y": stride_y,
             "stride_x": stride_x,

@@ -106,7 +106,7 @@ class MemoryMap:
     ) -> MemoryMap:
         """Lay out everything but the program, from address 0 or as ``place`` says.
 
-        ``stream_bytes`` is the size of weights that are sparse streams and no tiles.
+        ``stream_bytes`` is the size of weights that are streams.
         Raises ``LayerError`` if it does not fit into the address space.
         """
         bus = config.bus_bytes

@@ -17,12 +17,14 @@ import numpy as np
 import numpy.typing as npt
 
 from wingrid.host.compiler.blocking import Box, balanced
+from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.memory_map import MemoryMap, layer_tables, surface_of
 from wingrid.host.compiler.plan import Plan
 from wingrid.host.compiler.synchronise import MOST_PENDING
 from wingrid.host.networks.layer import Combination, Layer, LayerError
 from wingrid.hw.config import TABLE_ENTRIES
 from wingrid.hw.isa import LARGEST_STRIDE, PARAMETER_BYTES, PC_BITS, Combining
+from wingrid.hw.winograd_matrices import KERNEL
 from wingrid.sim import cache, tools
 from wingrid.sim.timing.build import SHARED, definitions
 
@@ -93,7 +95,7 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
 }
 """Each number that lowering needs of a layer, its plan and its memory."""
 
-COUNTS = ("region_count", "pass_count")
+COUNTS = ("region_count", "pass_count", "code_entries")
 LISTS = {
     "regions": "Run",
     "groups": "Group",
@@ -107,6 +109,7 @@ LISTS = {
     "opening_runs": "Run",
     "openings": "int64_t",
     "origins": "int64_t",
+    "starts": "int64_t",
 }
 """Each list, and what it is of; all are made of 64-bit integers."""
 
@@ -120,16 +123,18 @@ class Description(ctypes.Structure):
     ]
 
 
-def lowered(layer: Layer, plan: Plan, memory: MemoryMap) -> bytes:
+def lowered(layer: Layer, plan: Plan, memory: MemoryMap, coded: CodedWeights | None = None) -> bytes:
     """The program of a layer by this plan, with tensors where ``memory`` has them.
 
     Raises ``LayerError`` if it is longer than a program can be.
     """
     lists = _lists(plan)
+    lists["starts"] = coded.starts.astype(np.int64) if coded else np.zeros(0, np.int64)
     described = Description(
         **{name: number(layer, plan, memory) for name, number in NUMBERS.items()},
         region_count=len(lists["regions"]),
         pass_count=len(lists["passes"]),
+        code_entries=plan.config.code_entries if coded else 0,
         **{name: content.ctypes.data for name, content in lists.items()},
     )
     native = _load()
@@ -312,6 +317,7 @@ def _description() -> str:
         "LARGEST_STRIDE": LARGEST_STRIDE,
         "PARAMETER_BYTES": PARAMETER_BYTES,
         "TABLE_ENTRIES": TABLE_ENTRIES,
+        "KERNEL_TAPS": KERNEL**2,
     }
     fields = [f"int64_t {name};" for name in (*NUMBERS, *COUNTS)]
     fields += [f"const {kind}* {name};" for name, kind in LISTS.items()]

@@ -155,22 +155,20 @@ class Plan:
     @property
     def smallest_piece(self) -> int:
         """Entries of the weight buffer that an EXECUTE needs at least: a weight tile, or the nine of a raw kernel."""
-        return self.config.rows * (KERNEL * KERNEL if self.blocking.tile else 1)
+        return self.blocking.coded_entries or self.config.rows * (KERNEL * KERNEL if self.blocking.tile else 1)
 
     def pieces(self, box: Box, opening: bool) -> list[Box]:
         """The boxes of taps that become one EXECUTE each; ``opening`` ones are small, so that work starts early."""
         config = self.config
-        blocking, tiles = self.blocking, self.blocking.weight_tiles(box)
+        blocking, entries = self.blocking, self.blocking.weight_entries(box)
         limit = max(config.weight_buffer // 3, self.smallest_piece)
         if opening:
-            limit = min(limit, max(tiles // box.block_count, tiles // OPENING_PIECES) * config.rows)
+            limit = min(limit, max(entries // box.block_count, entries // OPENING_PIECES))
         known = blocking.cuts.get((box, limit))
         if known is None and len(blocking.subkernels) > 1:
             known = blocking.cuts[box, limit] = blocking.patches(box)
         if known is None:
-            known = box.split(
-                lambda part: blocking.expressible(part) and blocking.weight_tiles(part) * config.rows <= limit
-            )
+            known = box.split(lambda part: blocking.expressible(part) and blocking.weight_entries(part) <= limit)
             assert known is not None, "a third of the weight buffer or the smallest piece always fits"
             blocking.cuts[box, limit] = known
         return known

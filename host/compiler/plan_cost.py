@@ -43,7 +43,7 @@ def least_cost(blocking: Blocking, config: AcceleratorConfig, groups: int) -> fl
     """A lower bound of the cost of all plans with ``groups`` groups, over all images and strips."""
     # Each group has an EXECUTE and a STORE for each output block, which have weights of their own.
     instructions = blocking.output_blocks * (2 * groups + 1)
-    compulsory = blocking.first_tile[-1] * config.rows + _result_beats(blocking)
+    compulsory = blocking.entries(blocking.first_tile[-1]) + _result_beats(blocking)
     compulsory += instructions * max(1, INSTRUCTION_BYTES // config.bus_bytes)
     execute, store = _engines(blocking, config, groups, blocking.shape.images * math.prod(blocking.grid))
     start = 3 * MEMORY_LATENCY
@@ -103,7 +103,7 @@ class _Pass:
         chunks = plan.chunks(kind.blocks)
         if chunks is None:
             return None
-        count, weights = kind.blocks[1] - kind.blocks[0], kind.weight_tiles * config.rows
+        count, weights = kind.blocks[1] - kind.blocks[0], blocking.entries(kind.weight_tiles)
         pieces = math.ceil(weights / max(config.weight_buffer // 3, plan.smallest_piece))
         pieces = max(pieces, count * len(chunks), kind.weight_tiles // KERNEL**2 if len(blocking.subkernels) > 1 else 0)
         repeats = plan.regions if weights <= config.weight_buffer else groups
@@ -114,7 +114,7 @@ class _Pass:
         whole = chunks[0]
         opening_pieces = plan.pieces(whole, opening=True)
         first_piece = opening_pieces[0]
-        opening = plan.chunk_entries(first_piece) + blocking.weight_tiles(first_piece) * config.rows
+        opening = plan.chunk_entries(first_piece) + blocking.weight_entries(first_piece)
         exposed, stays = 0, len(chunks) == 1 and plan.stays(whole)
         if len(chunks) == 1:
             again = not stays and plan.regions > 1
@@ -140,14 +140,16 @@ class _Pass:
 
 def _weights_kept(plan: Plan) -> int:
     """Entries of weights that are still on chip when a region ends, and serve the next one first."""
-    kinds, rows = plan.blocking.pass_kinds(plan.passes), plan.config.rows
-    largest = max(kind.weight_tiles for kind in kinds) * rows
-    return min(plan.config.weight_buffer // largest * largest, plan.blocking.first_tile[-1] * rows)
+    blocking = plan.blocking
+    largest = max(blocking.entries(kind.weight_tiles) for kind in blocking.pass_kinds(plan.passes))
+    return min(plan.config.weight_buffer // largest * largest, blocking.entries(blocking.first_tile[-1]))
 
 
 def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors: int) -> tuple[int, int]:
     """Cycles that the mesh works, and that the store engine does, on a layer cut into ``groups`` groups."""
     execute = blocking.taps * max(vectors, groups * config.rows)
+    if blocking.coded_entries:
+        execute = max(execute, groups * blocking.first_tile[-1] * config.rows * config.decoder_columns)
     # Each gathered pooling window reads all of its accumulators.
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)

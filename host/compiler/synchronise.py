@@ -60,6 +60,7 @@ _LOADED = {
     Buffer.PARAMETERS: Semaphore.PARAMETERS_LOADED,
     Buffer.TABLES: Semaphore.PARAMETERS_LOADED,
     Buffer.ADDENDS: Semaphore.PARAMETERS_LOADED,
+    Buffer.CODES: Semaphore.WEIGHTS_LOADED,
 }
 
 _RELEASED = {

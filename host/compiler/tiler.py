@@ -39,17 +39,31 @@ def best_plan(
         blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True, alike_rows=alike_rows)]
     else:
         blockings = _blockings(shape, config, tiles, pool, alike_rows=alike_rows)
+    best = _best(blockings, config)
+    if best is None and 0 not in tiles:
+        return best_plan(shape, config, pool=pool)
+    if best is None:
+        raise LayerError("no division of the layer fits into the buffers")
+    return best
+
+
+def coded_plan(blocking: Blocking, coded_entries: int, config: AcceleratorConfig) -> Plan | None:
+    """The plan of least cost by the same Winograd tiles with compressed weights, if there is one.
+
+    ``coded_entries`` is what a raw weight tile takes at most.
+    """
+    return _best([dataclasses.replace(blocking, coded_entries=coded_entries)], config)
+
+
+def _best(blockings: list[Blocking], config: AcceleratorConfig) -> Plan | None:
+    """The plan of least cost over all of them, if any fits into the buffers."""
     # The most promising first, so that what the others can cost at best often rules them out.
-    blockings.sort(key=lambda blocking: least_cost(blocking, config, shape.images))
+    blockings = sorted(blockings, key=lambda blocking: least_cost(blocking, config, blocking.shape.images))
     best: Plan | None = None
     least = math.inf
     for blocking in blockings:
         for cost, plan in _improvements(blocking, config, least):
             best, least = plan, cost
-    if best is None and 0 not in tiles:
-        return best_plan(shape, config, pool=pool)
-    if best is None:
-        raise LayerError("no division of the layer fits into the buffers")
     return best
 
 
@@ -176,6 +190,6 @@ def _regions(plan: Plan, chunk: Box) -> list[int]:
 def _passes(blocking: Blocking, config: AcceleratorConfig) -> list[int]:
     """All output blocks at once, as many as keep their weights on chip, or one."""
     blocks = blocking.output_blocks
-    entries = max(blocking.weight_tiles(blocking.tap_box(block)) for block in (0, blocks - 1)) * config.rows
+    entries = max(blocking.weight_entries(blocking.tap_box(block)) for block in (0, blocks - 1))
     held = math.ceil(blocks / max(config.weight_buffer // entries, 1))
     return sorted({1, held, blocks})

@@ -6,11 +6,13 @@ import functools
 from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking, Box
+from wingrid.host.compiler.coded_weights import CodedWeights
 from wingrid.host.compiler.memory_map import MemoryMap
 from wingrid.host.compiler.residency import Allocation, Residency
 from wingrid.host.compiler.synchronise import Schedule
 from wingrid.hw.config import TABLE_ENTRIES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES, Buffer, Load
+from wingrid.hw.winograd_matrices import KERNEL
 
 
 def linear_load(buffer: Buffer, source: int, beats: int, destination: int) -> Load:
@@ -19,12 +21,22 @@ def linear_load(buffer: Buffer, source: int, beats: int, destination: int) -> Lo
 
 
 class WeightLoader:
-    """Keeps pieces of weights in the weight buffer."""
+    """Keeps pieces of weights in the weight buffer, behind the tables of their code if they are compressed."""
 
-    def __init__(self, schedule: Schedule, blocking: Blocking, config: AcceleratorConfig, memory: MemoryMap) -> None:
+    def __init__(
+        self,
+        schedule: Schedule,
+        blocking: Blocking,
+        config: AcceleratorConfig,
+        memory: MemoryMap,
+        coded: CodedWeights | None = None,
+    ) -> None:
+        self._starts = coded.starts.tolist() if coded else None
+        self._tables = config.code_entries if coded else 0
+        self._tables_loaded = False
         self._schedule, self._memory = schedule, memory
         self._residency = Residency(config.weight_buffer)
-        self.rows, self.ring = config.rows, self._residency.ring
+        self._rows, self.ring = config.rows, self._residency.ring
         self.tiles = functools.cache(blocking.weight_tiles)
         """Weight tiles of a box."""
         self._origins = blocking.tile_origins
@@ -34,7 +46,12 @@ class WeightLoader:
     def request(self, output_block: int, piece: Box) -> WeightPiece:
         """The piece's place in the buffer; ``WeightPiece.request`` loads it, part by part."""
         first = self._first_tile(output_block, piece)
-        return WeightPiece(self, first, piece, self._residency.request(first, self.tiles(piece) * self.rows))
+        entries = self.entry(first + self.tiles(piece)) - self.entry(first)
+        return WeightPiece(self, first, piece, self._residency.request(first, entries))
+
+    def entry(self, tile: int) -> int:
+        """Where a weight tile begins, in entries from the first one's."""
+        return self._starts[tile // KERNEL**2] if self._starts else tile * self._rows
 
     def resident(self, output_block: int, piece: Box) -> bool:
         """Whether all weights of the piece are in the buffer."""
@@ -42,10 +59,15 @@ class WeightLoader:
 
     def load(self, region: Allocation, first: int, end: int) -> None:
         """Bring the region's weight tiles up to ``end``, which lie in memory from tile ``first`` on."""
-        start = region.loaded
-        source = self._memory.weights + (first + start) * self.rows * self._memory.bus_bytes
-        destination = self.ring.address(region.position + start * self.rows)
-        load = linear_load(Buffer.WEIGHTS, source, (end - start) * self.rows, destination)
+        bus = self._memory.bus_bytes
+        if self._tables and not self._tables_loaded:
+            # They have come when weights have that are loaded behind them.
+            self._schedule.add(linear_load(Buffer.CODES, self._memory.weights, self._tables, 0))
+            self._tables_loaded = True
+        begin, start = self.entry(first), self.entry(first + region.loaded)
+        source = self._memory.weights + (self._tables + start) * bus
+        destination = self.ring.address(region.position + start - begin)
+        load = linear_load(Buffer.WEIGHTS, source, self.entry(first + end) - start, destination)
         region.record(end, self._schedule.add(load, region.evicted_user))
 
     def _first_tile(self, output_block: int, piece: Box) -> int:
@@ -72,7 +94,8 @@ class WeightPiece:
         end = offset + loader.tiles(part)
         if region.loaded < end:
             loader.load(region, self.first, end)
-        return loader.ring.address(region.position + offset * loader.rows), region.loader(end)
+        begin = loader.entry(self.first + offset) - loader.entry(self.first)
+        return loader.ring.address(region.position + begin), region.loader(end)
 
     def use(self, user: int) -> None:
         """Note that EXECUTE ``user`` reads the piece."""

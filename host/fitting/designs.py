@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from wingrid.hw.config import AcceleratorConfig, longest_burst, rules
 
-SHARED = ("rows", "cols", "winograd", "bus_bytes", "tables", "sparse", "addends", "address_bits")
+SHARED = ("rows", "cols", "winograd", "bus_bytes", "tables", "sparse", "decoders", "addends", "address_bits")
 """Fields that all designs of a batch have in common: they decide how layers fall into blocks."""
 
 

@@ -39,6 +39,7 @@ def linked(program: bytes, addresses: Addresses, *, fence: bool) -> bytes:
     loads = words["opcode"] == Load.opcode
     for buffer, start in (
         (Buffer.WEIGHTS, addresses.weights),
+        (Buffer.CODES, addresses.weights),
         (Buffer.PARAMETERS, addresses.parameters),
         (Buffer.TABLES, addresses.tables),
         (Buffer.INPUTS, addresses.inputs),

@@ -74,8 +74,7 @@ def alone(compiled: Sequence[CompiledLayer]) -> list[Stretch]:
 
 
 def _memory_at(layer: CompiledLayer, place: Place) -> MemoryMap:
-    streams = layer.weight_bytes if layer.streams else None
-    return MemoryMap.of(layer.layer, layer.plan.blocking, layer.config, place, stream_bytes=streams)
+    return MemoryMap.of(layer.layer, layer.plan.blocking, layer.config, place, stream_bytes=layer.weight_bytes)
 
 
 def _working_set(layer: CompiledLayer, memory: MemoryMap, index: int) -> Iterator[Stretch]:

@@ -93,7 +93,8 @@ def layer_energy(activity: Activity, measurement: Measurement, tile: int, config
 
     ``config`` is an ``AcceleratorConfig``, or has its sizes in arrays; then counts may be arrays, and energies are.
 
-    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights.
+    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights. Compressed
+    weights count as read from their buffer as if they were not.
     """
     transformed = activity.transformed
     direct = activity.vectors - transformed

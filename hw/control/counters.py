@@ -113,7 +113,7 @@ class Counters(wiring.Component):
                 m.d.sync += pulse[Counter.STALL_INSTRUCTIONS].eq(1)
         m.d.sync += [
             pulse[Counter.BYTES_INSTRUCTIONS].eq(self.fetched),
-            pulse[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value]),
+            pulse[Counter.BYTES_WEIGHTS].eq(self.loaded[Buffer.WEIGHTS.value] | self.loaded[Buffer.CODES.value]),
             pulse[Counter.BYTES_ACTIVATIONS].eq(self.loaded[Buffer.INPUTS.value] | self.loaded[Buffer.ADDENDS.value]),
             pulse[Counter.BYTES_PARAMETERS].eq(self.loaded[Buffer.PARAMETERS.value] | self.loaded[Buffer.TABLES.value]),
             pulse[Counter.BYTES_RESULTS].eq(self.written),

@@ -104,6 +104,7 @@ class Decoder(wiring.Component):
             Buffer.PARAMETERS: config.parameter_entries,
             Buffer.TABLES: config.table_entries,
             Buffer.ADDENDS: config.addends,
+            Buffer.CODES: config.code_entries,
         }
         illegal = self._compared(
             m,
@@ -131,6 +132,7 @@ class Decoder(wiring.Component):
             execute.count == 0,
             execute.blocks == 0,
             self._no_sparse_format(execute),
+            self._not_decodable(execute),
         )
         illegal.append(~_any(*at.values()))
         for tile in config.tiles:
@@ -173,6 +175,12 @@ class Decoder(wiring.Component):
         if not self._config.sparse:
             return execute.sparse != 0
         return (execute.sparse >= len(SparseFormat)) | ((execute.sparse != 0) & (execute.tile != 0))
+
+    def _not_decodable(self, execute: data.View) -> Value:
+        """Whether ``coded`` is neither 0 nor 1, or asks for decoders where there are none or without a tile."""
+        if not self._config.decoders:
+            return execute.coded != 0
+        return (execute.coded > 1) | ((execute.coded != 0) & (execute.tile == 0))
 
     def _tiles(self, m: Module, tile: Value) -> dict[int, Value]:
         """For each tile that there is, and 0, whether it is the instruction's."""

@@ -49,6 +49,12 @@ class ExecuteEngine(wiring.Component):
     weight_address : Out, range(weight_buffer)
     weight_data : In, 8 * weight_lanes
         The entry of the weight buffer, ``OperandBuffers.read_latency`` cycles after its address.
+    decodes : Out, 1
+        Compressed weights are decoded.
+    code_write : In, 1
+        A beat for the tables of their code comes.
+    code_address : In, range(code_entries)
+    code_data : In, 8 * bus_bytes
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
     beat : Out, 1
@@ -92,6 +98,10 @@ class ExecuteEngine(wiring.Component):
                 "weight_enable": Out(1),
                 "weight_address": Out(range(config.weight_buffer)),
                 "weight_data": In(8 * config.weight_lanes),
+                "decodes": Out(1),
+                "code_write": In(1),
+                "code_address": In(range(max(config.code_entries, 1))),
+                "code_data": In(8 * config.bus_bytes),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
                 "beat": Out(1),
@@ -136,6 +146,10 @@ class ExecuteEngine(wiring.Component):
             self.weight_enable.eq(weights.read_enable),
             self.weight_address.eq(weights.read_address),
             weights.read_data.eq(self.weight_data),
+            weights.code_write.eq(self.code_write),
+            weights.code_address.eq(self.code_address),
+            weights.code_data.eq(self.code_data),
+            self.decodes.eq(weights.decodes),
         ]
         for source in sources:
             m.d.comb += [

@@ -13,6 +13,7 @@ from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers, next_entry
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
 from wingrid.hw.queue import Queue
+from wingrid.hw.winograd.weight_decoder import WeightDecoder
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import KERNEL
 
@@ -26,8 +27,9 @@ class WeightFeeder(wiring.Component):
     Per instruction blocks x kernel_height x kernel_width tiles of ``config.rows`` rows (3 x 3 of them where
     a Winograd transform follows), from consecutive entries of the weight buffer. One row per cycle,
     across instructions too; a row leaves one cycle after ``read_enable`` asked the buffer for it, its weights
-    ``PAYLOAD_LATENCY`` cycles later, or goes through the weight transform. Going over to another transform, or to none,
-    waits until the last one is empty.
+    ``PAYLOAD_LATENCY`` cycles later, or goes through the weight transform. Rows of compressed weights come from the
+    decoder instead, each ``decoder_columns`` cycles after the one before. Going over to another transform, to none, or
+    from compressed weights to others, waits until the last one is empty.
 
     Members
     -------
@@ -46,7 +48,13 @@ class WeightFeeder(wiring.Component):
     started : Out, 1
         An instruction starts.
     ended : Out, 1
-        Last read of an instruction.
+        Last read of an instruction; or, of compressed weights, the last row is transferred.
+    decodes : Out, 1
+        Compressed weights are decoded.
+    code_write : In, 1
+        A beat for the decoder's tables comes.
+    code_address : In, range(code_entries)
+    code_data : In, 8 * bus_bytes
     halt : In, 1
         No further instruction starts.
     idle : Out, 1
@@ -72,6 +80,10 @@ class WeightFeeder(wiring.Component):
                 "released": Out(1),
                 "started": Out(1),
                 "ended": Out(1),
+                "decodes": Out(1),
+                "code_write": In(1),
+                "code_address": In(range(max(config.code_entries, 1))),
+                "code_data": In(8 * config.bus_bytes),
                 "halt": In(1),
                 "idle": Out(1),
             }
@@ -89,6 +101,7 @@ class WeightFeeder(wiring.Component):
                 "kernel_height": 8,
                 "kernel_width": 8,
                 "tile": 8,
+                "coded": 1 if config.decoders else 0,
             }
         )
         m.submodules.queue = queue = Queue(fields, config.queue_depth)
@@ -101,7 +114,7 @@ class WeightFeeder(wiring.Component):
         ]
         m.d.comb += [
             queue.input.payload[name].eq(execute[name])
-            for name in ("weight_base", "blocks", "kernel_height", "kernel_width", "tile")
+            for name in ("weight_base", "blocks", "kernel_height", "kernel_width", "tile", "coded")
         ]
 
         active = Signal()
@@ -116,26 +129,30 @@ class WeightFeeder(wiring.Component):
         releases = Signal()
         valid = Signal()
         advance = Signal()
+        read = Signal()
         finishing = Signal()
         start = Signal()
         head = queue.output.payload
         tile = Signal(8)
+        coded = Signal.like(head.coded)
         rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
         transform_empty = self._route(m, rows, tile)
         ends_tile = row == config.rows - 1
+        same = (head.tile == tile) & (head.coded == coded)
         has_all = (
             queue.output.valid
-            & ((head.tile == tile) | (~active & ~valid & transform_empty))
+            & (same | (~active & ~valid & transform_empty))
             & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
         )
         m.d.comb += [
             advance.eq(~valid | rows.ready),
             finishing.eq(ends_tile & (taps_x == 1) & (taps_y == 1) & (blocks == 1)),
-            start.eq(armed(m, has_all, start) & (~active | (finishing & advance)) & ~self.halt),
+            start.eq(armed(m, has_all, start) & (~active | (finishing & read)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
-            self.read_enable.eq(active & advance),
-            self.ended.eq(finishing & advance & active),
+            read.eq(active & advance),
+            self.read_enable.eq(read),
+            self.ended.eq(finishing & read),
             self.released.eq(self.ended & releases),
             self.started.eq(start),
             self.read_address.eq(address),
@@ -146,7 +163,7 @@ class WeightFeeder(wiring.Component):
 
         with m.If(advance):
             m.d.sync += valid.eq(active)
-        with m.If(active & advance):
+        with m.If(read):
             m.d.sync += [address.eq(next_entry(address, config.weight_buffer)), row.eq(Mux(ends_tile, 0, row + 1))]
             with m.If(ends_tile):
                 m.d.sync += taps_x.eq(taps_x - 1)
@@ -166,10 +183,35 @@ class WeightFeeder(wiring.Component):
                 kernel_height.eq(head.kernel_height),
                 blocks.eq(head.blocks),
                 tile.eq(head.tile),
+                coded.eq(head.coded),
                 releases.eq(head.releases),
             ]
             with m.If(head.tile != 0):
                 m.d.sync += [size.eq(KERNEL) for size in (taps_x, taps_y, kernel_width, kernel_height)]
+        if config.decoders:
+            m.submodules.decoder = decoder = WeightDecoder(config)
+            m.d.comb += [
+                decoder.begins.eq(start & head.coded),
+                decoder.base.eq(head.weight_base),
+                decoder.works.eq(active & coded),
+                decoder.ends_tile.eq(ends_tile & (taps_x == 1) & (taps_y == 1)),
+                decoder.read_data.eq(self.read_data),
+                decoder.rows.ready.eq(rows.ready),
+                decoder.table_write.eq(self.code_write),
+                decoder.table_address.eq(self.code_address),
+                decoder.table_data.eq(self.code_data),
+                self.decodes.eq(decoder.moves),
+            ]
+            with m.If(coded):
+                # What the decoder transfers is counted as what is read otherwise.
+                m.d.comb += [
+                    read.eq(decoder.rows.valid & rows.ready),
+                    self.read_enable.eq(decoder.read_enable),
+                    self.read_address.eq(decoder.read_address),
+                    rows.valid.eq(decoder.rows.valid),
+                    rows.payload.eq(decoder.rows.payload),
+                ]
+                m.d.sync += valid.eq(0)
         return m
 
     def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:

@@ -27,7 +27,7 @@ class OperandBuffers(wiring.Component):
     Members
     -------
     write_enable : In, len(Buffer)
-        A bit for each ``Buffer``; tables are kept where results are looked up in them (``TableLookup``).
+        A bit for each ``Buffer``; what is for others is kept elsewhere.
     write_address : In, BUFFER_ADDRESS_BITS
         The entry; bits beyond a buffer's own address are ignored.
     write_data : In, 8 * bus_bytes

@@ -27,6 +27,7 @@ from wingrid.hw.store.store_engine import StoreEngine
 from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import PatchFeeder
 from wingrid.hw.winograd.transform_buffer import TransformBuffer
+from wingrid.hw.winograd.weight_decoder import WeightDecoder
 from wingrid.hw.winograd.weight_transform import WeightTransform
 from wingrid.hw.winograd_matrices import winograd
 from wingrid.sim.timing.parameters import TILE_ENTRIES
@@ -42,6 +43,9 @@ SCALARS: dict[str, Callable[[AcceleratorConfig], int]] = {
     "output_buffer": lambda config: config.output_buffer,
     "tables": lambda config: config.tables,
     "addends": lambda config: config.addends,
+    "code_entries": lambda config: config.code_entries,
+    "decoder_columns": lambda config: config.decoder_columns,
+    "decoder_latency": lambda config: WeightDecoder.latency_for(config),
     "sparse_formats": lambda config: len(SparseFormat) if config.sparse else 1,
     "queue_latency": lambda _: Queue.latency,
     "semaphore_latency": lambda _: Semaphores.latency,

@@ -77,7 +77,7 @@ public:
         put(Counter::STALL_PIPELINE, m_stalls.pipeline);
         put(Counter::STALL_DRAIN, drain);
         put(Counter::BYTES_INSTRUCTIONS, m_program.order.size() * INSTRUCTION_BYTES);
-        put(Counter::BYTES_WEIGHTS, bytes(Buffer::WEIGHTS));
+        put(Counter::BYTES_WEIGHTS, bytes(Buffer::WEIGHTS) + bytes(Buffer::CODES));
         put(Counter::BYTES_ACTIVATIONS, bytes(Buffer::INPUTS) + bytes(Buffer::ADDENDS));
         put(Counter::BYTES_PARAMETERS, bytes(Buffer::PARAMETERS) + bytes(Buffer::TABLES));
         put(Counter::BYTES_RESULTS, m_writer.beats * m_parameters.bus_bytes);

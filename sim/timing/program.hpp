@@ -72,7 +72,7 @@ private:
         if (!legal(list[list.size() - 1].fields)) refuse(index);
     }
 
-    // Rejects instructions with a zero count, or with a tile, table, sparse format or addends that this
+    // Rejects instructions with a zero count, or with a tile, table, sparse format, code or addends that this
     // accelerator does not have.
     bool legal(const Load& load) const {
         switch (static_cast<Buffer>(load.buffer)) {
@@ -85,12 +85,16 @@ private:
             case Buffer::ADDENDS:
                 if (!m_parameters.addends) return false;
                 break;
+            case Buffer::CODES:
+                if (!m_parameters.code_entries) return false;
+                break;
             default: return false;
         }
         return load.run_beats && load.runs && load.fence <= 1;
     }
     bool legal(const Execute& execute) const {
-        const bool known = execute.sparse < m_parameters.sparse_formats && !(execute.sparse && execute.tile);
+        const bool known = execute.sparse < m_parameters.sparse_formats && !(execute.sparse && execute.tile)
+                           && (!execute.coded || (execute.coded == 1 && m_parameters.code_entries && execute.tile));
         return execute.count && execute.blocks && execute.kernel_height && execute.kernel_width && is_tile(execute.tile)
                && known;
     }

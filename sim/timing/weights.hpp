@@ -140,7 +140,7 @@ private:
         const Execute& execute = m_program.executes[number].fields;
         Cycle has_all = std::max({m_progress.queued_executes.at(number), m_progress.weights.last() + NEXT,
                                   m_semaphores.available(execute.wait, Semaphore::WEIGHTS_LOADED)});
-        if (execute.tile != m_tile && m_progress.weights.count()) {
+        if ((execute.tile != m_tile || execute.coded != m_coded) && m_progress.weights.count()) {
             if (m_offered || !m_transform.empty()) return false;
             has_all = std::max({has_all, last_row() + NEXT, m_last_transfer + NEXT});
         }
@@ -150,8 +150,9 @@ private:
         m_record.event(Event::WEIGHTS_STARTED, m_program.executes[number].index, cycle);
         m_progress.weights.add(cycle);
         m_number = number + 1;
-        m_ready = cycle + m_parameters.weight_start_latency;
         m_tile = execute.tile;
+        m_coded = execute.coded;
+        m_ready = cycle + (m_coded ? m_parameters.decoder_latency : m_parameters.weight_start_latency);
         m_groups_left = execute.blocks;
         if (!m_tile) m_groups_left *= uint32_t{execute.kernel_height} * execute.kernel_width;
         return true;
@@ -163,14 +164,17 @@ private:
         if (m_offered) return false;
         const Cycle opens = m_tile ? m_transform.room(m_raw_tiles) : 0;
         if (!known(opens)) return false;
-        const Cycle read = std::max(m_ready, m_last_transfer);
-        m_first_transfer = std::max(read + m_parameters.weight_read_latency, opens);
+        // Rows of compressed weights come at intervals.
+        const Cycle interval = m_coded ? m_parameters.decoder_columns : 1;
+        const Cycle offered = m_coded ? std::max(m_ready, m_last_transfer + interval)
+                                      : std::max(m_ready, m_last_transfer) + m_parameters.weight_read_latency;
+        m_first_transfer = std::max(offered, opens);
         --m_groups_left;
         if (m_tile) {
-            m_last_transfer = m_first_transfer + m_parameters.rows * RAW_TAPS - 1;
+            m_last_transfer = m_first_transfer + (m_parameters.rows * RAW_TAPS - 1) * interval;
             m_transform.fill(m_tile, m_last_transfer);
             ++m_raw_tiles;
-            if (!m_groups_left) end(m_last_transfer - 1);
+            if (!m_groups_left) end(m_coded ? m_last_transfer : m_last_transfer - 1);
         } else {
             m_offered = true;
             if (!m_groups_left) m_ended = UNKNOWN;
@@ -188,7 +192,7 @@ private:
         return true;
     }
 
-    // The last row of the instruction is read in `cycle`, as the one before leaves.
+    // The last row of the instruction is read in `cycle`, as the one before leaves; or leaves the decoder.
     void end(Cycle cycle) {
         m_ended = cycle;
         const Numbered<Execute>& execute = m_program.executes[m_number - 1];
@@ -206,6 +210,7 @@ private:
     WeightTransform m_transform;
     ptrdiff_t m_number = 0;  // the EXECUTE after the last one started
     uint32_t m_tile = 0;
+    uint32_t m_coded = 0;
     uint32_t m_groups_left = 0;
     ptrdiff_t m_raw_tiles = 0;
     Cycle m_ready = 0;

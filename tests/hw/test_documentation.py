@@ -33,6 +33,7 @@ from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.sparse.adder_tree import AdderTree
+from wingrid.hw.winograd.code_lane import CodeLane
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.input_axis import InputAxis
 from wingrid.hw.winograd.input_transform import InputTransform
@@ -148,6 +149,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     names = {**numbers, "config": CONFIG, "signed": signed}
     special: dict[type, dict[str, Any]] = {
         AdderTree: {"terms": 5, "bits": 32},
+        CodeLane: {"config": CONFIG, "first_bit": 0},
         DeepMemory: {"shape": 8, "depth": 20},
         Queue: {"shape": 8, "depth": 4},
         RegisterSlice: {"shape": 8},

@@ -272,6 +272,8 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
         ([Store(table=1)], "instruction 0 is illegal"),
         ([Load(buffer=4)], "instruction 0 is illegal"),
         ([Load(buffer=5)], "instruction 0 is illegal"),
+        ([Load(buffer=6)], "instruction 0 is illegal"),
+        ([Execute(tile=4, coded=1)], "instruction 0 is illegal"),
         ([Store(combination=1)], "instruction 0 is illegal"),
         (
             [Load(), Load(wait=mask([Semaphore.OPERANDS_RELEASED])), Execute(wait=mask([Semaphore.WEIGHTS_LOADED]))],
@@ -281,7 +283,7 @@ def test_time_to_model_grows_with_instructions_and_taps_but_not_with_cycles() ->
 )
 def test_a_program_whose_time_cannot_be_told_is_refused(program: bytes | list[Instruction], message: str) -> None:
     with pytest.raises(ProgramError) as caught:
-        simulate(dataclasses.replace(SQUARE, addends=0), program)
+        simulate(dataclasses.replace(SQUARE, addends=0, decoders=0), program)
     assert str(caught.value) == message
 
 
@@ -306,7 +308,7 @@ def test_what_the_gateware_says_is_kept_and_depends_on_the_accelerator(
 ) -> None:
     """Once by asking the components, which writes nothing down in this process, and once as another process would."""
     monkeypatch.setenv("WINGRID_CACHE", str(tmp_path))
-    configs = [SQUARE, dataclasses.replace(SQUARE, winograd=0), dataclasses.replace(SQUARE, queue_depth=2)]
+    configs = [SQUARE, dataclasses.replace(SQUARE, decoders=0, winograd=0), dataclasses.replace(SQUARE, queue_depth=2)]
     asked = [gateware.numbers(config) for config in configs]
     gateware_numbers.cache_clear()
     assert [gateware_numbers(config) for config in configs] == asked

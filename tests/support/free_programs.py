@@ -72,6 +72,8 @@ def _execute(random: np.random.Generator, config: AcceleratorConfig, room: int) 
         count=count,
         blocks=_size(random, 6),
         last=5,
+        # Its codes, and the tables of them, are whatever the buffers hold.
+        coded=int(random.integers(2)) if tile and config.decoders else 0,
     )
 
 
@@ -118,7 +120,7 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
 
 def _buffers(config: AcceleratorConfig) -> list[Buffer]:
     """Those that the accelerator has."""
-    optional = {Buffer.TABLES: config.tables, Buffer.ADDENDS: config.addends}
+    optional = {Buffer.TABLES: config.tables, Buffer.ADDENDS: config.addends, Buffer.CODES: config.decoders}
     return [buffer for buffer in Buffer if optional.get(buffer, 1)]
 
 

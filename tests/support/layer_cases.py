@@ -25,6 +25,7 @@ SQUARE = AcceleratorConfig(
     weight_buffer=120,
     accumulators=117,
     parameter_blocks=4,
+    decoders=2,
     addends=128,
     output_buffer=32,
     burst_beats=8,

@@ -145,6 +145,7 @@ private:
         SET(execute, block_pitch, columns.width() % depth);
         SET(execute, tap_row_pitch, buffer_rows(m_layer.tap_pitch_y) * row_entries % depth);
         SET(execute, weight_base, weights.place);
+        SET(execute, coded, m_layer.code_entries != 0);
         return m_schedule.add(execute, m_after);
     }
 

@@ -70,12 +70,13 @@ private:
     using Pairs = std::vector<std::pair<int64_t, int64_t>>;  // consumer, producer
 
     // A LOAD counts by its buffer.
-    enum Kind : uint8_t { LOAD_INPUTS, LOAD_WEIGHTS, LOAD_PARAMETERS, LOAD_TABLES, LOAD_ADDENDS, EXECUTE, STORE };
+    enum Kind : uint8_t { LOAD_INPUTS, LOAD_WEIGHTS, LOAD_PARAMETERS, LOAD_TABLES, LOAD_ADDENDS, LOAD_CODES, EXECUTE, STORE };
 
     static_assert(static_cast<int>(Buffer::INPUTS) == LOAD_INPUTS && static_cast<int>(Buffer::WEIGHTS) == LOAD_WEIGHTS
                   && static_cast<int>(Buffer::PARAMETERS) == LOAD_PARAMETERS
                   && static_cast<int>(Buffer::TABLES) == LOAD_TABLES
-                  && static_cast<int>(Buffer::ADDENDS) == LOAD_ADDENDS);
+                  && static_cast<int>(Buffer::ADDENDS) == LOAD_ADDENDS
+                  && static_cast<int>(Buffer::CODES) == LOAD_CODES);
 
     static Kind kind(const Load& load) { return static_cast<Kind>(load.buffer); }
     static Kind kind(const Execute&) { return EXECUTE; }
@@ -84,7 +85,8 @@ private:
     static Semaphore between(Kind producer, Kind consumer) {
         switch (producer) {
             case LOAD_INPUTS: return Semaphore::INPUTS_LOADED;
-            case LOAD_WEIGHTS: return Semaphore::WEIGHTS_LOADED;
+            case LOAD_WEIGHTS:
+            case LOAD_CODES: return Semaphore::WEIGHTS_LOADED;
             case LOAD_PARAMETERS:
             case LOAD_TABLES:
             case LOAD_ADDENDS: return Semaphore::PARAMETERS_LOADED;

@@ -41,7 +41,7 @@ public:
 
     Piece piece(int64_t output_block, const Box& box) {
         const int64_t first = first_tile(output_block, box);
-        return Piece{first, &box, &m_residency.request(first, box.tiles * m_layer.rows)};
+        return Piece{first, &box, &m_residency.request(first, entry(first + box.tiles) - entry(first))};
     }
 
     bool resident(int64_t output_block, const Box& box) const { return m_residency.resident(first_tile(output_block, box)); }
@@ -51,14 +51,20 @@ public:
         const int64_t offset = part.offset - piece.box->offset;
         const int64_t end = offset + part.tiles;
         if (const int64_t start = region.loaded(); start < end) {
-            const int64_t source = m_layer.weights + (piece.first + start) * m_layer.rows * m_layer.bus_bytes;
-            const int64_t destination = m_residency.ring.address(region.position + start * m_layer.rows);
-            const int64_t beats = (end - start) * m_layer.rows;
+            if (m_layer.code_entries && !m_tables_loaded) {
+                add_linear_load(m_schedule, Buffer::CODES, m_layer.weights, m_layer.code_entries, 0, NOBODY);
+                m_tables_loaded = true;
+            }
+            const int64_t begin = entry(piece.first + start);
+            const int64_t source = m_layer.weights + (m_layer.code_entries + begin) * m_layer.bus_bytes;
+            const int64_t destination = m_residency.ring.address(region.position + begin - entry(piece.first));
+            const int64_t beats = entry(piece.first + end) - begin;
             const int64_t load =
                 add_linear_load(m_schedule, Buffer::WEIGHTS, source, beats, destination, region.evicted_user);
             region.loads.emplace_back(end, load);
         }
-        return Loaded{m_residency.ring.address(region.position + offset * m_layer.rows), region.loader(end)};
+        const int64_t begin = entry(piece.first + offset) - entry(piece.first);
+        return Loaded{m_residency.ring.address(region.position + begin), region.loader(end)};
     }
 
     void use(const Piece& piece, int64_t user) {
@@ -66,6 +72,10 @@ public:
     }
 
 private:
+    int64_t entry(int64_t tile) const {
+        return m_layer.code_entries ? m_layer.starts[tile / KERNEL_TAPS] : tile * m_layer.rows;
+    }
+
     int64_t first_tile(int64_t output_block, const Box& box) const {
         return m_layer.origins[output_block] + box.offset;
     }
@@ -73,6 +83,7 @@ private:
     const Description& m_layer;
     Schedule& m_schedule;
     Residency m_residency;
+    bool m_tables_loaded = false;
 };
 
 class BlockLoader {

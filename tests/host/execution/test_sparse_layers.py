@@ -8,22 +8,21 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 import pytest
+from damaged_runs import damaged_run
 from layer_cases import WIDE, run_functional
 from sparse_layers import CONFIGS, compile_sparse, random_sparse_layer
 from timing_cases import TALL
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_exactly
-from wingrid.host.execution.driver import MachineFault, fill_memory, finish, read_output, run_on_rtl, start
+from wingrid.host.execution.driver import MachineFault, run_on_rtl
 from wingrid.host.execution.layer_run import timing_difference
 from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Layer, Operands, fully_connected
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import ProgramError
 from wingrid.hw.isa import SPARSE_FORMATS, Execute, SparseFormat
-from wingrid.hw.registers import Control, Counter, Register, Status
 from wingrid.sim.golden.sparse import SparseLanes, WindowOverflow
 from wingrid.sim.memory import MemoryTiming
-from wingrid.sim.rtl.simulator import RtlSimulator
 
 LARGE = {
     "32x32": AcceleratorConfig(rows=32, cols=32, winograd=0, sparse=1),
@@ -56,44 +55,6 @@ def test_the_rtl_gives_golden_in_the_models_time(config: AcceleratorConfig) -> N
         run = run_on_rtl(compiled, operands, x, timing=timing, seed=seed + 1)
         assert np.array_equal(run.output, golden(layer, operands, x)), (seed, layer)
         assert timing_difference(compiled, compiled.program, timing, run.counters, run.events) is None, (seed, layer)
-
-
-def damaged_run(
-    compiled: CompiledLayer,
-    operands: Operands,
-    x: npt.NDArray[np.int8],
-    damage: Callable[[npt.NDArray[np.uint8]], None],
-) -> tuple[dict[Counter, int], npt.NDArray[np.int8]]:
-    """Counters and output after ``damage`` to the streams; then the undamaged layer runs on the same device."""
-    with RtlSimulator(compiled.config, memory_bytes=compiled.memory_bytes) as device:
-        fill_memory(device.memory, compiled, operands, x)
-        assert compiled.streams is not None
-        begin = compiled.memory.weights
-        streams = device.memory[begin : begin + compiled.streams.bytes(compiled.config)]
-        whole = streams.copy()
-        damage(streams)
-        before = device.memory.copy()
-        start(device, compiled)
-        device.run_until_interrupt()
-        try:
-            counters = finish(device)
-            output = read_output(device.memory, compiled)
-            # Nothing is written but results.
-            changed = np.flatnonzero(device.memory != before)
-            first = compiled.memory.outputs
-            assert not len(changed) or (
-                first <= changed[0] and changed[-1] < first + output.size * compiled.config.bus_bytes
-            )
-        finally:
-            device.write_register(Register.CONTROL, Control.RESET)
-            while Status(device.read_register(Register.STATUS)) & Status.RESETTING:
-                pass
-            streams[:] = whole
-            start(device, compiled)
-            device.run_until_interrupt()
-            finish(device)
-            assert np.array_equal(read_output(device.memory, compiled), golden(compiled.layer, operands, x))
-    return counters, output
 
 
 def connected(outputs: int = 30) -> tuple[Layer, Operands, npt.NDArray[np.int8]]:

@@ -43,6 +43,7 @@ def _load(config: AcceleratorConfig, i: Load) -> tuple[bool, bool]:
         Buffer.PARAMETERS.value: config.parameter_entries,
         Buffer.TABLES.value: config.table_entries,
         Buffer.ADDENDS.value: config.addends,
+        Buffer.CODES.value: config.code_entries,
     }
     return illegal, not illegal and i.destination >= depths[i.buffer]
 
@@ -53,6 +54,7 @@ def _execute(config: AcceleratorConfig, i: Execute) -> tuple[bool, bool]:
     if i.tile in config.tiles:
         illegal |= (i.kernel_height, i.kernel_width) != (winograd(i.tile).patch,) * 2
     illegal |= i.sparse >= (len(SparseFormat) if config.sparse else 1) or bool(i.sparse and i.tile)
+    illegal |= i.coded > (1 if config.decoders else 0) or bool(i.coded and not i.tile)
     outside = i.input_base >= config.input_buffer or i.weight_base >= config.weight_buffer
     return illegal, outside or _sums_outside(config, i)
 
@@ -102,7 +104,14 @@ def spoilt(random: np.random.Generator, config: AcceleratorConfig, word: Instruc
 @pytest.mark.parametrize("tiles", [0, 2, 4])
 def test_a_verdict_comes_every_cycle_and_is_that_of_the_instruction_set(tiles: int) -> None:
     config = AcceleratorConfig(
-        rows=4, cols=4, winograd=tiles, accumulators=900, tables=tiles, sparse=int(tiles != 2), addends=64 * tiles
+        rows=4,
+        cols=4,
+        winograd=tiles,
+        accumulators=900,
+        tables=tiles,
+        sparse=int(tiles != 2),
+        decoders=2 * (tiles == 4),
+        addends=64 * tiles,
     )
     random = np.random.default_rng(tiles)
     words = [

@@ -156,7 +156,7 @@ def test_only_strobed_bytes_are_written_and_act() -> None:
     run(test)
 
 
-@pytest.mark.parametrize("address", [1, 2, 3, 0x21, 0x22, 0x34, 0x3C, 0xB0, 0xBC, 0x100, 0x1FC, 0x1FF])
+@pytest.mark.parametrize("address", [1, 2, 3, 0x21, 0x22, 0x34, 0x3C, 0xB0, 0xBC, 0x104, 0x1FC, 0x1FF])
 def test_addresses_that_name_no_register_are_refused(address: int) -> None:
     async def test(ctx: SimulatorContext, registers: RegisterFile) -> None:
         await write(ctx, registers, Register.PROGRAM, 0x1122_3340)
