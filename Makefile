@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
+.PHONY: run test long quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
 	cells silicon area-points flow bitstream compression comparisons docs screencast lint clean
 
 run: $(VENV)/.installed
@@ -19,12 +19,16 @@ run: $(VENV)/.installed
 	$(BIN)/wingrid run vgg16 --input sample:flower --json $(OUT)/report.json --csv $(OUT)/report.csv
 
 test: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40 -m "not long"
 	$(BIN)/python -m pytest --nbmake examples
+
+# What takes long and repeats on a larger scale what make test shows.
+long: $(VENV)/.tests-installed
+	$(BIN)/python -m pytest -m long
 
 # All that uses no Verilator and is not slow: two minutes on two idle cores.
 quick: $(VENV)/.tests-installed
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not rtl and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not rtl and not slow and not long"
 
 # The whole suite, and which lines it ran; line by line in build/coverage/index.html.
 coverage: $(VENV)/.tests-installed

@@ -138,4 +138,10 @@ class CodeLane(wiring.Component):
             write.data.eq(self.table_data),
             read.addr.eq(place[within:]),
         ]
-        return read.data.word_select(place[:within], 8)
+        # Not by a shift, which front ends would warn of: it is as wide as a beat.
+        symbol = Signal(8)
+        with m.Switch(place[:within]):
+            for number in range(in_beat):
+                with m.Case(number):
+                    m.d.comb += symbol.eq(read.data.word_select(number, 8))
+        return symbol

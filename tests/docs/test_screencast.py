@@ -44,7 +44,11 @@ def test_the_picture_is_drawn_from_the_recording(screencast: ModuleType) -> None
 
 def test_the_recorded_commands_are_those_of_make_run(printed: str) -> None:
     meant = subprocess.run(
-        ["make", "-n", "-o", ".venv/.installed", "run"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "-n", "-o", ".venv/.installed", "run"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout.splitlines()
     commands = [line for line in printed.splitlines() if line.startswith(("mkdir ", ".venv/"))]
     assert len(meant) == 7

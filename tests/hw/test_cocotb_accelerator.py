@@ -12,7 +12,13 @@ from wingrid.hw.config import AcceleratorConfig
 pytestmark = pytest.mark.rtl
 
 
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: f"{config.rows}x{config.cols}")
+@pytest.mark.parametrize(
+    "config",
+    [
+        pytest.param(config, id=f"{config.rows}x{config.cols}", marks=[] if config.winograd else [pytest.mark.long])
+        for config in CONFIGS
+    ],
+)
 def test_accelerator_with_independent_bus_partner(
     config: AcceleratorConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

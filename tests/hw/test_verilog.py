@@ -188,7 +188,7 @@ def test_files_are_verilog_and_manifest() -> None:
     assert manifest["files"] == {"wingrid.v": {"sha256": hashlib.sha256(files["wingrid.v"]).hexdigest()}}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_yosys_synthesises_it(tmp_path: Path) -> None:
     (tmp_path / "wingrid.v").write_text(verilog.generate(dataclasses.replace(CONFIG, rows=2, cols=2)))
     script = "read_verilog wingrid.v; synth -top wingrid; check -assert; tee -q -o stat.json stat -json"

@@ -71,7 +71,7 @@ def impatient(name: str) -> str:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["4x4", "2x2 of 4096 sums"])
+@pytest.mark.parametrize("name", [pytest.param("4x4", marks=pytest.mark.long), "2x2 of 4096 sums"])
 def test_even_without_its_margin_the_watchdog_stops_no_program(name: str) -> None:
     ran = 0
     for seed in range(40):

@@ -121,7 +121,9 @@ def test_a_build_leaves_no_compilers_and_nothing_in_the_cache(tmp_path: Path, mo
     assert ended(process, signal.SIGTERM) == (143, "", "wingrid: terminated\n")
     assert others(process.pid) == []
     left = [path for path in cache.rglob("*") if path.is_file()]
-    assert {path.parent.name for path in left} <= {"verilog", "timing", "runtime"}, "whole entries of other kinds"
+    assert {path.parent.name for path in left} <= {"verilog", "timing", "runtime", "gateware"}, (
+        "whole entries of other kinds"
+    )
     assert not any(path.name.startswith(".building") or path.suffix == ".lock" for path in cache.rglob("*"))
 
 

@@ -94,7 +94,6 @@ def test_without_the_refusal_the_heaviest_weights_would_be_wrong() -> None:
 @pytest.mark.rtl
 def test_layers_that_winograd_does_not_suit_are_computed_directly() -> None:
     for shape in (
-        Convolution(4, 6, 6, 4, kernel=(3, 3), stride=(1, 2)),
         Convolution(4, 6, 6, 4, kernel=(3, 3), dilation=(2, 1)),
         Convolution(4, 6, 6, 4, kernel=(1, 3)),
         Convolution(4, 6, 6, 4),

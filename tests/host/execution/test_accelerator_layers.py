@@ -133,7 +133,7 @@ def test_a_broken_program_ends_with_a_fault(damage: Callable[[list], None], mess
     ("setting", "words"),
     [
         ("rows=3", "the program is for rows = 3, the device has 4"),
-        ("cols=3", "the program is for cols = 3, the device has 4"),
+        ("cols=8", "the program is for cols = 8, the device has 4"),
         ("bus_bytes=8", "the program is for bus_bytes = 8, the device has 4"),
         ("input_buffer=128", "the program is for input_buffer = 128, the device has 256"),
         ("weight_buffer=64", "the program is for weight_buffer = 64, the device has 120"),

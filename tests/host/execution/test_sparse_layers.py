@@ -45,7 +45,9 @@ def test_random_layers_equal_golden(name: str) -> None:
 
 
 @pytest.mark.rtl
-@pytest.mark.parametrize("config", [WIDE, TALL], ids=["2x3", "20x2"])
+@pytest.mark.parametrize(
+    "config", [pytest.param(WIDE, id="2x3"), pytest.param(TALL, id="20x2", marks=pytest.mark.long)]
+)
 def test_the_rtl_gives_golden_in_the_models_time(config: AcceleratorConfig) -> None:
     for seed in range(12):
         form = SPARSE_FORMATS[seed % len(SPARSE_FORMATS)]

@@ -8,7 +8,7 @@ from image_cases import ImageCase, digits_case, random_graph_case
 from layer_cases import SQUARE
 
 from wingrid.host.execution.setup import Setup
-from wingrid.host.images import chained_run
+from wingrid.host.images import tensor_memory
 from wingrid.host.images.chained_run import run_chained, runner_for
 from wingrid.host.onnx_models.bundled import DIGITS
 from wingrid.host.onnx_models.judge import difference
@@ -53,7 +53,7 @@ def test_random_graphs_give_onnxruntimes_bits(seed: int) -> None:
 
 
 def test_tensors_in_the_same_place_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chained_run, "placed", lambda needs: ([0] * len(needs), max(need.bytes for need in needs)))
+    monkeypatch.setattr(tensor_memory, "placed", lambda needs: ([0] * len(needs), max(need.bytes for need in needs)))
     case = digits_case(2)
     assert wrong(case, ran(case))
 

@@ -21,7 +21,7 @@ from wingrid.host.soc.job import job_for
 from wingrid.host.soc.transcript import read_transcript
 from wingrid.hw.config import AcceleratorConfig
 
-OBLONG = dataclasses.replace(SQUARE, rows=4, cols=2)
+OBLONG = dataclasses.replace(SQUARE, rows=4, cols=2, decoders=1)
 """What it leaves is not what it takes: the processor moves each layer's results."""
 
 

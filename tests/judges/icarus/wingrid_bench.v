@@ -27,7 +27,7 @@ module wingrid_bench;
   localparam BUS_BITS = 8 * BUS_BYTES;
   localparam CONTROL = 9'h008, INTERRUPT_ENABLE = 9'h010, PROGRAM = 9'h020, PROGRAM_LENGTH = 9'h024;
   localparam BASE = 9'h02c, BASE_HIGH = 9'h030;
-  localparam LAST_REGISTER = 9'h0fc;
+  localparam LAST_REGISTER = 9'h100;
 
   reg clk = 0;
   reg rst = RESET_AT_ONCE;
