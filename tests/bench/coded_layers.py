@@ -2,6 +2,9 @@
 
 Weights of all densities and spreads, lanes from 1 to 8 of two columns or four, both transforms, all sorts of memory.
 Exit status 1 if one differs.
+
+    python -m tests.bench.coded_layers --cases 100 --config 2x2 --set rows=8 --set cols=8 --set decoders=4 \\
+        --set weight_buffer=200
 """
 
 from __future__ import annotations
@@ -27,13 +30,16 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=500)
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     parser.add_argument("--config", choices=list(CONFIGS), help="only on this accelerator")
+    parser.add_argument("--set", dest="fields", action="append", default=[], metavar="FIELD=VALUE", help="of each")
     options = parser.parse_args()
     began, different = time.perf_counter(), 0
     for seed in range(options.first, options.first + options.cases):
         random = np.random.default_rng([seed, 3])
         name = options.config or str(random.choice(list(CONFIGS)))
-        config = CONFIGS[name]
-        planned, operands, x = random_coded_layer(random, config)
+        config = CONFIGS[name].override(options.fields)
+        # Several blocks along both sides of a larger array.
+        most = 2 * max(config.rows, config.cols) + 2 if options.fields else 9
+        planned, operands, x = random_coded_layer(random, config, most)
         compiled = planned.compiled()
         timing = MemoryTiming(int(random.integers(1, 100)), int(random.integers(1, config.bus_bytes + 1)))
         run = run_on_rtl(compiled, operands, x, timing=timing, seed=seed + 1)

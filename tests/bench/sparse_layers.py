@@ -1,7 +1,9 @@
 """Random sparse layers on the RTL: golden's results, in the timing model's time.
 
-Densities from 0 to 100 %, empty rows and columns, all formats, lanes from 2 to 32, all sorts of memory. Exit status
-1 if one differs.
+Densities from 0 to 100 %, empty rows and columns, all formats, lanes from 2 to 32, all sorts of memory, batches. Exit
+status 1 if one differs.
+
+    python -m tests.bench.sparse_layers --cases 200 --set rows=8 --set cols=8 --set bus_bytes=32
 """
 
 from __future__ import annotations
@@ -28,13 +30,15 @@ def main() -> int:
     parser.add_argument("--cases", type=int, default=2000)
     parser.add_argument("--first", type=int, default=0, help="seed of the first case")
     parser.add_argument("--config", choices=list(CONFIGS), help="only on this accelerator")
+    parser.add_argument("--set", dest="fields", action="append", default=[], metavar="FIELD=VALUE", help="of each")
     options = parser.parse_args()
     began, different = time.perf_counter(), 0
     for seed in range(options.first, options.first + options.cases):
         random = np.random.default_rng([seed, 9])
         name = options.config or str(random.choice(list(CONFIGS)))
-        config, form = CONFIGS[name], SPARSE_FORMATS[seed % len(SPARSE_FORMATS)]
-        layer, operands, x = random_sparse_layer(random, config, form)
+        config, form = CONFIGS[name].override(options.fields), SPARSE_FORMATS[seed % len(SPARSE_FORMATS)]
+        scale = max(1, config.rows // 8) if options.fields else 1
+        layer, operands, x = random_sparse_layer(random, config, form, scale)
         compiled = compile_sparse(layer, operands, config, form)
         timing = MemoryTiming(int(random.integers(1, 100)), int(random.integers(1, config.bus_bytes + 1)))
         run = run_on_rtl(compiled, operands, x, timing=timing, seed=seed + 1)

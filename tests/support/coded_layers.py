@@ -35,11 +35,11 @@ def random_weights(random: np.random.Generator, shape: tuple[int, ...]) -> npt.N
 
 
 def random_coded_layer(
-    random: np.random.Generator, config: AcceleratorConfig
+    random: np.random.Generator, config: AcceleratorConfig, most: int = 9
 ) -> tuple[PlannedLayer, Operands, npt.NDArray[np.int8]]:
-    """A layer planned for decoders, operands, and an input."""
+    """A layer planned for decoders, operands, and an input; ``most`` channels and kernels in a group at most."""
     while True:
-        layer = random_layer(random, random_winograd_convolution(random))
+        layer = random_layer(random, random_winograd_convolution(random, most))
         if random.random() < 0.3:
             height, width = layer.shape.out_height, layer.shape.out_width
             layer = dataclasses.replace(layer, pool=Pool(2, 2)) if min(height, width) > 1 else layer

@@ -83,16 +83,19 @@ def random_convolution(random: np.random.Generator) -> Convolution:
             continue
 
 
-def random_winograd_convolution(random: np.random.Generator) -> Convolution:
-    """A small 3x3 layer of stride 1: sizes that tiles don't divide, uneven padding, groups, batches."""
+def random_winograd_convolution(random: np.random.Generator, most: int = 9) -> Convolution:
+    """A small 3x3 layer of stride 1: sizes that tiles don't divide, uneven padding, groups, batches.
+
+    A group has ``most`` channels and kernels at most.
+    """
     while True:
         groups = int(random.choice([1, 1, 1, 2, 3]))
         try:
             return Convolution(
-                channels=groups * int(random.integers(1, 10)),
+                channels=groups * int(random.integers(1, most + 1)),
                 height=int(random.choice([7, 13, 15, *range(1, 18)])),
                 width=int(random.choice([7, 13, 15, *range(1, 18)])),
-                kernels=groups * int(random.integers(1, 10)),
+                kernels=groups * int(random.integers(1, most + 1)),
                 kernel=(3, 3),
                 padding=tuple(int(margin) for margin in random.integers(0, 3, 4)),
                 groups=groups,

@@ -31,17 +31,20 @@ CONFIGS = {
 
 
 def random_sparse_layer(
-    random: np.random.Generator, config: AcceleratorConfig, form: SparseFormat
+    random: np.random.Generator, config: AcceleratorConfig, form: SparseFormat, scale: int = 1
 ) -> tuple[Layer, Operands, npt.NDArray[np.int8]]:
-    """A layer that lanes can compute, operands with no more values than the format takes, and an input."""
+    """A layer that lanes can compute, operands with no more values than the format takes, and an input.
+
+    ``scale`` times as many channels and outputs as usual make several blocks on a larger array.
+    """
     while True:
         shape: Convolution
         if random.random() < 0.7:
-            channels, outputs = int(random.integers(1, 30)), int(random.integers(1, 40))
+            channels, outputs = int(random.integers(1, 30 * scale)), int(random.integers(1, 40 * scale))
             height, width = (int(size) for size in random.integers(1, 4, 2))
             shape = fully_connected(channels, height, width, outputs, int(random.choice([1, 1, 2, 3])))
         else:
-            shape = matrix_product(*(int(size) for size in random.integers(1, 25, 3)))
+            shape = matrix_product(*(int(size) for size in random.integers(1, 25 * scale, 3)))
         layer = with_lookup(random, random_layer(random, shape), config)
         if SparseShape.of(layer, config):
             break
