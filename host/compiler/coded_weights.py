@@ -68,6 +68,11 @@ class CodedWeights:
         """Entries of the largest raw tile."""
         return int(np.diff(self.starts).max())
 
+    @property
+    def raw_tiles(self) -> int:
+        """How many there are."""
+        return len(self.starts) - 1
+
     def packed(self, config: AcceleratorConfig) -> npt.NDArray[np.uint8]:
         """Tables and streams as they lie in memory, a beat of the bus for each entry."""
         beats = np.zeros((config.code_entries + len(self.entries), config.bus_bytes), np.uint8)

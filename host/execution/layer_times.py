@@ -66,12 +66,14 @@ def play(compiled: CompiledLayer, program: bytes, timing: MemoryTiming, *, event
 
 def described(compiled: CompiledLayer, program: bytes, counters: Mapping[Counter, int], setup: Setup) -> LayerResult:
     """What both hardware and timing model know of a layer."""
+    coded = compiled.coded
+    stream = (len(coded.entries), coded.raw_tiles) if coded else (0, 1)
     return LayerResult(
         compiled.layer,
         algorithm=compiled.algorithm,
         measurement=Measurement.from_counters(counters),
         unfolded=compiled.unfolding.taps if compiled.unfolding else None,
         sections=compiled.cutting.sections if compiled.cutting else None,
-        activity=Activity.of(program),
+        activity=Activity.of(program, stream),
         compiled=compiled if setup.keep_programs else None,
     )

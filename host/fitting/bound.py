@@ -160,7 +160,8 @@ def _of_ways(
         vectors=taps * vectors,
         transformed=taps * vectors if tile else 0,
         weight_tiles=taps * groups,
-        raw_tiles=tiles * groups,
+        # Of compressed ones nobody knows how many entries are read, either.
+        raw_tiles=0 if tile and designs.mesh.decoders else tiles * groups,
         drained=drained,
         stores=stores,
     )

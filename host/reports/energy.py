@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 
 from wingrid.host.execution.measurement import Activity, Measurement
-from wingrid.hw.isa import PARAMETER_BYTES
+from wingrid.hw.config import TABLE_ENTRIES
+from wingrid.hw.isa import CODE_PREFIX_BITS, CODE_RING, LARGEST_CODEBOOK, LONGEST_CODE, PARAMETER_BYTES
 from wingrid.hw.winograd_matrices import element_bits
 
 MULTIPLY_8X8 = 0.2
@@ -34,6 +35,9 @@ BUFFER_64 = ((8 << 10, 10.0), (32 << 10, 20.0), (1 << 20, 100.0))
 
 DRAM_32 = 640.0
 """pJ of an access to 32 bits of DRAM."""
+
+CLASS_BITS = (TABLE_ENTRIES - 1).bit_length() + LONGEST_CODE.bit_length()
+"""What a decoder is told of the first bits of a code: the place of its first symbol, and its length."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,7 @@ def layer_energy(activity: Activity, measurement: Measurement, tile: int, config
 
     ``config`` is an ``AcceleratorConfig``, or has its sizes in arrays; then counts may be arrays, and energies are.
 
-    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights. Compressed
-    weights count as read from their buffer as if they were not.
+    Multipliers are the mesh's for a vector, and one for each sparse lane for an entry of its weights.
     """
     transformed = activity.transformed
     direct = activity.vectors - transformed
@@ -111,7 +114,7 @@ def buffer_traffic(
     measurement: Measurement,
     config: Any,  # noqa: ANN401
 ) -> dict[str, tuple[float, int]]:
-    """For each buffer: its size in bytes, the bits written to it, and the bits read from it."""
+    """For each buffer: its size in bytes, and the bits written to it and read from it."""
     moved = measurement.bytes
     pixel, weights = 8 * config.rows, 8 * config.weight_lanes
     parameters = 8 * config.cols
@@ -130,7 +133,8 @@ def buffer_traffic(
         "transformed": (config.accumulators * vector / 8, 2 * activity.transformed * vector),
         "weights": (
             config.weight_buffer * weights / 8,
-            (loaded("weights") + activity.raw_tiles * config.rows + activity.sparse_entries) * weights,
+            (loaded("weights") + activity.raw_tiles * config.rows + activity.sparse_entries + activity.code_entries)
+            * weights,
         ),
         "accumulators": (
             config.accumulators * sums / 8,
@@ -141,4 +145,27 @@ def buffer_traffic(
             (loaded("parameters") + activity.stores * PARAMETER_BYTES) * parameters,
         ),
         "outputs": (config.output_buffer * config.bus_bytes, 2 * 8 * moved["results"]),
+        **_decoder_traffic(activity, config),
+        **_lane_traffic(activity, config),
     }
+
+
+def _decoder_traffic(activity: Activity, config: Any) -> dict[str, tuple[float, int]]:  # noqa: ANN401 (as above)
+    """Of all decoders, each of which looks at two words of its ring, a class and a symbol to decode one."""
+    if not config.decoders:
+        return {}
+    word = 8 * config.decoder_columns
+    symbols = activity.decoded_tiles * config.multipliers
+    # A copy of the ring for either word.
+    return {
+        "code rings": (CODE_RING * word / 8, 2 * (activity.code_entries * config.decoders + symbols) * word),
+        "code classes": (CLASS_BITS << CODE_PREFIX_BITS >> 3, symbols * CLASS_BITS),
+        "code symbols": (TABLE_ENTRIES, symbols * 8),
+    }
+
+
+def _lane_traffic(activity: Activity, config: Any) -> dict[str, tuple[float, int]]:  # noqa: ANN401 (as above)
+    """Of all sparse lanes, each of which looks up a value for an entry."""
+    if not config.sparse:
+        return {}
+    return {"codebooks": (LARGEST_CODEBOOK, activity.sparse_entries * config.rows * 8)}

@@ -23,7 +23,8 @@ class Bound(enum.StrEnum):
     BANDWIDTH = "bandwidth"
     """The memory's data bus, which carries something in most cycles."""
     WEIGHTS = "weights"
-    """The mesh's weights, which enter it a row per cycle: taps have fewer vectors than the mesh has rows."""
+    """The mesh's weights, which enter it a row per cycle: taps have fewer vectors than the mesh has rows. Or decoders,
+    which make a row of compressed weights in ``decoder_columns`` cycles."""
     LATENCY = "latency"
     """None of these: most cycles go by while engines wait for memory's answers or for each other."""
 
@@ -36,7 +37,7 @@ def demands(
     used = {
         Bound.COMPUTE: measurement.busy,
         Bound.BANDWIDTH: timing.bus_cycles(beats, config.bus_bytes),
-        Bound.WEIGHTS: activity.weight_tiles * config.rows,
+        Bound.WEIGHTS: max(activity.weight_tiles, activity.decoded_tiles * config.decoder_columns) * config.rows,
     }
     return {**used, Bound.LATENCY: measurement.cycles - max(used.values())}
 

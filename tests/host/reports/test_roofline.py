@@ -24,6 +24,7 @@ from wingrid.host.reports.roofline import Bound, attainable, bound_by, demands, 
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode_program
 from wingrid.hw.isa import Execute, Load, Store
+from wingrid.hw.winograd.code_lane import CLASS
 from wingrid.sim.memory import MemoryTiming
 
 BYTES = {"instructions": 64, "weights": 32, "activations": 40, "parameters": 32, "results": 24}
@@ -53,6 +54,36 @@ def measured(cycles: int, busy: int, moved: dict[str, int] = BYTES) -> Measureme
 def test_what_a_program_does_is_read_off_its_instructions() -> None:
     assert Activity.of(encode_program(PROGRAM)) == ACTIVITY
     assert Activity.of(encode_program([Load()])) == Activity(0, 0, 0, 0, 0, 0)
+
+
+def test_codes_are_read_as_often_as_their_tiles_and_a_ring_ahead() -> None:
+    # Three kernels of 3x3 weight tiles lie in 50 entries, and are read twice in two EXECUTEs each.
+    program = [Execute(tile=4, coded=1, blocks=blocks, count=3) for blocks in (2, 1, 2, 1)]
+    activity = Activity.of(encode_program(program), (50, 3))
+    assert (activity.raw_tiles, activity.decoded_tiles, activity.code_entries) == (0, 54, 100 + 4 * 31)
+    traffic = buffer_traffic(activity, measured(1000, 458), SQUARE)
+    # Entries of two words, and symbols of four rows and columns that each look at two words, a class and a byte.
+    assert traffic["weights"] == (120 * 4, (8 + 224) * 32)
+    assert traffic["code rings"] == (64, 2 * (224 * 2 + 54 * 16) * 16)
+    assert traffic["code classes"] == (48, 54 * 16 * CLASS.size)
+    assert traffic["code symbols"] == (256, 54 * 16 * 8)
+
+
+def test_sparse_lanes_read_entries_inputs_and_codebooks() -> None:
+    program = [Execute(sparse=1, blocks=90, count=4), Execute(sparse=1, blocks=10, count=4, accumulate=1)]
+    activity = Activity.of(encode_program(program))
+    assert (activity.vectors, activity.sparse_entries, activity.sparse_vectors) == (0, 100, 4)
+    traffic = buffer_traffic(activity, measured(1000, 100), WIDE)
+    assert traffic["weights"] == (50 * 3, (8 + 100) * 24)
+    assert traffic["inputs"] == (64 * 2, (10 + 100) * 16)
+    assert traffic["codebooks"] == (32, 100 * 2 * 8)
+    assert traffic["accumulators"] == (100 * 3 * 34 / 8, 4 * 3 * 34)
+
+
+def test_decoders_bind_where_they_take_longer_than_the_mesh() -> None:
+    # 16 weight tiles of F(2x2) for nine that are decoded, each row of those in two cycles.
+    activity = Activity(40, 40, 16, 0, 0, 0, decoded_tiles=9)
+    assert demands(measured(100, 40), activity, SQUARE, MemoryTiming(40, 4))[Bound.WEIGHTS] == 9 * 4 * 2
 
 
 @pytest.mark.parametrize("network", [SMALL_VGG16, SMALL_ALEXNET], ids=lambda network: network.name)
@@ -128,6 +159,9 @@ def test_a_layers_energy_is_what_it_does_times_what_that_takes() -> None:
         "accumulators": (117 * 4 * 34 / 8, (2 * 458 + 164) * 4 * 34),
         "parameters": (4 * 8 * 4, (8 + 3 * 8) * 32),
         "outputs": (32 * 4, 2 * 24 * 8),
+        "code rings": (64, 0),
+        "code classes": (48, 0),
+        "code symbols": (256, 0),
     }
     assert math.isclose(energy.buffers, sum(bits * buffer_bit_energy(size) for size, bits in traffic.values()))
     assert math.isclose(energy.total, energy.multiply_add + energy.buffers + energy.dram)
