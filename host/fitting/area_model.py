@@ -38,6 +38,9 @@ LANE_LOGIC = {"ecp5": 376, "xc7": 165, "xcup": 165}
 """Look-up tables of a sparse lane by family: of four inputs what a 4x4 takes more with lanes than without, of six those
 of a unit of 16 lanes (``docs/compression.md``)."""
 
+DECODER_LOGIC = {"ecp5": {2: 784, 4: 985}, "xc7": {2: 200, 4: 258}, "xcup": {2: 200, 4: 258}}
+"""Look-up tables of a decoder of compressed weights, by family and columns (``docs/compression.md``)."""
+
 
 @dataclass(frozen=True)
 class PredictedArea:
@@ -91,7 +94,10 @@ def predicted_area(config: AcceleratorConfig | Designs, family: str) -> Predicte
 
 
 def _logic(config: AcceleratorConfig, family: str) -> float:
-    return float(_features(config) @ _fitted(family, config.winograd)) + LANE_LOGIC[family] * sparse_lanes(config)
+    beside = LANE_LOGIC[family] * sparse_lanes(config)
+    if config.decoders:
+        beside += DECODER_LOGIC[family][config.decoder_columns] * config.decoders
+    return float(_features(config) @ _fitted(family, config.winograd)) + beside
 
 
 def multipliers(config: AcceleratorConfig) -> int:

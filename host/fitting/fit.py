@@ -3,7 +3,7 @@
 Every mesh and Winograd tile that fits is looked at, in the order of what it could reach at best; when even that is
 worse than what others were found to take, it and all behind it are left. The others are timed exactly, by the timing
 model, first with the default buffers or the largest fraction of them that fits; the most promising then have their
-buffers enlarged one by one, as long as that pays.
+buffers enlarged one by one, as long as that pays, and get decoders of compressed weights if those pay.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wingrid.host.fitting.area_model import PredictedArea, is_known, largest_sha
 from wingrid.host.fitting.bound import least
 from wingrid.host.fitting.designs import Designs
 from wingrid.host.fitting.planned_clock import planned_mhz
-from wingrid.host.fitting.space import meshes, roomiest, scaled, steps
+from wingrid.host.fitting.space import decoding, meshes, roomiest, scaled, steps
 from wingrid.host.networks.layer import Layer, LayerError
 from wingrid.host.reports.report import Report
 from wingrid.host.silicon.board import Board
@@ -38,6 +38,10 @@ REFINED = 2
 
 MOST = 24
 """Meshes that are timed; those that promise less are left, and the fit says how many of them might be better."""
+
+
+DECODERS_SAVE = 0.05
+"""Of what the objective is about, at least, where an accelerator gets decoders: they take about as much of logic."""
 
 
 class Objective(enum.Enum):
@@ -194,7 +198,7 @@ class _Search:
                 f"no accelerator that fits {wanted.target.name} can run the network: {self._refused}"
             ) from None
         for candidate in heapq.nsmallest(refined, first, key=self._badness):
-            enlarged = self._refined(candidate)
+            enlarged = self._with_decoders(self._refined(candidate))
             if self._enough(enlarged):
                 found.append(enlarged)
         if not found:
@@ -239,6 +243,18 @@ class _Search:
             if self._badness(better) >= _scaled_badness(self._badness(best), 0.999):
                 return best
             best = better
+
+    def _with_decoders(self, candidate: Candidate) -> Candidate:
+        """The same with decoders of compressed weights, where those save as much as they must."""
+        best, enough = candidate, _scaled_badness(self._badness(candidate), 1 - DECODERS_SAVE)
+        for config in decoding(candidate.config, self._wanted.free):
+            # To compress all weights takes long, and is seldom worth it where they are not what a network waits for.
+            if not self._fits(config) or self._promised(config, frozenset()) >= enough:
+                continue
+            timed = self._timed_once(config)
+            if timed and self._badness(timed) < min(enough, self._badness(best)):
+                best = timed
+        return best
 
     def _timed_once(self, config: AcceleratorConfig) -> Candidate | None:
         """The candidate; ``None`` if the network cannot run on it."""
@@ -296,13 +312,13 @@ class _Search:
     def _promise(self, mesh: AcceleratorConfig) -> tuple[float, ...]:
         """What ``_badness`` cannot fall below for the mesh, whatever its buffers."""
         if mesh not in self._promises:
-            self._promises[mesh] = self._promised(mesh)
+            self._promises[mesh] = self._promised(mesh, self._wanted.free)
         return self._promises[mesh]
 
-    def _promised(self, mesh: AcceleratorConfig) -> tuple[float, ...]:
+    def _promised(self, mesh: AcceleratorConfig, free: frozenset[str]) -> tuple[float, ...]:
         wanted = self._wanted
         mhz = wanted.clock(mesh)
-        bound = least(self._layers, Designs.of(roomiest(mesh, wanted.free)), wanted.memory(mesh))
+        bound = least(self._layers, Designs.of(roomiest(mesh, free)), wanted.memory(mesh))
         time = float(bound.cycles[0]) / self._images / ((mhz or 1e-6) * 1e6)
         size = largest_share(self._share(mesh))[1]
         if wanted.fps is not None:

@@ -95,6 +95,14 @@ def steps(config: AcceleratorConfig, free: frozenset[str]) -> Iterator[Accelerat
                 yield found
 
 
+def decoding(config: AcceleratorConfig, free: frozenset[str]) -> Iterator[AcceleratorConfig]:
+    """The configuration with decoders of compressed weights, for four columns each and for two."""
+    if "decoders" in free and config.winograd:
+        for columns in (4, 2):
+            if config.cols % columns == 0 and (found := changed(config, free, decoders=config.cols // columns)):
+                yield found
+
+
 def scaled(config: AcceleratorConfig, free: frozenset[str]) -> Iterator[AcceleratorConfig]:
     """The mesh with buffers of the default sizes and of their halves, quarters and so on, the largest first."""
     default = AcceleratorConfig()

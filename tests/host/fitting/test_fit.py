@@ -1,16 +1,20 @@
 """The search finds what exhaustion finds, says what binds, and refuses what cannot be in a sentence."""
 
 import dataclasses
+import functools
 
+import numpy as np
 import pytest
 
 from wingrid.host.errors import UserError
 from wingrid.host.estimates.estimate import estimator
+from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.area_model import predicted_area
 from wingrid.host.fitting.fit import ROOM, Objective, Wanted, fitted
 from wingrid.host.fitting.space import LADDERS, meshes, steps
+from wingrid.host.networks.layer import Convolution, Layer, Operands
 from wingrid.host.reports.report import Report
 from wingrid.host.silicon.target import find_target
 from wingrid.hw.config import AcceleratorConfig
@@ -117,3 +121,29 @@ def test_what_is_reserved_is_left(layers: list) -> None:
         available = getattr(TARGET, name)
         assert beside.share[name] == pytest.approx((getattr(beside.area, name) + count) / available)
         assert beside.share[name] <= ROOM[name]
+
+
+def time_convolution(spread: float, setup: Setup) -> NetworkResult:
+    """Few pixels and many weights, which take fewer bytes the less they spread."""
+    layer = Layer("case", "conv", Convolution(64, 12, 12, 64, (3, 3), padding=(1, 1, 1, 1)))
+    weights = np.clip(np.rint(np.random.default_rng(1).laplace(0, spread, (64, 64, 3, 3))), -127, 127).astype(np.int8)
+    operands = Operands(weights, np.zeros(64, np.int32), np.ones(64, np.float32))
+    return NetworkResult("case", setup, time_layers([(layer, lambda: operands)], setup), 1, 0.0)
+
+
+@pytest.mark.parametrize(("spread", "bytes_per_cycle", "decoders"), [(2, 1, 2), (60, 1, 0), (2, 8, 0)])
+def test_decoders_are_for_compressible_weights_that_are_waited_for(
+    spread: float, bytes_per_cycle: int, decoders: int
+) -> None:
+    fixed = dataclasses.replace(SMALL, rows=8, cols=8, bus_bytes=8, accumulators=900)
+    by_spread = functools.partial(time_convolution, spread)
+    layers = [result.layer for result in by_spread(Setup("timing", fixed, MemoryTiming(40, 8))).layers]
+    wanted = Wanted(
+        find_target("ecp5-85k-6"), mhz=100, fixed=fixed, free=frozenset({"decoders"}),
+        timing=MemoryTiming(40, bytes_per_cycle),
+    )  # fmt: skip
+    best = fitted(by_spread, layers, wanted).candidates[0]
+    assert best.config == dataclasses.replace(fixed, decoders=decoders)
+    kept = fitted(by_spread, layers, dataclasses.replace(wanted, free=frozenset())).candidates[0]
+    assert kept.config == fixed
+    assert best.cycles < 0.95 * kept.cycles if decoders else best.cycles == kept.cycles

@@ -19,6 +19,9 @@ from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
 from benches.register_slice import RegisterSliceBench
 from benches.row_collector import RowCollectorBench
+from benches.sparse_lane import SparseLaneBench
+from benches.sparse_unit import SparseUnitBench
+from benches.weight_decoder import WeightDecoderBench
 from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
@@ -35,10 +38,17 @@ PARTS = {
     OutputBufferBench: prove,
     LoadBench: prove,
     RowCollectorBench: prove,
+    SparseLaneBench: prove,
+    SparseUnitBench: prove,
+    WeightDecoderBench: prove,
     BurstsBench: interpolate,
 }
 """By what each is proved."""
 MUTATION_CYCLES = 20
+SOON = {SparseLaneBench: 8, SparseUnitBench: 10}
+"""Cycles of parts that are dear to search, and whose rules break early."""
+FULL_WINDOW_CYCLES = 26
+"""Enough for a lane's window to be filled and left."""
 ADDRESS_CYCLES = 10
 """Enough for a request to fill each place of the queue and leave it for AW, and for the third burst of runs; queues and
 sums are dear to prove."""
@@ -139,6 +149,21 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         replaced(r"^(  assign \\\$\d+ += current\[2:1\] \+ )1'h1;", r"\g<1>1'h0;"),
         "place",
     ),
+    "gaps that lead back": (
+        SparseLaneBench,
+        replaced(r"^(  assign \\\$\d+ += address )\+ distance;", r"\g<1>- distance;"),
+        "position",
+    ),
+    "an EXECUTE that leaves out an entry": (
+        SparseUnitBench,
+        replaced(r"^(  assign \\\$\d+ += current\[39:24\] == )2'h2;", r"\g<1>2'h3;"),
+        "entries",
+    ),
+    "decoders that wait for words": (
+        WeightDecoderBench,
+        replaced(r"^(  assign \\\$\d+ += )works & decodes;", r"\g<1>works & decodes & read_enable;"),
+        "rate",
+    ),
     "bursts do not end with their page": (
         BurstsBench,
         replaced(r"^(    most <= )\\\$\d+ ;", r"\g<1>4'd8;"),
@@ -150,7 +175,14 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
 @pytest.mark.parametrize("name", MUTATIONS)
 def test_the_judge_notices(name: str) -> None:
     part, mutation, rule = MUTATIONS[name]
-    assert rule in search(part(), cycles=MUTATION_CYCLES, mutation=mutation).broken
+    cycles = SOON.get(part, MUTATION_CYCLES)
+    assert rule in search(part(), cycles=cycles, mutation=mutation).broken
+
+
+@pytest.mark.long
+def test_the_judge_notices_a_window_with_room_for_one_more() -> None:
+    mutation = replaced(r"^(  assign \\\$\d+ +=.*) >= 5'h10;", r"\g<1> > 5'h10;")
+    assert "overflow" in search(SparseLaneBench(), cycles=FULL_WINDOW_CYCLES, mutation=mutation).broken
 
 
 def test_interpolation_proves_no_broken_design() -> None:
