@@ -83,3 +83,13 @@ def test_a_lane_has_a_multiplier_and_logic() -> None:
     # What `wingrid synth --config configs/tiny-4x4.toml` finds: multipliers, and look-up tables with carries.
     assert (without.multipliers, lanes.multipliers) == (28, 32)
     assert lanes.logic - without.logic == pytest.approx(13_660 - 12_155, rel=0.01)
+
+
+@pytest.mark.parametrize(("family", "rows", "decoders", "logic"), [("ecp5", 8, 4, 3120), ("xc7", 4, 2, 410)])
+def test_decoders_have_logic(family: str, rows: int, decoders: int, logic: int) -> None:
+    # What yosys makes of a decoder by itself.
+    without, with_decoders = (
+        predicted_area(AcceleratorConfig(rows=rows, cols=rows, decoders=count), family) for count in (0, decoders)
+    )
+    assert with_decoders.logic - without.logic == pytest.approx(logic, rel=0.03)
+    assert with_decoders.multipliers == without.multipliers
