@@ -363,9 +363,11 @@ def _scaled_badness(badness: tuple[float, ...], factor: float) -> tuple[float, .
 
 
 def describe(config: AcceleratorConfig) -> str:
-    """A mesh in a few words: ``8x8 with F(4x4)``."""
+    """A mesh in a few words: ``8x8 with F(4x4)``, and what it has for compressed weights."""
     tile = f"with F({config.winograd}x{config.winograd})" if config.winograd else "direct"
-    return f"{config.rows}x{config.cols} {tile}"
+    lanes = ", sparse lanes" if config.sparse else ""
+    decoders = f", {config.decoders} decoders" if config.decoders else ""
+    return f"{config.rows}x{config.cols} {tile}{lanes}{decoders}"
 
 
 def free_fields(settings: Sequence[str], given: AcceleratorConfig | None = None) -> frozenset[str]:

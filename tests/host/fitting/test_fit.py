@@ -12,7 +12,7 @@ from wingrid.host.execution.layer_times import time_layers
 from wingrid.host.execution.network_result import NetworkResult
 from wingrid.host.execution.setup import Setup
 from wingrid.host.fitting.area_model import predicted_area
-from wingrid.host.fitting.fit import ROOM, Objective, Wanted, fitted
+from wingrid.host.fitting.fit import ROOM, Objective, Wanted, describe, fitted
 from wingrid.host.fitting.space import LADDERS, meshes, steps
 from wingrid.host.networks.layer import Convolution, Layer, Operands
 from wingrid.host.reports.report import Report
@@ -144,6 +144,7 @@ def test_decoders_are_for_compressible_weights_that_are_waited_for(
     )  # fmt: skip
     best = fitted(by_spread, layers, wanted).candidates[0]
     assert best.config == dataclasses.replace(fixed, decoders=decoders)
+    assert describe(best.config) == "8x8 with F(4x4)" + (f", {decoders} decoders" if decoders else "")
     kept = fitted(by_spread, layers, dataclasses.replace(wanted, free=frozenset())).candidates[0]
     assert kept.config == fixed
     assert best.cycles < 0.95 * kept.cycles if decoders else best.cycles == kept.cycles
