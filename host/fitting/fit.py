@@ -366,7 +366,7 @@ def describe(config: AcceleratorConfig) -> str:
     """A mesh in a few words: ``8x8 with F(4x4)``, and what it has for compressed weights."""
     tile = f"with F({config.winograd}x{config.winograd})" if config.winograd else "direct"
     lanes = ", sparse lanes" if config.sparse else ""
-    decoders = f", {config.decoders} decoders" if config.decoders else ""
+    decoders = f", {config.decoders} decoder{'s' * (config.decoders > 1)}" if config.decoders else ""
     return f"{config.rows}x{config.cols} {tile}{lanes}{decoders}"
 
 
