@@ -12,13 +12,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from benches.burst_address import BurstAddressBench
 from benches.bursts import BurstsBench
+from benches.combination import CombinationBench
 from benches.fetch import FetchBench
 from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
+from benches.pooler import PoolerBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
 from benches.register_slice import RegisterSliceBench
 from benches.row_collector import RowCollectorBench
+from benches.table_lookup import TableLookupBench
 from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
 from prove import Mutation, Verdict, interpolate, prove, search
@@ -35,6 +38,9 @@ PARTS = {
     OutputBufferBench: prove,
     LoadBench: prove,
     RowCollectorBench: prove,
+    TableLookupBench: prove,
+    CombinationBench: prove,
+    PoolerBench: prove,
     BurstsBench: interpolate,
 }
 """By what each is proved."""
@@ -138,6 +144,51 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         RowCollectorBench,
         replaced(r"^(  assign \\\$\d+ += current\[2:1\] \+ )1'h1;", r"\g<1>1'h0;"),
         "place",
+    ),
+    "a lookup that reset does not end": (
+        TableLookupBench,
+        replaced(r"(= \{ valid\[1:0\], \\input \[0\] \};\n    if \()rst\b", r"\g<1>1'h0"),
+        "when",
+    ),
+    "the first table in place of the second": (
+        TableLookupBench,
+        replaced(r"^(    \.\\port\$\d+\$\d+ \()number\),", r"\g<1>1'h0),"),
+        "looked up",
+    ),
+    "results that pass too early": (
+        TableLookupBench,
+        replaced(r"^(  assign \S+ += looks_up \? .* : passed_)2", r"\g<1>1"),
+        "passes",
+    ),
+    "a combination that reset does not end": (
+        CombinationBench,
+        replaced(r"(= \{ valid\[6:0\], \\input \[0\] \};\n    if \()rst\b", r"\g<1>1'h0"),
+        "when",
+    ),
+    "a gate of each result's own": (
+        CombinationBench,
+        replaced(r"^(  assign \\\$\d+ += )read_enable & \\\$\d+ ;", r"\g<1>read_enable;"),
+        "in order",
+    ),
+    "results that pass are scaled": (
+        CombinationBench,
+        replaced(r"25'h0400000 : 25'h0000000", "25'h0200000 : 25'h0000000"),
+        "passes",
+    ),
+    "a window that reset leaves begun": (
+        PoolerBench,
+        replaced(r"(= x;(?:\n.*){6}\n    if \()rst\b", r"\g<1>1'h0"),
+        "whole",
+    ),
+    "the line above is left out": (
+        PoolerBench,
+        replaced(r"^(  assign \\\$\d+ += tiled \? )square( : running;)", r"\g<1>pair\g<2>"),
+        "largest",
+    ),
+    "results that pass meet those before": (
+        PoolerBench,
+        replaced(r"^(  assign \\\$\d+ += )passes \| (\\\$\d+ ;)", r"\g<1>\g<2>"),
+        "passes",
     ),
     "bursts do not end with their page": (
         BurstsBench,
