@@ -158,11 +158,9 @@ class FetchEngine(wiring.Component):
             self.fault.eq(Mux(decoded, decoder.fault, Fault.NONE)),
             fetched.output.ready.eq(dispatch),
         ]
-        # A STORE shows in `stored` well before an instruction behind it is decoded.
-        stored = Signal()
-        m.d.sync += stored.eq(self.stored)
+        # A STORE shows in `stored` well before an instruction behind it is decoded, and the word stands there as long.
         fenced = Signal()
-        m.d.comb += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~stored)
+        m.d.sync += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~self.stored)
         ports = {Load: self.load, Execute: self.execute, Store: self.store}
         for place, kind in enumerate(INSTRUCTIONS):
             m.d.comb += [
