@@ -252,9 +252,8 @@ class Core(wiring.Component):
         m.d.comb += [
             semaphores.clear.eq(self.start),
             semaphores.take.eq(load.take | execute.take | store.take),
-            semaphores.signal.eq(
-                load.signal | execute.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)
-            ),
+            semaphores.signal.eq(load.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)),
+            semaphores.late.eq(execute.late_signal),
             *(engine.available.eq(semaphores.available) for engine in engines),
         ]
 
@@ -266,6 +265,7 @@ class Core(wiring.Component):
             self.events.any(),
             semaphores.take,
             semaphores.signal,
+            semaphores.late,
             execute.input_enable,
             execute.weight_enable,
             execute.decodes,

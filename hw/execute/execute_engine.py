@@ -38,8 +38,9 @@ class ExecuteEngine(wiring.Component):
         room for it in the next one.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
-    signal : Out, len(Semaphore)
-        OPERANDS_RELEASED alone; ``committed``, the accumulators' and that of the lanes, stands for SUMS_READY.
+    late_signal : Out, len(Semaphore)
+        OPERANDS_RELEASED alone, a cycle after the last read (see ``Semaphores``); ``committed``, the accumulators' and
+        that of the lanes, stands for SUMS_READY.
     input_enable : Out, 1
     input_addresses : Out, ``OperandBuffers.banks_for(config)`` x range(input_buffer)
     input_data : In, 8 * rows
@@ -95,7 +96,7 @@ class ExecuteEngine(wiring.Component):
                 "instruction": In(stream.Signature(dispatched(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
-                "signal": Out(len(Semaphore)),
+                "late_signal": Out(len(Semaphore)),
                 "input_enable": Out(1),
                 "input_addresses": Out(data.ArrayLayout(range(config.input_buffer), OperandBuffers.banks_for(config))),
                 "input_data": In(8 * config.rows),
@@ -215,13 +216,15 @@ class ExecuteEngine(wiring.Component):
                 self.events[Event.PATCHES_STARTED].eq(winograd.patches_started),
                 self.events[Event.PATCHES_ENDED].eq(winograd.patches_ended),
             ]
-        released = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
+        released: Value = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         if config.sparse:
             self._attach(m, sparse, weights, (lanes, wanted, owner, unowned, free, room))
-            take, released = take | sparse.take, released | sparse.signal[Semaphore.OPERANDS_RELEASED]
+            sparse_released = Signal()
+            m.d.sync += sparse_released.eq(sparse.signal[Semaphore.OPERANDS_RELEASED])
+            take, released = take | sparse.take, released | sparse_released
         m.d.comb += [
             self.take.eq(take),
-            self.signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
+            self.late_signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
         ]
         return m
 
@@ -271,7 +274,7 @@ class ExecuteEngine(wiring.Component):
             ]
 
     def _released(self, m: Module, weights_read: Value, vectors_read: Value) -> Value:
-        """High when both the weights and the vectors of an instruction are read.
+        """High in the cycle after both the weights and the vectors of an instruction were read.
 
         Either may be read first: weights are fetched ahead of direct vectors, Winograd patches ahead of weights.
         """
@@ -279,9 +282,13 @@ class ExecuteEngine(wiring.Component):
         weights_ahead = Signal(ahead)
         vectors_ahead = Signal(ahead)
         released = Signal()
-        m.d.comb += released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0)))
+        weights_done = Signal()
+        vectors_done = Signal()
+        m.d.comb += released.eq((weights_done | (weights_ahead != 0)) & (vectors_done | (vectors_ahead != 0)))
         m.d.sync += [
-            weights_ahead.eq(weights_ahead + weights_read - released),
-            vectors_ahead.eq(vectors_ahead + vectors_read - released),
+            weights_done.eq(weights_read),
+            vectors_done.eq(vectors_read),
+            weights_ahead.eq(weights_ahead + weights_done - released),
+            vectors_ahead.eq(vectors_ahead + vectors_done - released),
         ]
         return released
