@@ -6,7 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, RTL_CONFIGS, pooled_layer, random_case, random_convolution, random_layer
+from layer_cases import (
+    CONFIGS,
+    RTL_CONFIGS,
+    pooled_layer,
+    random_case,
+    random_convolution,
+    random_layer,
+    within_a_surface,
+)
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
 from wingrid.host.compiler.lowering import Lowering
@@ -32,15 +40,6 @@ def cropped(random: np.random.Generator) -> Layer:
             return random_layer(random, shape)
         except LayerError:
             continue
-
-
-def within_a_surface(random: np.random.Generator, layer: Layer) -> Layer:
-    """The layer with its results in a larger tensor, or one just large enough."""
-    height, width = layer.output_shape[2:]
-    down, across = (int(step) for step in random.choice([1, 1, 2, 3], 2))
-    room = random.integers(0, 4, 2) * int(random.integers(2))
-    surface = Surface((height - 1) * down + 1 + int(room[0]), (width - 1) * across + 1 + int(room[1]), down, across)
-    return dataclasses.replace(layer, surface=surface)
 
 
 def random_case_of(random: np.random.Generator) -> Layer:
