@@ -47,7 +47,8 @@ def _copies(names: list[str], maker: AcceleratedStep, target: str, times: Pair) 
     """A copy for each place of a pixel among its repetitions, row after row, which leaves all pixels at that place."""
     down, across = times
     kind = _larger(maker, times)
-    surface = Surface(*kind.shape[2:], down, across)
+    _, _, height, width = kind.shape
+    surface = Surface(height, width, down, across)
     steps = []
     for name, (row, column) in zip(names, np.ndindex(times), strict=True):
         copy = identity_layer(name, "copy", maker)

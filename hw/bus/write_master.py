@@ -13,8 +13,8 @@ from wingrid.hw.queue import Queue
 
 
 def write_request(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, with a ``beat_pitch`` beyond
-    1, as many bursts of one beat each, so many beats apart."""
+    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, with a ``beat_pitch``
+    beyond 1, as many bursts of one beat each, so many beats apart."""
     return data.StructLayout(
         {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "pc": PC_BITS}
     )
@@ -23,9 +23,9 @@ def write_request(config: AcceleratorConfig) -> data.StructLayout:
 class WriteMaster(wiring.Component):
     """Writes bursts whose beats already lie in the output buffer, in order.
 
-    Because a burst is requested complete, WVALID stays high from its first beat to its last. Of a request whose beats
-    lie apart, the next one's burst starts in the cycle in which a beat is taken, so that one goes per cycle; other bursts
-    start in the cycle after. At most ``config.writes_in_flight`` bursts await their response.
+    Because a burst is requested complete, WVALID stays high from its first beat to its last. A burst starts in the cycle
+    after the last beat of the one before was taken or later; one of beats that lie apart in that very cycle, so that one
+    goes per cycle. At most ``config.writes_in_flight`` bursts await their response.
 
     Members
     -------
@@ -87,11 +87,12 @@ class WriteMaster(wiring.Component):
         head = requests.output.payload
         remaining = Signal(9)
         start = Signal()
-        # Beats apart: whether the request's first burst has started, how many are to start, and whether that is one.
+        # Of beats that lie apart: whether the first burst has started, how many are to start, and whether that is one.
         apart = Signal()
         amid = Signal()
         to_start = Signal(9)
         ends = Signal()
+        # Of the next burst: whether it is the last one of its request, where it begins, and how long it is.
         final = Signal()
         address = Signal.like(bus.awaddr)
         beats = Signal(9)

@@ -30,8 +30,8 @@ SEGMENT = data.StructLayout(
     }
 )
 """Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
-the first one goes to byte ``address`` from BASE. Rows are ``row_pitch`` bytes apart, and pixels of a row ``pixel_pitch``
-beats; if that is more than 1, there is a single row of up to ``config.burst_beats``."""
+the first one goes to byte ``address`` from BASE. Rows are ``row_pitch`` bytes apart, and pixels of a row
+``pixel_pitch`` beats; if that is more than 1, there is a single row of up to ``config.burst_beats``."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles", "beats")})
 

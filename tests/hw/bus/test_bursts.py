@@ -26,7 +26,12 @@ def bursts(base: int, address: int, beats: int, beat_pitch: int, pitch: int, run
             length = left if beat_pitch > 1 else length
             left -= length
             place = (base + here) % (1 << CONFIG.address_bits)
-            yield {"address": place, "beats": length, "beat_pitch": beat_pitch, "final": int(left == 0 and run == runs - 1)}
+            yield {
+                "address": place,
+                "beats": length,
+                "beat_pitch": beat_pitch,
+                "final": int(left == 0 and run == runs - 1),
+            }
             here = (here + length * BUS) % (1 << OFFSET_BITS)
 
 

@@ -28,8 +28,8 @@ def request_rules(
 
 
 RUNS = {
-    "runs": "what bursts are worked out from is aligned, neither its runs nor the beats of one nor what is between them "
-    "are none, and beats that lie apart are no more than a burst's"
+    "runs": "what bursts are worked out from is aligned, neither its runs nor the beats of one nor what is between "
+    "them are none, and beats that lie apart are no more than a burst's"
 }
 """What ``Bursts`` may be given."""
 

@@ -18,7 +18,7 @@ class WriteAddressBench(Bench):
     """The write master alone with any requests: what reaches AW."""
 
     rules: ClassVar = {
-        "address": "a burst's address is its request's, in the order of requests, or lies so many beats behind it as asked for",
+        "address": "a burst's address is its request's, or as far behind it as asked for, in the order of requests",
     }
     witnesses: ClassVar = {"watched": "a request that stood behind another one reaches AW"}
 
