@@ -23,9 +23,9 @@ def write_request(config: AcceleratorConfig) -> data.StructLayout:
 class WriteMaster(wiring.Component):
     """Writes bursts whose beats already lie in the output buffer, in order.
 
-    Because a burst is requested complete, WVALID stays high from its first beat to its last. A burst starts in the cycle
-    after the last beat of the one before was taken or later; one of beats that lie apart in that very cycle, so that one
-    goes per cycle. At most ``config.writes_in_flight`` bursts await their response.
+    Because a burst is requested complete, WVALID stays high from its first beat to its last. A burst starts in the
+    cycle after the last beat of the one before was taken or later; one of beats that lie apart in that very cycle, so
+    that one goes per cycle. At most ``config.writes_in_flight`` bursts await their response.
 
     Members
     -------
@@ -87,7 +87,7 @@ class WriteMaster(wiring.Component):
         head = requests.output.payload
         remaining = Signal(9)
         start = Signal()
-        # Of beats that lie apart: whether the first burst has started, how many are to start, and whether that is one.
+        # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
         apart = Signal()
         amid = Signal()
         to_start = Signal(9)
