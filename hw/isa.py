@@ -314,8 +314,9 @@ class Store(Instruction):
     as a Winograd EXECUTE of the same tile and count leaves them, become tile x tile pixels each;
     the walk goes from tile to tile, ``first`` and ``width`` are in pixels (first a multiple of the tile),
     and pixels beyond ``width`` or beyond ``lines`` rows are dropped. Rows of pixels lie ``row_pitch`` bytes
-    apart, and those of a row ``pixel_pitch`` beats, which is 1 for tiles; ``destination`` is the byte address of row
-    0, column 0. Parameters come from block ``parameter_block`` of the parameter buffer.
+    apart; ``destination`` is the byte address of row 0, column 0. Pixels of a row follow each other, or lie
+    ``pixel_pitch`` beats apart (0 for none, 1 is illegal, and so is any with a tile). Parameters come from block
+    ``parameter_block`` of the parameter buffer.
 
     With ``table`` t > 0, each requantised and clamped result is replaced by what table t - 1 has for it.
 
@@ -363,7 +364,7 @@ class Store(Instruction):
     broadcast: int = _bits(8)
     result_zero: int = _bits(8, signed=True)
     addend_zero: int = _bits(8, signed=True)
-    pixel_pitch: int = _bits(8, default=1)
+    pixel_pitch: int = _bits(8)
 
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)

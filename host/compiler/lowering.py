@@ -203,7 +203,7 @@ class Lowering:
             destination=self._memory.outputs + pixel * bus,
             row_pitch=surface.row_pixels * bus,
             table=table,
-            pixel_pitch=pixel_pitch,
+            pixel_pitch=pixel_pitch if pixel_pitch > 1 else 0,
             **combining,
             **part.pooling,
         )

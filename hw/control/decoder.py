@@ -159,9 +159,9 @@ class Decoder(wiring.Component):
             store.first >= store.width,
             store.lines == 0,
             self._unaligned(store.destination, store.row_pitch),
-            (store.pixel_pitch == 0) | (store.pixel_pitch > LARGEST_PIXEL_PITCH),
+            (store.pixel_pitch == 1) | (store.pixel_pitch > LARGEST_PIXEL_PITCH),
         )
-        (apart,) = self._compared(m, store.pixel_pitch != 1)
+        (apart,) = self._compared(m, store.pixel_pitch != 0)
         pools, begins_late, odd = self._compared(
             m, store.pool != 0, store.first != 0, (store.pool != 2) | (store.pool_stride != 2)
         )

@@ -180,6 +180,7 @@ class StoreEngine(wiring.Component):
         most_tiles = Signal(16)
         places = Signal(2)
         row_step = Signal(OFFSET_BITS)
+        pixel_pitch = Signal(PIXEL_PITCH_BITS)
         pools = Signal()
         windows = Signal()
         m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]
@@ -193,8 +194,10 @@ class StoreEngine(wiring.Component):
                         most_tiles.eq(config.segment_tiles(field)),
                         places.eq(shift),
                     ]
-        pixel_pitch = current.pixel_pitch[:PIXEL_PITCH_BITS]
-        m.d.sync += row_step.eq(current.row_pitch << places)
+        m.d.sync += [
+            row_step.eq(current.row_pitch << places),
+            pixel_pitch.eq(Mux(current.pixel_pitch == 0, 1, current.pixel_pitch)),
+        ]
 
         # The next segment, a register behind each step: what is left of the row; how many tiles that is, and the most
         # that may go; the lesser of them; beats. All of it is right ``measure_cycles`` after it has ``moved``.

@@ -107,9 +107,9 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
     width = _size(random, 60)
     first = 0 if pool and not tile else int(random.integers(0, width)) // side * side
     lines = _size(random, side * (count + 2))
-    pixel_pitch = 1 if tile or random.random() < 0.6 else int(random.integers(2, LARGEST_PIXEL_PITCH + 1))
+    pixel_pitch = 0 if tile or random.random() < 0.6 else int(random.integers(2, LARGEST_PIXEL_PITCH + 1))
     pitch = width + int(random.integers(0, 20))
-    last = (side * count + lines + side) * pitch + width * pixel_pitch
+    last = (side * count + lines + side) * pitch + width * (pixel_pitch or 1)
     return Store(
         bank=STORE_BANK,
         tile=tile,

@@ -201,7 +201,7 @@ private:
         SET(store, pool, side);
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);
-        SET(store, pixel_pitch, m_layer.pixel_pitch);
+        SET(store, pixel_pitch, m_layer.pixel_pitch > 1 ? m_layer.pixel_pitch : 0);
         Loaded addends{0, NOBODY};
         if (m_layer.combination) {
             // Squares of a row: tiles, or the pooling windows of a strip.

@@ -75,8 +75,11 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
         (Store(accumulator_base=117), "STORE ends beyond the 117 accumulators or begins outside of its row"),
         (Store(first=4, width=4), "STORE ends beyond the 117 accumulators or begins outside of its row"),
         (Store(destination=8192), "STORE to 0x2000 leaves memory or is not aligned"),
-        (Store(pixel_pitch=15, width=200, count=200), "STORE to 0x0 leaves memory or is not aligned"),
-        (Store(pixel_pitch=0), "STORE cannot write pixels 0 beats apart with tile 0"),
+        (
+            Store(destination=4096, pixel_pitch=15, width=99, count=99),
+            "STORE to 0x1000 leaves memory or is not aligned",
+        ),
+        (Store(pixel_pitch=1), "STORE cannot write pixels 1 beats apart with tile 0"),
         (Store(pixel_pitch=16), "STORE cannot write pixels 16 beats apart with tile 0"),
         (Store(pixel_pitch=2, tile=2), "STORE cannot write pixels 2 beats apart with tile 2"),
     ):

@@ -30,7 +30,8 @@ def segments(store: Store) -> Iterator[dict[str, int]]:
     """The segments that a STORE must hand over, by the definition in ``docs/isa.md``."""
     size = store.tile or 1
     row, column, left = 0, store.first, store.count
-    between = store.pixel_pitch * CONFIG.bus_bytes
+    pixel_pitch = store.pixel_pitch or 1
+    between = pixel_pitch * CONFIG.bus_bytes
     while left:
         tiles = min(left, -(-(store.width - column) // size), CONFIG.segment_tiles(store.tile))
         columns = min(tiles * size, store.width - column)
@@ -38,7 +39,7 @@ def segments(store: Store) -> Iterator[dict[str, int]]:
         yield {
             "last_offset": size - 1, "columns": columns, "lines": lines, "beats": columns * lines, "tiles": tiles,
             "address": (store.destination + row * store.row_pitch + column * between) % (1 << 32),
-            "pixel_pitch": store.pixel_pitch, "row_pitch": store.row_pitch, "pc": PC,
+            "pixel_pitch": pixel_pitch, "row_pitch": store.row_pitch, "pc": PC,
         }  # fmt: skip
         left, column = left - tiles, column + columns
         if column == store.width:
@@ -154,7 +155,7 @@ def random_store(random: np.random.Generator) -> Store:
         tile=tile, zero_point=below(256) - 128, minimum=below(256) - 128, maximum=below(256) - 128, count=count,
         accumulator_base=below(CONFIG.accumulators - count * positions + 1), parameter_block=below(4),
         first=below(-(-width // size)) * size, width=width, lines=1 + below(12), destination=4 * below(1 << 30),
-        row_pitch=4 * below(1 << 30), pixel_pitch=1 if tile or below(2) else 1 + below(LARGEST_PIXEL_PITCH),
+        row_pitch=4 * below(1 << 30), pixel_pitch=0 if tile or below(2) else 2 + below(LARGEST_PIXEL_PITCH - 1),
     )  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def test_tiles_below_the_last_line_count_for_nothing() -> None:
 
 def test_pixels_apart_are_found_by_the_whole_of_their_pitch_and_column() -> None:
     wide = Store(first=65_530, width=65_535, count=40, row_pitch=1 << 20, pixel_pitch=LARGEST_PIXEL_PITCH)
-    run([wide, *(dataclasses.replace(wide, pixel_pitch=1 << bit) for bit in range(PIXEL_PITCH_BITS))])
+    run([wide, *(dataclasses.replace(wide, pixel_pitch=1 << bit) for bit in range(1, PIXEL_PITCH_BITS))])
 
 
 def test_starts_when_semaphores_are_there_and_the_output_path_is_empty() -> None:
