@@ -54,6 +54,10 @@ PRODUCT_FRACTION_BITS = 28
 Of random multiplications of ONNX Runtime 99 in 100 can be expressed with as many, and no more with further ones; with
 two less 9 in 10."""
 
+PIXEL_PITCH_BITS = 4
+"""Width of a STORE's ``pixel_pitch``. Each bit is an adder of the store engine; transposed convolutions and
+interpolations of networks have strides up to 8."""
+
 OPCODE_BITS = 8
 
 
@@ -310,7 +314,8 @@ class Store(Instruction):
     as a Winograd EXECUTE of the same tile and count leaves them, become tile x tile pixels each;
     the walk goes from tile to tile, ``first`` and ``width`` are in pixels (first a multiple of the tile),
     and pixels beyond ``width`` or beyond ``lines`` rows are dropped. Rows of pixels lie ``row_pitch`` bytes
-    apart; ``destination`` is the byte address of row 0, column 0. Parameters come from block
+    apart; ``destination`` is the byte address of row 0, column 0. Pixels of a row follow each other, or lie
+    ``pixel_pitch`` beats apart (0 for none, 1 is illegal, and so is any with a tile). Parameters come from block
     ``parameter_block`` of the parameter buffer.
 
     With ``table`` t > 0, each requantised and clamped result is replaced by what table t - 1 has for it.
@@ -359,6 +364,7 @@ class Store(Instruction):
     broadcast: int = _bits(8)
     result_zero: int = _bits(8, signed=True)
     addend_zero: int = _bits(8, signed=True)
+    pixel_pitch: int = _bits(8)
 
 
 INSTRUCTIONS: tuple[type[Instruction], ...] = (Load, Execute, Store)
@@ -394,3 +400,6 @@ LARGEST_POSITION = largest(Execute, "top")
 
 POSITION_BITS = LARGEST_POSITION.bit_length() + 3
 """Signed width of image rows and columns: a start of 16 bits, plus any walk that stays in 17 bits."""
+
+LARGEST_PIXEL_PITCH = (1 << PIXEL_PITCH_BITS) - 1
+"""Most beats from a pixel that a STORE writes to the next one of its row."""

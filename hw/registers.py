@@ -15,7 +15,7 @@ REGISTER_ADDRESS_BITS = 9
 IDENTITY = 0x5752_4E47
 """What ``Register.IDENTITY`` reads as: the letters WRNG."""
 
-INTERFACE_VERSION = 1, 6
+INTERFACE_VERSION = 1, 7
 """Major and minor version of the instruction set and of this map. What is added counts in the minor one; what is
 changed or taken away in the major one."""
 

@@ -18,6 +18,7 @@ from wingrid.hw.encoding import ProgramError, decode
 from wingrid.hw.isa import (
     FACTOR_BITS,
     INSTRUCTIONS,
+    LARGEST_PIXEL_PITCH,
     PARAMETER_BYTES,
     PARAMETER_FIELDS,
     SEMAPHORE_BITS,
@@ -259,6 +260,8 @@ class FunctionalMachine:
                 f"STORE cannot pool {store.pool}x{store.pool} at stride {store.pool_stride} "
                 f"from column {store.first} on with tile {store.tile}"
             )
+        if store.pixel_pitch == 1 or store.pixel_pitch > (0 if store.tile else LARGEST_PIXEL_PITCH):
+            raise ProgramError(f"STORE cannot write pixels {store.pixel_pitch} beats apart with tile {store.tile}")
         accumulators = _drained(store)
         if accumulators.max() >= config.accumulators or store.first >= store.width:
             raise ProgramError(f"STORE ends beyond the {config.accumulators} accumulators or begins outside of its row")
@@ -289,7 +292,7 @@ class FunctionalMachine:
         row = (tile_row[:, None, None] * size + np.arange(size)[:, None] + np.zeros((size, size), np.int64)).reshape(-1)
         column = (tile_column[:, None, None] * size + np.zeros((size, size), np.int64) + np.arange(size)).reshape(-1)
         counts = (column < store.width) & ((row < store.lines) | (store.tile == 0))
-        addresses = (store.destination + row * store.row_pitch + column * bus)[counts]
+        addresses = (store.destination + row * store.row_pitch + column * (store.pixel_pitch or 1) * bus)[counts]
         if store.destination % bus or store.row_pitch % bus or addresses.max() + bus > len(self.memory):
             raise ProgramError(f"STORE to {store.destination:#x} leaves memory or is not aligned")
         beats = np.zeros((len(addresses), bus), np.int8)

@@ -48,7 +48,7 @@ def usable_tiles(
     for layers whose columns lie apart.
     """
     wanted = (0, *config.tiles) if algorithm is None else (TILES.get(algorithm, 0),)
-    suited = Blocking.suits_winograd(layer.shape, layer.pool) and not layer.columns_apart
+    suited = Blocking.suits_winograd(layer.shape, layer.pool) and layer.column_step == 1
     return tuple(tile for tile in wanted if not tile or (suited and _fits(layer, operands, tile, config))) or (0,)
 
 

@@ -13,7 +13,7 @@ from functools import cached_property
 from wingrid.host.compiler.subkernels import Subkernel, saves, subkernels
 from wingrid.host.networks.layer import Convolution, LayerError, Pair, Pool, output_size
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import LARGEST_BLOCKS, LARGEST_KERNEL, LARGEST_POSITION, LARGEST_STRIDE
+from wingrid.hw.isa import LARGEST_BLOCKS, LARGEST_KERNEL, LARGEST_PIXEL_PITCH, LARGEST_POSITION, LARGEST_STRIDE
 from wingrid.hw.winograd_matrices import KERNEL, winograd
 
 
@@ -122,8 +122,8 @@ class Blocking:
     """Size of the Winograd tiles that the layer is computed in; 0 for direct convolution."""
     pool: Pool | None = None
     """Max pooling behind the convolution."""
-    columns_apart: bool = False
-    """Whether each column of results is a strip of its own, as a STORE lays only rows apart."""
+    column_step: int = 1
+    """Pixels in memory from a column of results to the next; 1 with Winograd tiles."""
     alike_rows: bool = False
     """Whether all kernel rows are one: it lies in memory once, and pixels are loaded and summed up row by row."""
     coded_entries: int = 0
@@ -137,7 +137,7 @@ class Blocking:
         tile: int = 0,
         pool: Pool | None = None,
         *,
-        columns_apart: bool = False,
+        column_step: int = 1,
         alike_rows: bool = False,
     ) -> Blocking:
         """Raises ``LayerError`` for a geometry beyond what instructions express."""
@@ -162,7 +162,7 @@ class Blocking:
                     f"an image of {shape.height}x{shape.width} pixels is too {what}: "
                     f"positions end at {LARGEST_POSITION}"
                 )
-        return cls(shape, config.rows, config.cols, tile, pool, columns_apart, alike_rows)
+        return cls(shape, config.rows, config.cols, tile, pool, column_step, alike_rows)
 
     @staticmethod
     def suits_winograd(shape: Convolution, pool: Pool | None = None) -> bool:
@@ -177,6 +177,16 @@ class Blocking:
     def gathered(self) -> Pool | None:
         """The pooling whose windows are gathered from separate accumulators, not found within a Winograd tile."""
         return None if self.tile else self.pool
+
+    @property
+    def pixel_pitch(self) -> int:
+        """Pixels in memory from one that a STORE writes to the next of its row."""
+        return 1 if self.columns_alone else self.column_step
+
+    @property
+    def columns_alone(self) -> bool:
+        """Whether each column of results is a strip of its own, as they lie too far apart for a STORE."""
+        return self.column_step > LARGEST_PIXEL_PITCH
 
     @cached_property
     def output_size(self) -> Pair:

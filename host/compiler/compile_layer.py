@@ -284,7 +284,7 @@ def _cheapest(
         if bound >= least:
             break
         try:
-            plan = best_plan(way.shape, config, way.tiles, layer.pool, columns_apart=layer.columns_apart)
+            plan = best_plan(way.shape, config, way.tiles, layer.pool, column_step=layer.column_step)
         except LayerError as error:
             refused = refused or error
             continue

@@ -180,10 +180,10 @@ class Lowering:
         part = self._stored_part(group)
         plane = group.strip.image * self._blocking.output_blocks + block
         pixel = plane * surface.pixels + part.row * surface.row_pixels + part.column * surface.column_step
-        first, width = part.first, part.width
-        if self._blocking.tile == 0 and not part.pooling and width == surface.row_pixels:
+        first, width, pixel_pitch = part.first, part.width, self._blocking.pixel_pitch
+        if self._blocking.tile == 0 and not part.pooling and width * pixel_pitch == surface.row_pixels:
             # Rows that fill the image's follow each other in memory: one long row makes longer bursts.
-            pixel, first, width = pixel + first, 0, group.count
+            pixel, first, width = pixel + first * pixel_pitch, 0, group.count
         combining, addends_loaded = {}, NOBODY
         if self._addends and (combination := self._layer.combination):
             addend_base, addends_loaded = self._addends.load(group, part, block)
@@ -203,6 +203,7 @@ class Lowering:
             destination=self._memory.outputs + pixel * bus,
             row_pitch=surface.row_pixels * bus,
             table=table,
+            pixel_pitch=pixel_pitch if pixel_pitch > 1 else 0,
             **combining,
             **part.pooling,
         )

@@ -82,6 +82,7 @@ NUMBERS: dict[str, Callable[[Layer, Plan, MemoryMap], int]] = {
     "output_width": lambda layer, plan, memory: plan.blocking.output_size[1],
     "row_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).row_pixels,
     "column_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).column_step,
+    "pixel_pitch": lambda layer, plan, memory: plan.blocking.pixel_pitch,
     "plane_pixels": lambda layer, plan, memory: surface_of(layer, plan.blocking).pixels,
     "tile": lambda layer, plan, memory: plan.blocking.tile,
     "positions": lambda layer, plan, memory: plan.blocking.positions,

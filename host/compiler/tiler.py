@@ -25,18 +25,18 @@ def best_plan(
     tiles: tuple[int, ...] = (0,),
     pool: Pool | None = None,
     *,
-    columns_apart: bool = False,
+    column_step: int = 1,
     alike_rows: bool = False,
 ) -> Plan:
     """The plan of least cost, cycles plus a little for each beat of traffic, among algorithms.
 
     ``tiles`` are the Winograd tiles that may be used; 0 stands for direct convolution and serves where none
-    of the others can. ``pool`` is the max pooling behind the convolution. With ``columns_apart``, which takes direct
-    convolution, each column of results is a strip; with ``alike_rows`` all rows of the kernel are one. Raises
-    ``LayerError`` if the layer cannot be expressed on this accelerator at all.
+    of the others can. ``pool`` is the max pooling behind the convolution. With a ``column_step`` beyond 1, which
+    takes direct convolution, columns of results lie so many pixels apart; with ``alike_rows`` all rows of the kernel
+    are one. Raises ``LayerError`` if the layer cannot be expressed on this accelerator at all.
     """
-    if columns_apart:
-        blockings = [Blocking.of(shape, config, 0, pool, columns_apart=True, alike_rows=alike_rows)]
+    if column_step > 1:
+        blockings = [Blocking.of(shape, config, 0, pool, column_step=column_step, alike_rows=alike_rows)]
     else:
         blockings = _blockings(shape, config, tiles, pool, alike_rows=alike_rows)
     best = _best(blockings, config)
@@ -97,7 +97,7 @@ def _improvements(blocking: Blocking, config: AcceleratorConfig, least: float) -
     """Costs and plans of one algorithm, each cheaper than ``least`` and than those before."""
     beyond = 0
     images = blocking.shape.images
-    for strips in [blocking.grid[1]] if blocking.columns_apart else divisions(blocking.grid[1]):
+    for strips in [blocking.grid[1]] if blocking.columns_alone else divisions(blocking.grid[1]):
         if least_cost(blocking, config, images * strips) >= least:
             break
         stays = False

@@ -15,9 +15,6 @@ def input_layout(step: AcceleratedStep, planned: PlannedLayer) -> TensorLayout:
     """What the host has to write, or a layer before to leave."""
     shape, unfolding, cutting = planned.layer.shape, planned.unfolding, planned.cutting
     size, memory = (shape.height, shape.width), shapes_in_memory(planned)[0]
-    if step.in_a_column:
-        height, width = step.source_type.shape[2:]
-        size, memory = (height, width), (memory[0], memory[1], height, width)
     top, left = (cutting.shape if cutting and not unfolding else shape).padding[:2] if unfolding or cutting else (0, 0)
     sections = cutting.sections if cutting else (1, 1)
     steps = (

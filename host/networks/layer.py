@@ -231,9 +231,9 @@ class Layer:
             raise LayerError(f"{height}x{width} results do not fit into {surface.height}x{surface.width} pixels")
 
     @property
-    def columns_apart(self) -> bool:
-        """Whether the pixels of a row of its results do not follow each other in memory."""
-        return self.surface is not None and self.surface.column_step > 1
+    def column_step(self) -> int:
+        """Pixels in memory from a column of its results to the next."""
+        return self.surface.column_step if self.surface else 1
 
     @property
     def output_shape(self) -> tuple[int, int, int, int]:

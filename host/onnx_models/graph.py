@@ -88,8 +88,6 @@ class AcceleratedStep:
     """What the layer adds to its results, if it does."""
     part: Part | None = None
     """Of a layer that leaves a part of ``target``, where that begins; ``None`` if it leaves all."""
-    in_a_column: bool = False
-    """Whether the layer takes all pixels of an image as a single column, as they lie in memory."""
     model_macs: int | None = None
     """Multiply-adds of the nodes that it stands for, where the layer does others for them."""
 
@@ -141,7 +139,7 @@ class AcceleratedStep:
         if self.part is None:
             return whole
         images, channels, *size = self.layer.output_shape
-        return TensorType(whole.dtype, (images, channels, *(self.source_type.shape[2:] if self.in_a_column else size)))
+        return TensorType(whole.dtype, (images, channels, *size))
 
     def left_in(self, whole: npt.NDArray) -> npt.NDArray:
         """The layer's part of the model's tensor, as a view."""

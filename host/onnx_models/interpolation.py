@@ -23,7 +23,7 @@ from wingrid.host.onnx_models.dequantised import Dequantised, quantised_behind
 from wingrid.host.onnx_models.graph import IMAGES, AcceleratedStep, Part
 from wingrid.host.onnx_models.nodes import attributes_of
 from wingrid.host.onnx_models.refusal import ModelRefused, NotAccelerable
-from wingrid.host.onnx_models.repetition import repeated_columns, repeated_rows
+from wingrid.host.onnx_models.repetition import repeated_pixels
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
 from wingrid.host.onnx_models.short_scales import sums_are_exact
@@ -65,9 +65,8 @@ def interpolation(
         raise NotAccelerable("only images of bytes are interpolated")
     matrices = _matrices(node, taken, left, constants, model)
     if taken.shape[2:] == (1, 1) and all((matrix == 1).all() for matrix in matrices):
-        wide = repeated_columns(node.name, maker, f"{target} columns", left.shape[3])
-        whole = repeated_rows(node.name, wide[-1], target, left.shape[2])
-        return [dataclasses.replace(step, nodes=(node.name, quantise.name)) for step in (*wide, *whole)]
+        whole = repeated_pixels(node.name, maker, target, (left.shape[2], left.shape[3]))
+        return [dataclasses.replace(step, nodes=(node.name, quantise.name)) for step in whole]
     down, across = (_Axis.of(matrix) for matrix in matrices)
     if not sums_are_exact(float(x.scales[0]), 255 * down.denominator * across.denominator):
         raise NotAccelerable("float32 does not hold all of its sums, so that ONNX Runtime's depend on their order")

@@ -27,7 +27,7 @@ from wingrid.host.onnx_models.identity_layers import selecting_layer
 from wingrid.host.onnx_models.mosaics import FILL, Mosaic
 from wingrid.host.onnx_models.nodes import Consumers, attributes_of, taken_by
 from wingrid.host.onnx_models.refusal import ModelRefused
-from wingrid.host.onnx_models.repetition import repeated_columns, repeated_rows
+from wingrid.host.onnx_models.repetition import repeated_pixels
 from wingrid.host.onnx_models.selections import Selection
 from wingrid.host.onnx_models.session import compute, model_of, open_session, type_of
 from wingrid.host.onnx_models.shapes import TensorType
@@ -231,14 +231,10 @@ class Relaying:
         """Layers that leave what another one has left as the end has it, together where one cannot."""
         if isinstance(end.layout, Mosaic):
             return self._pieces(name, maker, end, end.layout)
-        down, across = end.layout.repeats
-        if (down, across) == (1, 1):
+        repeats = end.layout.repeats
+        if repeats == (1, 1):
             return [self._copied(name, maker, end, end.layout)]
-        steps: list[AcceleratedStep] = []
-        if across > 1:
-            steps += repeated_columns(name, maker, end.tensor if down == 1 else f"{end.tensor} columns", across)
-        if down > 1:
-            steps += repeated_rows(name, steps[-1] if steps else maker, end.tensor, down)
+        steps = repeated_pixels(name, maker, end.tensor, repeats)
         return [dataclasses.replace(step, nodes=end.nodes) for step in steps]
 
     def _pieces(self, name: str, maker: AcceleratedStep, end: _End, mosaic: Mosaic) -> list[AcceleratedStep]:

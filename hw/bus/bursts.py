@@ -8,27 +8,38 @@ from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus.relocation import Relocation
 from wingrid.hw.config import AXI_PAGE_BYTES, OFFSET_BITS, AcceleratorConfig
+from wingrid.hw.isa import PIXEL_PITCH_BITS
 
 
 def burst_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page; ``final`` marks the last one of its descriptor.
+    """A burst of 1 to 256 beats within one 4 KiB page, or as many bursts of one beat each, ``beat_pitch`` beats apart;
+    ``final`` marks the last one of its descriptor.
 
     ``address`` is that on the bus.
     """
-    return data.StructLayout({"address": config.address_bits, "beats": 9, "final": 1})
+    return data.StructLayout({"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "final": 1})
 
 
 def descriptor_layout(beats_bits: int, runs_bits: int) -> data.StructLayout:
     """``runs`` runs of ``beats`` beats each, at least 1 of both, ``pitch`` bytes apart; the first one at ``address``.
 
-    Address and pitch are multiples of the bus width; the address is an offset from BASE.
+    Address and pitch are multiples of the bus width; the address is an offset from BASE. From a beat of a run to the
+    next it is ``beat_pitch`` beats, at least 1; with more, a run has ``config.burst_beats`` beats at most.
     """
-    return data.StructLayout({"address": OFFSET_BITS, "beats": beats_bits, "pitch": OFFSET_BITS, "runs": runs_bits})
+    return data.StructLayout(
+        {
+            "address": OFFSET_BITS,
+            "beats": beats_bits,
+            "beat_pitch": PIXEL_PITCH_BITS,
+            "pitch": OFFSET_BITS,
+            "runs": runs_bits,
+        }
+    )
 
 
 class Bursts(wiring.Component):
     """Cuts runs into bursts: as long as the run, ``config.burst_beats`` and the next 4 KiB boundary (AMBA AXI4, A3.4.1)
-    allow.
+    allow. A run whose beats lie apart goes as it is.
 
     Two cycles a burst, with a register after each: how many beats may go, and from which address on the bus
     (``Relocation``); then how many go and what is left. The first burst is offered ``latency`` cycles after its
@@ -81,6 +92,7 @@ class Bursts(wiring.Component):
         beats = Signal(given.beats.shape())
         runs = Signal(given.runs.shape())
         last_run = Signal()
+        apart = Signal()
 
         page_beats = AXI_PAGE_BYTES // config.bus_bytes
         to_boundary = Signal(range(page_beats + 1))
@@ -94,7 +106,7 @@ class Bursts(wiring.Component):
         step = Signal()
         m.d.sync += [
             most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary)),
-            ends_run.eq((left <= to_boundary) & (left <= config.burst_beats)),
+            ends_run.eq(apart | ((left <= to_boundary) & (left <= config.burst_beats))),
         ]
         m.d.comb += [
             self.descriptor.ready.eq(~busy),
@@ -136,5 +148,7 @@ class Bursts(wiring.Component):
                 beats.eq(given.beats),
                 runs.eq(given.runs),
                 last_run.eq(given.runs == 1),
+                apart.eq(given.beat_pitch != 1),
+                self.burst.p.beat_pitch.eq(given.beat_pitch),
             ]
         return m

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import PC_BITS
+from wingrid.hw.isa import PC_BITS, PIXEL_PITCH_BITS
 from wingrid.hw.queue import Queue
 
 
 def write_request(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``."""
-    return data.StructLayout({"address": config.address_bits, "beats": 9, "pc": PC_BITS})
+    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, with a ``beat_pitch``
+    beyond 1, as many bursts of one beat each, so many beats apart."""
+    return data.StructLayout(
+        {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "pc": PC_BITS}
+    )
 
 
 class WriteMaster(wiring.Component):
     """Writes bursts whose beats already lie in the output buffer, in order.
 
-    Because a burst is requested complete, WVALID stays high from its first beat to its last. At most
-    ``config.writes_in_flight`` bursts await their response.
+    Because a burst is requested complete, WVALID stays high from its first beat to its last. A burst starts in the
+    cycle after the last beat of the one before was taken or later; one of beats that lie apart in that very cycle, so
+    that one goes per cycle. At most ``config.writes_in_flight`` bursts await their response.
 
     Members
     -------
@@ -83,6 +87,15 @@ class WriteMaster(wiring.Component):
         head = requests.output.payload
         remaining = Signal(9)
         start = Signal()
+        # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
+        apart = Signal()
+        amid = Signal()
+        to_start = Signal(9)
+        ends = Signal()
+        # Of the next burst: whether it is the last one of its request, where it begins, and how long it is.
+        final = Signal()
+        address = Signal.like(bus.awaddr)
+        beats = Signal(9)
         m.d.comb += [
             bus.wvalid.eq(remaining != 0),
             bus.wdata.eq(self.beat),
@@ -90,14 +103,18 @@ class WriteMaster(wiring.Component):
             bus.wlast.eq(remaining == 1),
             self.next_beat.eq(bus.wvalid & bus.wready),
             self.released.eq(self.next_beat & bus.wlast),
+            apart.eq(head.beat_pitch != 1),
+            final.eq(Mux(amid, ends, ~apart | (head.beats == 1))),
+            address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),
+            beats.eq(Mux(apart, 1, head.beats)),
             start.eq(
                 requests.output.valid
-                & (remaining == 0)
+                & ((remaining == 0) | (apart & self.released))
                 & (~bus.awvalid | bus.awready)
                 & (awaiting.level != config.writes_in_flight)
                 & ~self.halt
             ),
-            requests.output.ready.eq(start),
+            requests.output.ready.eq(start & final),
             awaiting.input.valid.eq(start),
             awaiting.input.payload.eq(head.pc),
             bus.awsize.eq((config.bus_bytes - 1).bit_length()),
@@ -108,10 +125,13 @@ class WriteMaster(wiring.Component):
         with m.If(start):
             m.d.sync += [
                 bus.awvalid.eq(1),
-                bus.awaddr.eq(head.address),
-                bus.awlen.eq(head.beats - 1),
-                remaining.eq(head.beats),
-                self.released_beats.eq(head.beats),
+                bus.awaddr.eq(address),
+                bus.awlen.eq(beats - 1),
+                remaining.eq(beats),
+                self.released_beats.eq(beats),
+                amid.eq(~final),
+                to_start.eq(Mux(amid, to_start, head.beats) - 1),
+                ends.eq(Mux(amid, to_start, head.beats) == 2),
             ]
         with m.Else():
             with m.If(bus.awready):

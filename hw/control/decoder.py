@@ -13,6 +13,7 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.isa import (
     FACTOR_BITS,
     INSTRUCTIONS,
+    LARGEST_PIXEL_PITCH,
     OPCODE_BITS,
     WORD_BITS,
     Buffer,
@@ -51,7 +52,8 @@ class Decoder(wiring.Component):
     fault : Out, Fault
         NONE, READ_ERROR (whatever the word is), ILLEGAL_INSTRUCTION (unknown opcode, a semaphore that this kind of
         instruction may not touch, an operand that must not be zero, an unknown buffer, bank, fence or combination, a
-        factor of too many bits, an address that is not a multiple of the bus width) or ADDRESS_OUT_OF_BUFFER.
+        factor or a pixel pitch of too many bits, an address that is not a multiple of the bus width) or
+        ADDRESS_OUT_OF_BUFFER.
     """
 
     latency = 3
@@ -157,11 +159,13 @@ class Decoder(wiring.Component):
             store.first >= store.width,
             store.lines == 0,
             self._unaligned(store.destination, store.row_pitch),
+            (store.pixel_pitch == 1) | (store.pixel_pitch > LARGEST_PIXEL_PITCH),
         )
+        (apart,) = self._compared(m, store.pixel_pitch != 0)
         pools, begins_late, odd = self._compared(
             m, store.pool != 0, store.first != 0, (store.pool != 2) | (store.pool_stride != 2)
         )
-        illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd]
+        illegal += [~_any(*at.values()), at[0] & pools & begins_late, ~at[0] & pools & odd, ~at[0] & apart]
         outside = self._compared(
             m,
             store.parameter_block >= config.parameter_blocks,

@@ -122,6 +122,7 @@ class LoadEngine(wiring.Component):
             bursts.descriptor.valid.eq(start),
             descriptor.address.eq(load.source),
             descriptor.beats.eq(load.run_beats),
+            descriptor.beat_pitch.eq(1),
             descriptor.pitch.eq(load.run_pitch),
             descriptor.runs.eq(load.runs),
             self.request.valid.eq(burst.valid & ~self.halt),

@@ -6,11 +6,12 @@ from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.write_master import write_request
 from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
-from wingrid.hw.isa import PC_BITS
+from wingrid.hw.isa import PC_BITS, PIXEL_PITCH_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
@@ -23,12 +24,14 @@ SEGMENT = data.StructLayout(
         "beats": 16,
         "tiles": 16,
         "address": OFFSET_BITS,
+        "pixel_pitch": PIXEL_PITCH_BITS,
         "row_pitch": OFFSET_BITS,
         "pc": PC_BITS,
     }
 )
 """Neighbouring tiles of ``last_offset`` + 1 pixels squared. ``columns`` x ``lines`` = ``beats`` of their pixels count;
-the first one goes to byte ``address`` from BASE, and rows are ``row_pitch`` bytes apart."""
+the first one goes to byte ``address`` from BASE. Rows are ``row_pitch`` bytes apart, and pixels of a row
+``pixel_pitch`` beats; if that is more than 1, there is a single row of up to ``config.burst_beats``."""
 
 PLACE = data.StructLayout({name: SEGMENT[name].shape for name in ("last_offset", "columns", "lines", "tiles", "beats")})
 
@@ -44,7 +47,8 @@ class OutputBuffer(wiring.Component):
     A segment is taken when half of the ring is free, which is room for any (``config.segment_tiles``). Then its results
     come, tile after tile, each in raster order, the first one two cycles later or more; pixels that don't count are
     dropped. When the last one is in place, the segment's rows are requested as bursts (``Bursts``), in the order in
-    which they lie in the ring. A segment of no lines, whose results are all dropped, takes a cycle and no request.
+    which they lie in the ring; pixels that lie apart, as a burst each. A segment of no lines, whose results are all
+    dropped, takes a cycle and no request.
 
     Members
     -------
@@ -77,7 +81,8 @@ class OutputBuffer(wiring.Component):
 
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
-        self.bursts = Bursts(config, SEGMENT["columns"].width, SEGMENT["lines"].width)
+        # What counts of a segment takes half of the ring at most.
+        self.bursts = Bursts(config, bits_for(config.output_buffer // 2), SEGMENT["lines"].width)
         super().__init__(
             {
                 "base": In(config.address_bits),
@@ -217,6 +222,7 @@ class OutputBuffer(wiring.Component):
             descriptor.valid.eq((complete != 0) & ~empty),
             descriptor.p.address.eq(segment.address),
             descriptor.p.beats.eq(segment.columns),
+            descriptor.p.beat_pitch.eq(segment.pixel_pitch),
             descriptor.p.pitch.eq(segment.row_pitch),
             descriptor.p.runs.eq(segment.lines),
             leaves.eq((complete != 0) & (empty | descriptor.ready)),
@@ -225,6 +231,7 @@ class OutputBuffer(wiring.Component):
             burst.ready.eq(self.request.ready),
             self.request.payload.address.eq(burst.p.address),
             self.request.payload.beats.eq(burst.p.beats),
+            self.request.payload.beat_pitch.eq(burst.p.beat_pitch),
             self.request.payload.pc.eq(pc),
             self.idle.eq((leaving.level == 0) & bursts.idle),
         ]

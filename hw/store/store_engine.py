@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.control.semaphores import satisfied
-from wingrid.hw.isa import FACTOR_BITS, PARAMETER_BYTES, PC_BITS, Combining, Semaphore, Store
+from wingrid.hw.isa import FACTOR_BITS, PARAMETER_BYTES, PC_BITS, PIXEL_PITCH_BITS, Combining, Semaphore, Store
 from wingrid.hw.layouts import PARAMETER_LAYOUT, layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT, area
@@ -180,6 +180,7 @@ class StoreEngine(wiring.Component):
         most_tiles = Signal(16)
         places = Signal(2)
         row_step = Signal(OFFSET_BITS)
+        pixel_pitch = Signal(PIXEL_PITCH_BITS)
         pools = Signal()
         windows = Signal()
         m.d.sync += [pools.eq(current.pool > 1), windows.eq(pools & (current.tile == 0))]
@@ -193,7 +194,10 @@ class StoreEngine(wiring.Component):
                         most_tiles.eq(config.segment_tiles(field)),
                         places.eq(shift),
                     ]
-        m.d.sync += row_step.eq(current.row_pitch << places)
+        m.d.sync += [
+            row_step.eq(current.row_pitch << places),
+            pixel_pitch.eq(Mux(current.pixel_pitch == 0, 1, current.pixel_pitch)),
+        ]
 
         # The next segment, a register behind each step: what is left of the row; how many tiles that is, and the most
         # that may go; the lesser of them; beats. All of it is right ``measure_cycles`` after it has ``moved``.
@@ -204,6 +208,9 @@ class StoreEngine(wiring.Component):
         row_tiles = Signal(16)
         allowed = Signal(16)
         ends_row = Signal()
+        # Beats from a row's first pixel to ``column``: a sum for each two bits of the pitch, and the sum of these.
+        pairs = [Signal(len(column) + 2, name=f"beats_by_bits_{low}") for low in range(0, PIXEL_PITCH_BITS, 2)]
+        beats_before = Signal(len(column) + PIXEL_PITCH_BITS)
         fits = Signal()
         size = Signal(3)
         m.d.comb += [fits.eq(row_tiles <= allowed), size.eq(last_offset + 1)]
@@ -219,9 +226,18 @@ class StoreEngine(wiring.Component):
             segment.lines.eq(Mux(current.tile == 0, 1, Mux(lines_left < size, lines_left, size))),
             segment.beats.eq(area(segment.columns, segment.lines)),
             segment.last_offset.eq(last_offset),
-            segment.address.eq(row_address + column * config.bus_bytes),
+            *(
+                pair.eq(sum(Mux(pixel_pitch[2 * number + bit], column << bit, 0) for bit in range(2)))
+                for number, pair in enumerate(pairs)
+            ),
+            beats_before.eq(sum(pair << 2 * number for number, pair in enumerate(pairs))),
+            segment.address.eq(row_address + beats_before * config.bus_bytes),
         ]
-        m.d.comb += [segment.row_pitch.eq(current.row_pitch), segment.pc.eq(self.pc)]
+        m.d.comb += [
+            segment.pixel_pitch.eq(pixel_pitch),
+            segment.row_pitch.eq(current.row_pitch),
+            segment.pc.eq(self.pc),
+        ]
 
         sums = range(config.accumulators)
         tile = Signal(16)

@@ -10,12 +10,13 @@
 
 namespace wingrid {
 
-// `lines` rows of `columns` pixels, `row_pitch` bytes apart.
+// `lines` rows of `columns` pixels, `row_pitch` bytes apart, and pixels `pixel_pitch` beats.
 struct Segment {
     uint32_t address;
     uint32_t row_pitch;
     uint32_t columns;
     uint32_t lines;
+    uint32_t pixel_pitch;
 
     uint32_t beats() const { return columns * lines; }
 };
@@ -73,8 +74,9 @@ private:
         if (!known(cycle)) return false;
         const uint32_t address = m_segment.address + (m_segment.lines - m_lines_left) * m_segment.row_pitch
                                  + m_column * m_parameters.bus_bytes;
-        const uint32_t beats = burst_beats(m_parameters, address, m_segment.columns - m_column);
-        m_writer.request(address, beats, cycle);
+        const uint32_t left = m_segment.columns - m_column;
+        const uint32_t beats = m_segment.pixel_pitch > 1 ? left : burst_beats(m_parameters, address, left);
+        m_writer.request(address, beats, m_segment.pixel_pitch, cycle);
         m_ready = std::max(m_ready + m_parameters.burst_interval, cycle + NEXT);
         m_last_request = cycle;
         m_column += beats;

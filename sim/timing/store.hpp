@@ -67,8 +67,9 @@ private:
         const uint32_t tiles =
             std::min({m_tiles_left, (columns_left + side - 1) / side, m_parameters.segment_tiles[store.tile]});
         const uint32_t lines = store.tile ? std::min(m_lines_left, side) : 1;
-        const Segment segment{m_row + m_column * m_parameters.bus_bytes, store.row_pitch,
-                              std::min(tiles * side, columns_left), lines};
+        const uint32_t pixel_pitch = store.pixel_pitch ? store.pixel_pitch : 1;
+        const Segment segment{m_row + m_column * pixel_pitch * m_parameters.bus_bytes, store.row_pitch,
+                              std::min(tiles * side, columns_left), lines, pixel_pitch};
         const Cycle accepted = std::max({m_busy_until + NEXT, m_measured, m_output.room()});
         if (!known(accepted)) return false;
         m_drained = m_busy_until = accepted + int64_t{tiles} * axis * axis;

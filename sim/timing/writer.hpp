@@ -14,10 +14,11 @@ public:
     Writer(const Parameters& parameters, Memory& memory) : m_parameters{parameters}, m_memory{memory} {}
 
     // The first cycle in which one more burst can be requested.
-    Cycle room() const { return wingrid::room(m_started, m_requests, m_parameters.write_requests); }
+    Cycle room() const { return wingrid::room(m_left, m_requests, m_parameters.write_requests); }
 
-    void request(uint32_t address, uint32_t beats, Cycle cycle) {
-        m_queue.push_back(Request{address, beats, cycle + m_parameters.queue_latency});
+    // A burst, or as many of one beat each, `beat_pitch` beats apart.
+    void request(uint32_t address, uint32_t beats, uint32_t beat_pitch, Cycle cycle) {
+        m_queue.push_back(Request{address, beats, beat_pitch, cycle + m_parameters.queue_latency});
         ++m_requests;
     }
 
@@ -25,20 +26,26 @@ public:
     bool run() {
         bool moved = false;
         for (; !m_queue.empty(); moved = true) {
-            const Request request = m_queue.front();
+            Request& request = m_queue.front();
+            const bool apart = request.beat_pitch > 1;
             const Cycle answered = wingrid::room(m_answered, m_started.count(), m_parameters.writes_in_flight);
-            const Cycle start = std::max({request.queued, m_free, answered});
+            const Cycle start = std::max({request.queued, m_taken + (apart ? 0 : NEXT), answered});
             if (!known(start)) break;
             const Cycle first = start + m_parameters.write_start_latency;
             m_started.add(start);
-            m_queue.pop_front();
-            beats += request.beats;
-            const Burst burst{request.address, request.beats, BurstKind::WRITE, true, 0};
+            const Burst burst{request.address, apart ? 1 : request.beats, BurstKind::WRITE, true, 0};
+            request.address += request.beat_pitch * m_parameters.bus_bytes;
+            request.beats -= burst.beats;
+            if (!request.beats) {
+                m_left.add(start);
+                m_queue.pop_front();
+            }
+            beats += burst.beats;
             if (m_memory.bridged()) {
-                m_free = UNKNOWN;
+                m_taken = UNKNOWN;
                 m_memory.write(burst, first);
             } else {
-                const Cycle last = first + request.beats - 1;
+                const Cycle last = first + burst.beats - 1;
                 m_memory.write(burst, last);
                 written_until(last);
             }
@@ -48,7 +55,7 @@ public:
 
     // The last beat of the burst that has started is taken in `cycle`.
     void written_until(Cycle cycle) {
-        m_free = cycle + NEXT;
+        m_taken = cycle;
         m_written.push_back(Written{beats, cycle});
     }
 
@@ -72,6 +79,7 @@ private:
     struct Request {
         uint32_t address;
         uint32_t beats;
+        uint32_t beat_pitch;
         Cycle queued;
     };
     struct Written {
@@ -83,10 +91,11 @@ private:
     Memory& m_memory;
     std::deque<Request> m_queue;
     std::deque<Written> m_written;
+    Times m_left;  // the queue, with their last burst
     Times m_started;
     Times m_answered;
     ptrdiff_t m_requests = 0;
-    Cycle m_free = 0;
+    Cycle m_taken = 0;  // the last beat so far
 };
 
 }  // namespace wingrid

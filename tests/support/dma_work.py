@@ -13,7 +13,7 @@ from wingrid.hw.bus.read_master import read_request
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
-from wingrid.hw.isa import PC_BITS, Buffer, Load, mask
+from wingrid.hw.isa import LARGEST_PIXEL_PITCH, PC_BITS, Buffer, Load, mask
 from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import BUFFER_ADDRESS_BITS
 from wingrid.hw.store.output_buffer import SEGMENT
@@ -79,12 +79,17 @@ def loaded_beats(config: AcceleratorConfig, word: int) -> list[list[LoadedBeat]]
 
 
 def placed_lines(segment: dict[str, int], results: list[int], bus_bytes: int) -> Iterator[tuple[int, list[int]]]:
-    """Address and beats of each line of a segment once its results are there; tile after tile, each in raster order."""
+    """Address and beats of each line of a segment once its results are there; tile after tile, each in raster order.
+
+    Of pixels that lie apart each is a line.
+    """
+    between = segment["pixel_pitch"] * bus_bytes
     size = segment["last_offset"] + 1
     pixels = np.array(results, np.uint64).reshape(segment["tiles"], size, size)
     raster = pixels.transpose(1, 0, 2).reshape(size, -1)[: segment["lines"], : segment["columns"]]
-    for line, beats in enumerate(raster.tolist()):
-        yield segment["address"] + line * segment["row_pitch"], beats
+    apart = segment["pixel_pitch"] > 1
+    for line, beats in enumerate((raster.T if apart else raster).tolist()):
+        yield segment["address"] + line * (between if apart else segment["row_pitch"]), beats
 
 
 def instruction_word(load: Load, pc: int) -> int:
@@ -134,17 +139,22 @@ def random_fetch(config: AcceleratorConfig, chance: random.Random, base: int) ->
 def random_segment(config: AcceleratorConfig, chance: random.Random) -> int:
     """Tiles of 1, 2 or 4 pixels squared, clipped on the right and below, lines near the ends of pages; half the ring.
 
-    One in ten has no line at all. Segments may overlap: the last one's bytes stay.
+    Every second one of single pixels has them apart, and one in ten has no line at all. Segments may overlap: the last
+    one's bytes stay.
     """
     size = chance.choice([1, 2, 4])
     tiles = chance.randint(1, config.output_buffer // (2 * size * size))
     columns = tiles * size - chance.randrange(size)
     lines = chance.randint(1, size) if chance.random() < 0.9 else 0
+    pixel_pitch = 1
+    if size == 1 and lines and chance.randrange(2):
+        pixel_pitch = chance.randint(2, LARGEST_PIXEL_PITCH)
+        columns = tiles = min(tiles, config.burst_beats)
     pitch = config.bus_bytes * chance.randint(columns, columns + 300)
-    first, last = SOURCE_BYTES // AXI_PAGE_BYTES, (MEMORY_BYTES - size * pitch) // AXI_PAGE_BYTES
+    first, last = SOURCE_BYTES // AXI_PAGE_BYTES, (MEMORY_BYTES - max(size, pixel_pitch) * pitch) // AXI_PAGE_BYTES
     address = chance.randint(first + 1, last) * AXI_PAGE_BYTES - config.bus_bytes * chance.randint(0, 40)
     values = {
         "last_offset": size - 1, "columns": columns, "lines": lines, "beats": columns * lines, "tiles": tiles,
-        "address": address, "row_pitch": pitch, "pc": chance.getrandbits(PC_BITS),
+        "address": address, "pixel_pitch": pixel_pitch, "row_pitch": pitch, "pc": chance.getrandbits(PC_BITS),
     }  # fmt: skip
     return pack_fields(SEGMENT, values)

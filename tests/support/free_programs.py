@@ -7,7 +7,17 @@ from collections import Counter
 import numpy as np
 
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import SPARSE_FORMATS, Buffer, Execute, Instruction, Load, Semaphore, Store, mask
+from wingrid.hw.isa import (
+    LARGEST_PIXEL_PITCH,
+    SPARSE_FORMATS,
+    Buffer,
+    Execute,
+    Instruction,
+    Load,
+    Semaphore,
+    Store,
+    mask,
+)
 from wingrid.hw.winograd_matrices import winograd
 
 EXECUTE_BANK, STORE_BANK = 0, 1
@@ -97,8 +107,9 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
     width = _size(random, 60)
     first = 0 if pool and not tile else int(random.integers(0, width)) // side * side
     lines = _size(random, side * (count + 2))
+    pixel_pitch = 0 if tile or random.random() < 0.6 else int(random.integers(2, LARGEST_PIXEL_PITCH + 1))
     pitch = width + int(random.integers(0, 20))
-    last = (side * count + lines + side) * pitch + width
+    last = (side * count + lines + side) * pitch + width * (pixel_pitch or 1)
     return Store(
         bank=STORE_BANK,
         tile=tile,
@@ -115,6 +126,7 @@ def _store(random: np.random.Generator, config: AcceleratorConfig, room: int) ->
         combination=int(random.integers(0, 3)) if config.addends else 0,
         broadcast=int(random.integers(0, 2)),
         addend_base=int(random.integers(0, config.addends)) if config.addends else 0,
+        pixel_pitch=pixel_pitch,
     )
 
 

@@ -10,9 +10,9 @@ from random_convolutions import RandomConvolution
 from wingrid.host.compiler.compile_layer import CompiledLayer
 from wingrid.host.compiler.subkernels import saves
 from wingrid.host.execution.driver import fill_memory, read_output
-from wingrid.host.networks.layer import Combination, Convolution, Layer, LayerError, Lookup, Operands, Pool
+from wingrid.host.networks.layer import Combination, Convolution, Layer, LayerError, Lookup, Operands, Pool, Surface
 from wingrid.hw.config import AcceleratorConfig
-from wingrid.hw.isa import ADDITION_FRACTION_BITS, PRODUCT_FRACTION_BITS, Combining
+from wingrid.hw.isa import ADDITION_FRACTION_BITS, LARGEST_PIXEL_PITCH, PRODUCT_FRACTION_BITS, Combining
 from wingrid.sim.functional import FunctionalMachine
 
 # Simulators of these two are built for the tests, so all layers that are to run on the RTL share them: they
@@ -157,6 +157,18 @@ def with_combination(random: np.random.Generator, layer: Layer, config: Accelera
         return layer
     overlaps = bool(layer.pool and layer.pool.side != layer.pool.stride)
     return dataclasses.replace(layer, combination=random_combination(random, broadcast=overlaps or None))
+
+
+def within_a_surface(random: np.random.Generator, layer: Layer) -> Layer:
+    """The layer with its results in a larger tensor, or one just large enough.
+
+    Columns may lie too far apart for a STORE.
+    """
+    height, width = layer.output_shape[2:]
+    down, across = int(random.choice([1, 1, 2, 3])), int(random.choice([1, 1, 2, 3, LARGEST_PIXEL_PITCH + 1]))
+    room = random.integers(0, 4, 2) * int(random.integers(2))
+    surface = Surface((height - 1) * down + 1 + int(room[0]), (width - 1) * across + 1 + int(room[1]), down, across)
+    return dataclasses.replace(layer, surface=surface)
 
 
 def random_combination(random: np.random.Generator, broadcast: bool | None = None) -> Combination:

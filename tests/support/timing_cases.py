@@ -22,6 +22,7 @@ from layer_cases import (
     random_winograd_convolution,
     with_combination,
     with_lookup,
+    within_a_surface,
 )
 from sparse_layers import compile_sparse
 from sparse_matrices import random_matrix
@@ -313,7 +314,8 @@ def _layer(random: np.random.Generator, config: AcceleratorConfig) -> Layer:
                 layer = dataclasses.replace(layer, pool=pool)
             except LayerError:
                 continue
-        return with_combination(random, with_lookup(random, layer, config), config)
+        layer = with_combination(random, with_lookup(random, layer, config), config)
+        return within_a_surface(random, layer) if random.random() < 0.2 else layer
 
 
 def _sparse(random: np.random.Generator, layer: Layer, config: AcceleratorConfig) -> CompiledLayer | None:

@@ -178,9 +178,9 @@ private:
         }
         const int64_t plane = group.image * m_layer.output_blocks + block;
         int64_t pixel = plane * m_layer.plane_pixels + row * m_layer.row_pixels + column * m_layer.column_pixels;
-        if (!m_layer.tile && !pools && width == m_layer.row_pixels) {
+        if (!m_layer.tile && !pools && width * m_layer.pixel_pitch == m_layer.row_pixels) {
             // Rows that fill the image's follow each other in memory: one long row makes longer bursts.
-            pixel += first;
+            pixel += first * m_layer.pixel_pitch;
             first = 0;
             width = group.count;
         }
@@ -201,6 +201,7 @@ private:
         SET(store, pool, side);
         SET(store, pool_stride, stride);
         SET(store, table, table.place + 1);
+        SET(store, pixel_pitch, m_layer.pixel_pitch > 1 ? m_layer.pixel_pitch : 0);
         Loaded addends{0, NOBODY};
         if (m_layer.combination) {
             // Squares of a row: tiles, or the pooling windows of a strip.

@@ -75,6 +75,13 @@ def test_accesses_outside_of_memory_and_buffers_are_refused() -> None:
         (Store(accumulator_base=117), "STORE ends beyond the 117 accumulators or begins outside of its row"),
         (Store(first=4, width=4), "STORE ends beyond the 117 accumulators or begins outside of its row"),
         (Store(destination=8192), "STORE to 0x2000 leaves memory or is not aligned"),
+        (
+            Store(destination=4096, pixel_pitch=15, width=99, count=99),
+            "STORE to 0x1000 leaves memory or is not aligned",
+        ),
+        (Store(pixel_pitch=1), "STORE cannot write pixels 1 beats apart with tile 0"),
+        (Store(pixel_pitch=16), "STORE cannot write pixels 16 beats apart with tile 0"),
+        (Store(pixel_pitch=2, tile=2), "STORE cannot write pixels 2 beats apart with tile 2"),
     ):
         with pytest.raises(ProgramError) as caught:
             run(instruction)

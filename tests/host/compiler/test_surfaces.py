@@ -6,7 +6,15 @@ import dataclasses
 
 import numpy as np
 import pytest
-from layer_cases import CONFIGS, RTL_CONFIGS, pooled_layer, random_case, random_convolution, random_layer
+from layer_cases import (
+    CONFIGS,
+    RTL_CONFIGS,
+    pooled_layer,
+    random_case,
+    random_convolution,
+    random_layer,
+    within_a_surface,
+)
 
 from wingrid.host.compiler.compile_layer import CompiledLayer, compile_layer
 from wingrid.host.compiler.lowering import Lowering
@@ -18,8 +26,10 @@ from wingrid.host.networks.golden import golden
 from wingrid.host.networks.layer import Convolution, Layer, LayerError, Surface
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.encoding import encode_program
+from wingrid.hw.isa import LARGEST_PIXEL_PITCH
 from wingrid.sim.functional import FunctionalMachine
 from wingrid.sim.memory import MemoryTiming
+from wingrid.sim.timing.model import simulate
 
 
 def cropped(random: np.random.Generator) -> Layer:
@@ -32,15 +42,6 @@ def cropped(random: np.random.Generator) -> Layer:
             return random_layer(random, shape)
         except LayerError:
             continue
-
-
-def within_a_surface(random: np.random.Generator, layer: Layer) -> Layer:
-    """The layer with its results in a larger tensor, or one just large enough."""
-    height, width = layer.output_shape[2:]
-    down, across = (int(step) for step in random.choice([1, 1, 2, 3], 2))
-    room = random.integers(0, 4, 2) * int(random.integers(2))
-    surface = Surface((height - 1) * down + 1 + int(room[0]), (width - 1) * across + 1 + int(room[1]), down, across)
-    return dataclasses.replace(layer, surface=surface)
 
 
 def random_case_of(random: np.random.Generator) -> Layer:
@@ -115,3 +116,18 @@ def test_the_rtl_leaves_results_within_surfaces() -> None:
         setup = Setup("rtl", config, MemoryTiming.for_bus(config.bus_bytes))
         result = run_layer(Job(layer, operands, x, None), setup)
         assert list(result.failures()) == [], layer
+
+
+def test_columns_apart_take_hardly_longer_than_columns_side_by_side() -> None:
+    config = CONFIGS["4x4"]
+    layer = Layer("case", "conv", Convolution(8, 20, 20, 8))
+    cycles = {}
+    for step in (1, 2, LARGEST_PIXEL_PITCH, LARGEST_PIXEL_PITCH + 1):
+        within = dataclasses.replace(layer, surface=Surface(40, 20 * step, 2, step))
+        compiled = compile_layer(within, config)
+        memory = MemoryTiming.for_bus(config.bus_bytes)
+        result = simulate(config, compiled.program, memory, program_address=compiled.memory.program)
+        cycles[step] = result.cycles
+    assert cycles[2] == cycles[LARGEST_PIXEL_PITCH] < 1.1 * cycles[1]
+    # Further apart they are strips, whose pixels are stored one by one.
+    assert cycles[LARGEST_PIXEL_PITCH + 1] > 3 * cycles[2]

@@ -17,15 +17,21 @@ BUS = CONFIG.bus_bytes
 BEATS_BITS, RUNS_BITS = 10, 4
 
 
-def bursts(base: int, address: int, beats: int, pitch: int, runs: int) -> Iterator[dict[str, int]]:
+def bursts(base: int, address: int, beats: int, beat_pitch: int, pitch: int, runs: int) -> Iterator[dict[str, int]]:
     """By definition."""
     for run in range(runs):
         here, left = (address + run * pitch) % (1 << OFFSET_BITS), beats
         while left:
             length = min(left, CONFIG.burst_beats, (AXI_PAGE_BYTES - here % AXI_PAGE_BYTES) // BUS)
+            length = left if beat_pitch > 1 else length
             left -= length
             place = (base + here) % (1 << CONFIG.address_bits)
-            yield {"address": place, "beats": length, "final": int(left == 0 and run == runs - 1)}
+            yield {
+                "address": place,
+                "beats": length,
+                "beat_pitch": beat_pitch,
+                "final": int(left == 0 and run == runs - 1),
+            }
             here = (here + length * BUS) % (1 << OFFSET_BITS)
 
 
@@ -42,9 +48,14 @@ def test_runs_are_cut_at_pages_and_at_the_largest_length(ready: float) -> None:
         payload, burst_word = dut.descriptor.payload.as_value(), dut.burst.payload.as_value()
         for _ in range(60):
             base = AXI_PAGE_BYTES * int(random.integers((1 << CONFIG.address_bits) // AXI_PAGE_BYTES))
+            beat_pitch = int(random.choice([1, 1, 2, 15]))
             runs = {
-                "address": BUS * int(random.integers((1 << OFFSET_BITS) // BUS)),
-                "beats": int(random.choice([1, 2, 8, 9, 300])),
+                # Half of those whose beats lie apart begin near the end of a page, which is none to them.
+                "address": (1 << OFFSET_BITS) - BUS * int(random.integers(1, 8))
+                if beat_pitch > 1 and random.integers(2)
+                else BUS * int(random.integers((1 << OFFSET_BITS) // BUS)),
+                "beats": int(random.choice([1, 2, 8, 9, 300] if beat_pitch == 1 else [1, 2, 8])),
+                "beat_pitch": beat_pitch,
                 "pitch": BUS * int(random.integers(600)),
                 "runs": int(random.integers(1, 6)),
             }

@@ -215,6 +215,9 @@ async def illegal_instructions_stop_the_machine(dut: HierarchyObject) -> None:
         encode(Execute(bank=2)),
         encode(Store(first=1, width=1)),
         encode(Store(pool=1)),
+        encode(Store(pixel_pitch=1)),
+        encode(Store(pixel_pitch=16)),
+        encode(Store(pixel_pitch=2, tile=2)),
         encode(Store(pool=2, pool_stride=2, first=1, width=2)),
         encode(Store(signal=mask([Semaphore.WEIGHTS_LOADED]))),
     )

@@ -63,6 +63,7 @@ def _store(config: AcceleratorConfig, i: Store) -> tuple[bool, bool]:
     illegal = i.bank > 1 or 0 in (i.count, i.width, i.lines) or i.first >= i.width or i.pool == 1
     illegal |= i.tile not in (0, *config.tiles)
     illegal |= bool(i.destination % config.bus_bytes or i.row_pitch % config.bus_bytes)
+    illegal |= i.pixel_pitch == 1 or i.pixel_pitch > (0 if i.tile else 15)
     illegal |= bool(i.pool and (i.first if i.tile == 0 else (i.pool, i.pool_stride) != (2, 2)))
     illegal |= (
         i.combination > 2

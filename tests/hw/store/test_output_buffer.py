@@ -34,12 +34,14 @@ class Segment:
     row_pitch: int
     pc: int
     results: list[int]
+    pixel_pitch: int = 1
 
     @property
     def word(self) -> int:
         fields = {
             "last_offset": self.size - 1, "columns": self.columns, "lines": self.lines, "tiles": self.tiles,
-            "beats": self.columns * self.lines, "address": self.address, "row_pitch": self.row_pitch, "pc": self.pc,
+            "beats": self.columns * self.lines, "address": self.address, "pixel_pitch": self.pixel_pitch,
+            "row_pitch": self.row_pitch, "pc": self.pc,
         }  # fmt: skip
         return sum(value << SEGMENT[name].offset for name, value in fields.items())
 
@@ -48,7 +50,7 @@ class Segment:
         """Address and content of every pixel that counts."""
         places = np.ndindex(self.tiles, self.size, self.size)
         return {
-            self.address + y * self.row_pitch + (tile * self.size + x) * BUS: result
+            self.address + y * self.row_pitch + (tile * self.size + x) * self.pixel_pitch * BUS: result
             for (tile, y, x), result in zip(places, self.results, strict=True)
             if y < self.lines and tile * self.size + x < self.columns
         }
@@ -63,9 +65,10 @@ def segments(random: np.random.Generator, sizes: list[int]) -> list[Segment]:
         lines = int(random.integers(1, size + 1))
         # Rows begin at any distance from the end of a page.
         address = (index + 1) * 0x10000 - BUS * int(random.integers(0, 40))
+        pixel_pitch = int(random.integers(2, 16)) if size == 1 and random.integers(2) else 1
         pitch = BUS * int(random.integers(columns, 2000))
         results = random.integers(1, 1 << 8 * CONFIG.cols, tiles * size * size).tolist()
-        made.append(Segment(size, tiles, columns, lines, address, pitch, index, results))
+        made.append(Segment(size, tiles, columns, lines, address, pitch, index, results, pixel_pitch))
     return made
 
 
@@ -94,7 +97,7 @@ def run(
         pins.set(dut.base, BASE)
         todo, placing, leaving = deque(work), deque(), deque()
         requested: Counter[int] = Counter()
-        bursts: deque[tuple[int, int]] = deque()
+        bursts: deque[tuple[int, int, int]] = deque()
         reserved, offering, left, late = 0, False, 0, 0
         while todo or leaving or bursts or left:
             offering = bool(todo) and (offering or offer())
@@ -127,8 +130,8 @@ def run(
             pins.set(dut.next_beat, leaves)
             pins.set(dut.released, leaves and left == 1)
             if leaves:
-                address, beats = bursts[0]
-                place = address + (beats - left) * BUS
+                address, beats, beat_pitch = bursts[0]
+                place = address + (beats - left) * beat_pitch * BUS
                 assert place not in written
                 written[place] = ctx.get(dut.beat)
                 left -= 1
@@ -141,16 +144,19 @@ def run(
             taken = None
             if ctx.get(dut.request.valid):
                 word = ctx.get(request_word)
-                address, beats, pc = (
-                    word >> request[name].offset & (1 << request[name].width) - 1 for name in ("address", "beats", "pc")
+                address, beats, beat_pitch, pc = (
+                    word >> request[name].offset & (1 << request[name].width) - 1
+                    for name in ("address", "beats", "beat_pitch", "pc")
                 )
                 address -= BASE
                 segment = leaving[0]
                 assert segment not in [other for other, *_ in placing], "requested before its last result was in place"
                 assert pc == segment.pc
                 assert 1 <= beats <= CONFIG.burst_beats
-                assert address // AXI_PAGE_BYTES == (address + beats * BUS - 1) // AXI_PAGE_BYTES
-                taken = (address, beats) if ctx.get(dut.request.ready) else None
+                assert beat_pitch == segment.pixel_pitch
+                if beat_pitch == 1:
+                    assert address // AXI_PAGE_BYTES == (address + beats * BUS - 1) // AXI_PAGE_BYTES
+                taken = (address, beats, beat_pitch) if ctx.get(dut.request.ready) else None
             accepted = offering and ctx.get(dut.segment.ready)
             await ctx.tick()
             cycles += 1

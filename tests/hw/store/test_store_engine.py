@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -12,7 +13,7 @@ from simulation import Pins, simulate
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.control.fetch_engine import dispatched
 from wingrid.hw.encoding import encode
-from wingrid.hw.isa import PARAMETER_BYTES, Semaphore, Store, mask
+from wingrid.hw.isa import LARGEST_PIXEL_PITCH, PARAMETER_BYTES, PIXEL_PITCH_BITS, Semaphore, Store, mask
 from wingrid.hw.layouts import PARAMETER_LAYOUT, layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.store.output_buffer import SEGMENT
@@ -29,14 +30,16 @@ def segments(store: Store) -> Iterator[dict[str, int]]:
     """The segments that a STORE must hand over, by the definition in ``docs/isa.md``."""
     size = store.tile or 1
     row, column, left = 0, store.first, store.count
+    pixel_pitch = store.pixel_pitch or 1
+    between = pixel_pitch * CONFIG.bus_bytes
     while left:
         tiles = min(left, -(-(store.width - column) // size), CONFIG.segment_tiles(store.tile))
         columns = min(tiles * size, store.width - column)
         lines = max(0, min(size, store.lines - row)) if store.tile else 1
         yield {
             "last_offset": size - 1, "columns": columns, "lines": lines, "beats": columns * lines, "tiles": tiles,
-            "address": (store.destination + row * store.row_pitch + column * CONFIG.bus_bytes) % (1 << 32),
-            "row_pitch": store.row_pitch, "pc": PC,
+            "address": (store.destination + row * store.row_pitch + column * between) % (1 << 32),
+            "pixel_pitch": pixel_pitch, "row_pitch": store.row_pitch, "pc": PC,
         }  # fmt: skip
         left, column = left - tiles, column + columns
         if column == store.width:
@@ -152,7 +155,7 @@ def random_store(random: np.random.Generator) -> Store:
         tile=tile, zero_point=below(256) - 128, minimum=below(256) - 128, maximum=below(256) - 128, count=count,
         accumulator_base=below(CONFIG.accumulators - count * positions + 1), parameter_block=below(4),
         first=below(-(-width // size)) * size, width=width, lines=1 + below(12), destination=4 * below(1 << 30),
-        row_pitch=4 * below(1 << 30),
+        row_pitch=4 * below(1 << 30), pixel_pitch=0 if tile or below(2) else 2 + below(LARGEST_PIXEL_PITCH - 1),
     )  # fmt: skip
 
 
@@ -174,6 +177,11 @@ def test_tiles_below_the_last_line_count_for_nothing() -> None:
     assert [segment["lines"] for segment in segments(store)] == [4, 1, 0]
     assert [segment["lines"] for segment in segments(Store(count=6, width=2, lines=1))] == [1, 1, 1]
     run([store, Store(tile=2, count=3, width=2, lines=1), Store(count=6, width=2, lines=1), Store(count=6, width=2)])
+
+
+def test_pixels_apart_are_found_by_the_whole_of_their_pitch_and_column() -> None:
+    wide = Store(first=65_530, width=65_535, count=40, row_pitch=1 << 20, pixel_pitch=LARGEST_PIXEL_PITCH)
+    run([wide, *(dataclasses.replace(wide, pixel_pitch=1 << bit) for bit in range(1, PIXEL_PITCH_BITS))])
 
 
 def test_starts_when_semaphores_are_there_and_the_output_path_is_empty() -> None:

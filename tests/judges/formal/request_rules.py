@@ -17,17 +17,20 @@ REQUESTS = {
 
 
 def request_rules(
-    bench: Bench, m: Module, config: AcceleratorConfig, valid: Value, address: Value, beats: Value
+    bench: Bench, m: Module, config: AcceleratorConfig, valid: Value, address: Value, beats: Value, whole: Value
 ) -> None:
-    """All of ``REQUESTS``."""
+    """All of ``REQUESTS``; beats that lie apart, where it is not ``whole``, may be in any pages."""
     alignment = (config.bus_bytes - 1).bit_length()
     first = address[alignment : (AXI_PAGE_BYTES - 1).bit_length()]
     bench.rule(m, "aligned", ~valid | (address[:alignment] == 0))
     bench.rule(m, "length", ~valid | ((beats != 0) & (beats <= config.burst_beats)))
-    bench.rule(m, "page", ~valid | (first + beats <= AXI_PAGE_BYTES // config.bus_bytes))
+    bench.rule(m, "page", ~valid | ~whole | (first + beats <= AXI_PAGE_BYTES // config.bus_bytes))
 
 
-RUNS = {"runs": "what bursts are worked out from is aligned, and neither its runs nor the beats of one are none"}
+RUNS = {
+    "runs": "what bursts are worked out from is aligned, neither its runs nor the beats of one nor what is between "
+    "them are none, and beats that lie apart are no more than a burst's"
+}
 """What ``Bursts`` may be given."""
 
 
@@ -35,4 +38,6 @@ def legal_runs(config: AcceleratorConfig, valid: Value, descriptor: data.View) -
     """``RUNS``, as an expression."""
     alignment = (config.bus_bytes - 1).bit_length()
     aligned = (descriptor.address[:alignment] == 0) & (descriptor.pitch[:alignment] == 0)
-    return ~valid | (aligned & (descriptor.beats != 0) & (descriptor.runs != 0))
+    short = (descriptor.beat_pitch == 1) | (descriptor.beats <= config.burst_beats)
+    some = (descriptor.beats != 0) & (descriptor.runs != 0) & (descriptor.beat_pitch != 0)
+    return ~valid | (aligned & some & short)

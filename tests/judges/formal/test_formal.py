@@ -92,7 +92,7 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     ),
     "AWLEN of one too many": (
         WriteMasterBench,
-        replaced(r"^(  assign \\\$\d+ += output__payload\[40:32\] - )1'h1;", r"\g<1>1'h0;"),
+        replaced(r"^(  assign \\\$\d+ += beats - )1'h1;", r"\g<1>1'h0;"),
         "WLAST position",
     ),
     "AR falls without ARREADY": (
@@ -118,6 +118,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     "writes at another one's address": (
         WriteAddressBench,
         replaced(r"^(    bus__awaddr <= ).*;", r"\g<1>request__payload[35:0];"),
+        "address",
+    ),
+    "beats that lie apart all at one address": (
+        WriteAddressBench,
+        replaced(r"^(  assign \\\$\d+ += bus__awaddr \+ ).*;", r"\g<1>1'h0;"),
         "address",
     ),
     "B falls without BREADY": (

@@ -42,7 +42,7 @@ class BurstsBench(Bench):
             burst.ready.eq(self.burst_ready),
         ]
         self.assume(legal_runs(self.config, descriptor.valid, descriptor.payload))
-        request_rules(self, m, self.config, burst.valid, burst.p.address, burst.p.beats)
+        request_rules(self, m, self.config, burst.valid, burst.p.address, burst.p.beats, burst.p.beat_pitch == 1)
         count, asked = Signal(3), burst.valid & burst.ready
         with m.If(asked & ~burst.p.final & (count[0] == 0)):
             m.d.sync += count.eq(count + 1)

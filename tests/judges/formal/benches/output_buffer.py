@@ -62,6 +62,8 @@ class OutputBufferBench(Bench):
                 & (fields.tiles != 0)
                 & (fields.beats == lines)
                 & (fields.lines <= 4)
+                & (fields.pixel_pitch != 0)
+                & ((fields.pixel_pitch == 1) | ((fields.lines == 1) & (fields.columns <= config.burst_beats)))
             )
         )
         reserved, recent = Signal(16), Signal()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Const, Module, Mux, Signal
 from axi_rules import burst_is_legal
 from bus_ports import drive, free
 from master_rules import MASTER_WRITES, check_writes
@@ -26,7 +26,10 @@ class WriteMasterBench(Bench):
         "quiet": "quiet means that no burst is on the bus",
         "errors": "an error is told when there is one",
     }
-    witnesses: ClassVar = {"second write ends": "two bursts of several beats were written and answered"}
+    witnesses: ClassVar = {
+        "second write ends": "two bursts of several beats were written and answered",
+        "one beat each": "after three bursts of one beat the next one is offered at once",
+    }
 
     def __init__(self, config: AcceleratorConfig = SMALL) -> None:
         self.config = config
@@ -50,7 +53,11 @@ class WriteMasterBench(Bench):
             request.valid.eq(self.request_valid),
             request.payload.eq(self.request),
         ]
-        self.assume(~request.valid | burst_is_legal(config, request.payload.address, request.payload.beats))
+        asked = request.payload
+        whole = (asked.beat_pitch == 1) & burst_is_legal(config, asked.address, asked.beats)
+        # Each of beats that lie apart is a burst, wherever it lies.
+        alone = (asked.beat_pitch > 1) & burst_is_legal(config, asked.address, Const(1)) & (asked.beats != 0)
+        self.assume(~request.valid | whole | (alone & (asked.beats <= config.burst_beats)))
         check_writes(self, m, config, bus)
         self.rule(m, "BREADY", bus.bready)
         self.rule(m, "released", device.released == (bus.wvalid & bus.wready & bus.wlast))
@@ -62,6 +69,10 @@ class WriteMasterBench(Bench):
         ]
         self.rule(m, "quiet", ~device.quiet | ((offered == 0) & (last == 0) & ~bus.awvalid & ~bus.wvalid))
         self.rule(m, "errors", device.error == (bus.bvalid & (bus.bresp != axi.RESPONSE_OKAY)))
+        apart = Signal(2)
+        with m.If(bus.awvalid & bus.awready):
+            m.d.sync += apart.eq(Mux(bus.awlen == 0, Mux(apart == 3, 3, apart + 1), 0))
+        self.witness(m, "one beat each", (apart == 3) & past(m, bus.awvalid & bus.awready) & bus.awvalid)
         answered, long = Signal(2), Signal()
         with m.If(bus.awvalid & (bus.awlen > 1)):
             m.d.sync += long.eq(1)
