@@ -18,6 +18,9 @@ run: $(VENV)/.installed
 	$(BIN)/wingrid filter sample:flower -k gaussian --stride 2 -o $(OUT)/half.png
 	$(BIN)/wingrid run vgg16 --input sample:flower --json $(OUT)/report.json --csv $(OUT)/report.csv
 
+# Tests compile more than they simulate.
+test quick coverage: export OPT_FAST ?= -O1
+
 test: $(VENV)/.tests-installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --durations 40 -m "not long"
 	$(BIN)/python -m pytest --nbmake examples

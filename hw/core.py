@@ -206,6 +206,7 @@ class Core(wiring.Component):
         # Arithmetic.
         connect(m, execute.weights, matrix_unit.weights)
         connect(m, execute.vectors, matrix_unit.vectors)
+        m.d.comb += execute.loaded.eq(matrix_unit.loaded)
         connect(m, store.segment, output_buffer.segment)
         m.d.comb += [
             accumulators.sums.eq(self._sums(matrix_unit, execute)),
@@ -251,9 +252,8 @@ class Core(wiring.Component):
         m.d.comb += [
             semaphores.clear.eq(self.start),
             semaphores.take.eq(load.take | execute.take | store.take),
-            semaphores.signal.eq(
-                load.signal | execute.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)
-            ),
+            semaphores.signal.eq(load.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)),
+            semaphores.late.eq(execute.late_signal),
             *(engine.available.eq(semaphores.available) for engine in engines),
         ]
 
@@ -265,6 +265,7 @@ class Core(wiring.Component):
             self.events.any(),
             semaphores.take,
             semaphores.signal,
+            semaphores.late,
             execute.input_enable,
             execute.weight_enable,
             execute.decodes,

@@ -56,7 +56,8 @@ class Queue(wiring.Component):
         leave = self.output.valid & self.output.ready
 
         m.d.comb += [
-            self.input.ready.eq(self.level != self.depth),
+            # The level is never above the depth, a power of two: it is full when its highest bit is set.
+            self.input.ready.eq(~self.level[-1]),
             self.output.valid.eq(self.level != 0),
             write.addr.eq(tail),
             write.data.eq(self.input.payload),

@@ -81,7 +81,7 @@ class FetchEngine(wiring.Component):
                 "store": Out(stream.Signature(dispatched(Store))),
                 "stored": In(1),
                 "halt": In(1),
-                "finished": Out(1),
+                "finished": Out(1, init=1),
                 "dispatched": Out(1),
                 "fault": Out(Fault),
                 "pc": Out(PC_BITS),
@@ -110,7 +110,6 @@ class FetchEngine(wiring.Component):
             self.request.payload.address.eq(relocation.address),
             self.request.payload.beats_less_one.eq(INSTRUCTION_BYTES // config.bus_bytes - 1),
             self.request.payload.final.eq(1),
-            self.finished.eq(to_dispatch == 0),
             self.dispatched.eq(dispatch),
         ]
         m.d.sync += [
@@ -123,13 +122,18 @@ class FetchEngine(wiring.Component):
                 offset.eq(self.program),
                 to_request.eq(self.length),
                 to_dispatch.eq(self.length),
+                self.finished.eq(self.length == 0),
                 self.pc.eq(0),
             ]
         with m.Else():
             with m.If(requested):
                 m.d.sync += [offset.eq(offset + INSTRUCTION_BYTES), to_request.eq(to_request - 1)]
             with m.If(dispatch):
-                m.d.sync += [to_dispatch.eq(to_dispatch - 1), self.pc.eq(self.pc + 1)]
+                m.d.sync += [
+                    to_dispatch.eq(to_dispatch - 1),
+                    self.finished.eq(to_dispatch == 1),
+                    self.pc.eq(self.pc + 1),
+                ]
 
         assembled = Signal(8 * INSTRUCTION_BYTES)
         complete = Signal(8 * INSTRUCTION_BYTES)
@@ -158,11 +162,9 @@ class FetchEngine(wiring.Component):
             self.fault.eq(Mux(decoded, decoder.fault, Fault.NONE)),
             fetched.output.ready.eq(dispatch),
         ]
-        # A STORE shows in `stored` well before an instruction behind it is decoded.
-        stored = Signal()
-        m.d.sync += stored.eq(self.stored)
+        # A STORE shows in `stored` well before an instruction behind it is decoded, and the word stands there as long.
         fenced = Signal()
-        m.d.comb += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~stored)
+        m.d.sync += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~self.stored)
         ports = {Load: self.load, Execute: self.execute, Store: self.store}
         for place, kind in enumerate(INSTRUCTIONS):
             m.d.comb += [

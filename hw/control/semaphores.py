@@ -19,11 +19,14 @@ class Semaphores(wiring.Component):
     -------
     signal : In, len(Semaphore)
         Counters to raise by one. A register holds it for a cycle.
+    late : In, len(Semaphore)
+        The same of the cycle before, of a unit that has that register itself, before its logic; never what that cycle's
+        ``signal`` has.
     take : In, len(Semaphore)
         Counters to lower by one, of those that are ``available``. A register holds it for a cycle, too, in which
         ``available`` knows of it already.
     clear : In, 1
-        Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before.
+        Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before, nor ``late``.
     available : Out, len(Semaphore)
         Counters that are not zero.
     overflow : Out, 1
@@ -36,7 +39,14 @@ class Semaphores(wiring.Component):
     def __init__(self) -> None:
         mask = len(Semaphore)
         super().__init__(
-            {"signal": In(mask), "take": In(mask), "clear": In(1), "available": Out(mask), "overflow": Out(1)}
+            {
+                "signal": In(mask),
+                "late": In(mask),
+                "take": In(mask),
+                "clear": In(1),
+                "available": Out(mask),
+                "overflow": Out(1),
+            }
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -47,7 +57,7 @@ class Semaphores(wiring.Component):
         m.d.sync += [signals.eq(self.signal), takes.eq(self.take)]
         for semaphore in Semaphore:
             count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")
-            signal, take = signals[semaphore], takes[semaphore]
+            signal, take = signals[semaphore] | self.late[semaphore], takes[semaphore]
             m.d.comb += self.available[semaphore].eq(count[1:].any() | (count[0] & ~take))
             with m.If(self.clear):
                 m.d.sync += count.eq(0)

@@ -38,8 +38,9 @@ class ExecuteEngine(wiring.Component):
         room for it in the next one.
     available : In, len(Semaphore)
     take : Out, len(Semaphore)
-    signal : Out, len(Semaphore)
-        OPERANDS_RELEASED alone; ``committed``, the accumulators' and that of the lanes, stands for SUMS_READY.
+    late_signal : Out, len(Semaphore)
+        OPERANDS_RELEASED alone, a cycle after the last read (see ``Semaphores``); ``committed``, the accumulators' and
+        that of the lanes, stands for SUMS_READY.
     input_enable : Out, 1
     input_addresses : Out, ``OperandBuffers.banks_for(config)`` x range(input_buffer)
     input_data : In, 8 * rows
@@ -57,6 +58,10 @@ class ExecuteEngine(wiring.Component):
     code_data : In, 8 * bus_bytes
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
+        Goes to a ``MatrixUnit``, whose ``ready`` is foreseen from ``loaded``: nothing here waits for the way there and
+        back.
+    loaded : In, 1
+        The matrix unit's: a vector with ``first`` is taken. All others always are.
     beat : Out, 1
         The sparse lanes have an entry of weights.
     sums : Out, ``sums_layout(config, accumulator_tag(config))``
@@ -91,7 +96,7 @@ class ExecuteEngine(wiring.Component):
                 "instruction": In(stream.Signature(dispatched(Execute))),
                 "available": In(len(Semaphore)),
                 "take": Out(len(Semaphore)),
-                "signal": Out(len(Semaphore)),
+                "late_signal": Out(len(Semaphore)),
                 "input_enable": Out(1),
                 "input_addresses": Out(data.ArrayLayout(range(config.input_buffer), OperandBuffers.banks_for(config))),
                 "input_data": In(8 * config.rows),
@@ -104,6 +109,7 @@ class ExecuteEngine(wiring.Component):
                 "code_data": In(8 * config.bus_bytes),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "loaded": In(1),
                 "beat": Out(1),
                 "sums": Out(sums_layout(config, accumulator_tag(config))),
                 "committed": Out(1),
@@ -157,7 +163,7 @@ class ExecuteEngine(wiring.Component):
                 source.available.eq(self.available),
                 source.halt.eq(self.halt),
                 source.read_data.eq(self.input_data),
-                source.vectors.ready.eq(self.vectors.ready),
+                source.vectors.ready.eq(MatrixUnit.takes(source.vectors.payload.first, self.loaded)),
             ]
         # Whom the instruction is for, who took the last one, and whether that is done.
         lanes = len(sources)
@@ -210,13 +216,15 @@ class ExecuteEngine(wiring.Component):
                 self.events[Event.PATCHES_STARTED].eq(winograd.patches_started),
                 self.events[Event.PATCHES_ENDED].eq(winograd.patches_ended),
             ]
-        released = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
+        released: Value = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         if config.sparse:
             self._attach(m, sparse, weights, (lanes, wanted, owner, unowned, free, room))
-            take, released = take | sparse.take, released | sparse.signal[Semaphore.OPERANDS_RELEASED]
+            sparse_released = Signal()
+            m.d.sync += sparse_released.eq(sparse.signal[Semaphore.OPERANDS_RELEASED])
+            take, released = take | sparse.take, released | sparse_released
         m.d.comb += [
             self.take.eq(take),
-            self.signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
+            self.late_signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
         ]
         return m
 
@@ -266,7 +274,7 @@ class ExecuteEngine(wiring.Component):
             ]
 
     def _released(self, m: Module, weights_read: Value, vectors_read: Value) -> Value:
-        """High when both the weights and the vectors of an instruction are read.
+        """High in the cycle after both the weights and the vectors of an instruction were read.
 
         Either may be read first: weights are fetched ahead of direct vectors, Winograd patches ahead of weights.
         """
@@ -274,9 +282,13 @@ class ExecuteEngine(wiring.Component):
         weights_ahead = Signal(ahead)
         vectors_ahead = Signal(ahead)
         released = Signal()
-        m.d.comb += released.eq((weights_read | (weights_ahead != 0)) & (vectors_read | (vectors_ahead != 0)))
+        weights_done = Signal()
+        vectors_done = Signal()
+        m.d.comb += released.eq((weights_done | (weights_ahead != 0)) & (vectors_done | (vectors_ahead != 0)))
         m.d.sync += [
-            weights_ahead.eq(weights_ahead + weights_read - released),
-            vectors_ahead.eq(vectors_ahead + vectors_read - released),
+            weights_done.eq(weights_read),
+            vectors_done.eq(vectors_read),
+            weights_ahead.eq(weights_ahead + weights_done - released),
+            vectors_ahead.eq(vectors_ahead + vectors_done - released),
         ]
         return released

@@ -120,11 +120,18 @@ class WeightFeeder(wiring.Component):
         active = Signal()
         address = Signal(range(config.weight_buffer))
         row = Signal(range(config.rows))
+        last_row = Signal()
         taps_x = Signal(8)
         kernel_width = Signal(8)
         taps_y = Signal(8)
         kernel_height = Signal(8)
         blocks = Signal(16)
+        # Whether there is but one left of them, and one altogether.
+        last_x = Signal()
+        last_y = Signal()
+        last_block = Signal()
+        one_x = Signal()
+        one_y = Signal()
 
         releases = Signal()
         valid = Signal()
@@ -136,8 +143,10 @@ class WeightFeeder(wiring.Component):
         tile = Signal(8)
         coded = Signal.like(head.coded)
         rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
-        transform_empty = self._route(m, rows, tile)
-        ends_tile = row == config.rows - 1
+        direct = Signal(init=1)
+        select = Signal(range(max(2, len(config.tiles))))
+        transform_empty = self._route(m, rows, direct, select)
+        ends_kernel = last_row & last_x & last_y
         same = (head.tile == tile) & (head.coded == coded)
         has_all = (
             queue.output.valid
@@ -146,7 +155,7 @@ class WeightFeeder(wiring.Component):
         )
         m.d.comb += [
             advance.eq(~valid | rows.ready),
-            finishing.eq(ends_tile & (taps_x == 1) & (taps_y == 1) & (blocks == 1)),
+            finishing.eq(ends_kernel & last_block),
             start.eq(armed(m, has_all, start) & (~active | (finishing & read)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start & head.waits, 1 << Semaphore.WEIGHTS_LOADED, 0)),
@@ -164,37 +173,58 @@ class WeightFeeder(wiring.Component):
         with m.If(advance):
             m.d.sync += valid.eq(active)
         with m.If(read):
-            m.d.sync += [address.eq(next_entry(address, config.weight_buffer)), row.eq(Mux(ends_tile, 0, row + 1))]
-            with m.If(ends_tile):
-                m.d.sync += taps_x.eq(taps_x - 1)
-                with m.If(taps_x == 1):
-                    m.d.sync += [taps_x.eq(kernel_width), taps_y.eq(taps_y - 1)]
-                    with m.If(taps_y == 1):
-                        m.d.sync += [taps_y.eq(kernel_height), blocks.eq(blocks - 1)]
+            m.d.sync += [
+                address.eq(next_entry(address, config.weight_buffer)),
+                row.eq(row + 1),
+                last_row.eq(row == config.rows - 2),
+            ]
+            with m.If(last_row):
+                m.d.sync += [row.eq(0), last_row.eq(0), taps_x.eq(taps_x - 1), last_x.eq(taps_x == 2)]
+                with m.If(last_x):
+                    m.d.sync += [
+                        taps_x.eq(kernel_width),
+                        last_x.eq(one_x),
+                        taps_y.eq(taps_y - 1),
+                        last_y.eq(taps_y == 2),
+                    ]
+                    with m.If(last_y):
+                        m.d.sync += [
+                            taps_y.eq(kernel_height),
+                            last_y.eq(one_y),
+                            blocks.eq(blocks - 1),
+                            last_block.eq(blocks == 2),
+                        ]
             with m.If(finishing):
                 m.d.sync += active.eq(0)
         with m.If(start):
             m.d.sync += [
                 active.eq(1),
                 address.eq(head.weight_base),
-                taps_x.eq(head.kernel_width),
-                taps_y.eq(head.kernel_height),
-                kernel_width.eq(head.kernel_width),
-                kernel_height.eq(head.kernel_height),
                 blocks.eq(head.blocks),
+                last_block.eq(head.blocks == 1),
                 tile.eq(head.tile),
+                direct.eq(head.tile == 0),
                 coded.eq(head.coded),
                 releases.eq(head.releases),
             ]
-            with m.If(head.tile != 0):
-                m.d.sync += [size.eq(KERNEL) for size in (taps_x, taps_y, kernel_width, kernel_height)]
+            for size, left, last, one in (
+                (head.kernel_width, (taps_x, kernel_width), last_x, one_x),
+                (head.kernel_height, (taps_y, kernel_height), last_y, one_y),
+            ):
+                m.d.sync += [*(register.eq(size) for register in left), last.eq(size == 1), one.eq(size == 1)]
+                with m.If(head.tile != 0):
+                    m.d.sync += [*(register.eq(KERNEL) for register in left), last.eq(0), one.eq(0)]
+            with m.Switch(head.tile):
+                for number, choice in enumerate(config.tiles):
+                    with m.Case(choice):
+                        m.d.sync += select.eq(number)
         if config.decoders:
             m.submodules.decoder = decoder = WeightDecoder(config)
             m.d.comb += [
                 decoder.begins.eq(start & head.coded),
                 decoder.base.eq(head.weight_base),
                 decoder.works.eq(active & coded),
-                decoder.ends_tile.eq(ends_tile & (taps_x == 1) & (taps_y == 1)),
+                decoder.ends_tile.eq(ends_kernel),
                 decoder.read_data.eq(self.read_data),
                 decoder.rows.ready.eq(rows.ready),
                 decoder.table_write.eq(self.code_write),
@@ -214,33 +244,31 @@ class WeightFeeder(wiring.Component):
                 m.d.sync += valid.eq(0)
         return m
 
-    def _route(self, m: Module, rows: stream.Interface, tile: Signal) -> Value:
-        """Send rows to the mesh, through the weight transform where ``tile`` asks for one; returns its ``empty``.
+    def _route(self, m: Module, rows: stream.Interface, direct: Signal, select: Signal) -> Value:
+        """Send rows to the mesh, ``direct`` or through the transform that ``select`` names; returns its ``empty``.
 
-        A new ``tile`` comes more than ``PAYLOAD_LATENCY`` cycles after the last transfer of the one before: its weights
-        have passed then.
+        Both change more than ``PAYLOAD_LATENCY`` cycles after the last transfer of the tile before: its weights have
+        passed then.
         """
         config = self._config
-        direct = [
+        m.d.comb += [
             self.weights.valid.eq(rows.valid),
             rows.ready.eq(self.weights.ready),
             *(self.weights.payload[lane].eq(rows.payload[lane]) for lane in range(config.cols)),
         ]
         if not config.tiles:
-            m.d.comb += direct
             return Const(1)
         m.submodules.transform = transform = WeightTransform(config)
-        m.d.comb += [transform.raw.payload.eq(rows.payload), transform.weights.ready.eq(self.weights.ready)]
-        with m.Switch(tile):
-            with m.Case(0):
-                m.d.comb += direct
-            for number, choice in enumerate(config.tiles):
-                with m.Case(choice):
-                    m.d.comb += [
-                        transform.select.eq(number),
-                        transform.raw.valid.eq(rows.valid),
-                        rows.ready.eq(transform.raw.ready),
-                        self.weights.valid.eq(transform.weights.valid),
-                        self.weights.payload.eq(transform.weights.payload),
-                    ]
+        m.d.comb += [
+            transform.select.eq(select),
+            transform.raw.valid.eq(rows.valid & ~direct),
+            transform.raw.payload.eq(rows.payload),
+            transform.weights.ready.eq(self.weights.ready),
+        ]
+        with m.If(~direct):
+            m.d.comb += [
+                rows.ready.eq(transform.raw.ready),
+                self.weights.valid.eq(transform.weights.valid),
+                self.weights.payload.eq(transform.weights.payload),
+            ]
         return transform.empty

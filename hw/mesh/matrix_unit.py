@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -83,6 +83,11 @@ class MatrixUnit(wiring.Component):
         """Cycles from a vector's transfer to its sums: to its lanes, one to the mesh, and through it."""
         return PAYLOAD_LATENCY + 1 + Mesh.latency_for(config)
 
+    @staticmethod
+    def takes(first: Value, loaded: Value) -> Value:
+        """Whether a vector is taken: one with ``first`` needs a complete tile."""
+        return ~first | loaded
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rows, latency = self._config.rows, self.latency_for(self._config)
@@ -107,7 +112,7 @@ class MatrixUnit(wiring.Component):
         m.d.comb += [
             row_enters.eq(row_waits & ~full),
             self.weights.ready.eq(takes_row),
-            self.vectors.ready.eq(~self.vectors.p.first | self.loaded),
+            self.vectors.ready.eq(self.takes(self.vectors.p.first, self.loaded)),
             take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
         ]
         # A tile is complete when its last row has entered, or waits to.

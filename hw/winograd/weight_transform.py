@@ -84,7 +84,8 @@ class WeightTransform(wiring.Component):
         filling = Signal()
         filled = Signal()
         m.d.comb += [
-            self.raw.ready.eq(held != self.halves),
+            # It is never above the two halves.
+            self.raw.ready.eq(~held[-1]),
             filling.eq(self.raw.valid & self.raw.ready),
             filled.eq(filling & (fill_row == config.rows - 1) & (tap == KERNEL * KERNEL - 1)),
         ]

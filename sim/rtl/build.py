@@ -34,8 +34,8 @@ REWRITING = (SOURCES / "cell.py", SOURCES / "rolling.py")
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
 COMPILER_FLAGS = (*tools.COMPILER_FLAGS, "-w")
-FAST_FLAGS = ("-O3",)
-"""For code that runs every cycle."""
+FAST_FLAGS = tuple(os.environ.get("OPT_FAST", "-O3").split())
+"""For code that runs every cycle; OPT_FAST is what Verilator's own makefiles call it."""
 SLOW_FLAGS = ("-O0",)
 """For code that runs once: construction, random initial values, the declarations of waves."""
 RUNTIME_FLAGS = ("-O1",)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from cocotb_test.simulator import run
+from component_bench import COMPILE_ARGS
 
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
@@ -38,7 +39,7 @@ def run_bench(
         module="accelerator_bench",
         python_search=[str(ROOT), str(ROOT / "tests/support"), str(ROOT / "tests/hw/cocotb_benches")],
         sim_build=str(folder / "build"),
-        compile_args=["-Wno-fatal"],
+        compile_args=COMPILE_ARGS,
         extra_env={"WINGRID_CONFIG": json.dumps(dataclasses.asdict(config))},
         seed=1,
     )

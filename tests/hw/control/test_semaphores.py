@@ -14,18 +14,23 @@ def test_counts_each_semaphore_apart() -> None:
     semaphores = Semaphores()
 
     async def bench(ctx: SimulatorContext) -> None:
-        counts, before = [0] * len(Semaphore), [0] * len(Semaphore)
+        counts, before, soon_before = ([0] * len(Semaphore) for _ in range(3))
         for _ in range(300):
             signals = [int(random.random() < 0.5) for _ in counts]
             takes = [int(count > 0 and random.random() < 0.5) for count in counts]
-            ctx.set(semaphores.signal, sum(bit << i for i, bit in enumerate(signals)))
+            # Some come late, in the cycle in which the others rest in the register.
+            soon = [int(random.random() < 0.5) for _ in counts]
+            now = [bit & early for bit, early in zip(signals, soon, strict=True)]
+            late = [bit & ~early for bit, early in zip(before, soon_before, strict=True)]
+            ctx.set(semaphores.signal, sum(bit << i for i, bit in enumerate(now)))
+            ctx.set(semaphores.late, sum(bit << i for i, bit in enumerate(late)))
             ctx.set(semaphores.take, sum(bit << i for i, bit in enumerate(takes)))
             assert ctx.get(semaphores.available) == sum((count > 0) << i for i, count in enumerate(counts))
             assert not ctx.get(semaphores.overflow)
             await ctx.tick()
             # A signal counts from its second cycle on.
             counts = [count + signal - take for count, signal, take in zip(counts, before, takes, strict=True)]
-            before = signals
+            before, soon_before = signals, soon
 
     _simulate(semaphores, bench)
 
