@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
-from wingrid.sim.rtl.cell import NAME, Cell, NotACellError, names, parse, renamed
+from wingrid.sim.rtl.plain_module import NAME, NotPlainError, PlainModule, names, parse, renamed
 
 FEWEST = 8
 """Equal instances that are worth a loop."""
@@ -43,7 +43,7 @@ def _rolled_body(body: str, bodies: dict[str, str]) -> str:
         if len(family) >= FEWEST:
             try:
                 body = _Family(family, bodies[family[0][1]], f"rolled_{number}").replaced(body)
-            except NotACellError:
+            except NotPlainError:
                 continue
     return body
 
@@ -52,7 +52,7 @@ class _Family:
     """Equal instances within one module."""
 
     def __init__(self, instances: list[re.Match[str]], body: str, prefix: str) -> None:
-        self.cell: Cell = parse(body)
+        self.module: PlainModule = parse(body)
         self.prefix = prefix
         # By the numbers in their names, so that neighbours lie side by side.
         self.instances = sorted(instances, key=lambda found: [int(digits) for digits in re.findall(r"\d+", found[2])])
@@ -62,35 +62,35 @@ class _Family:
         self.drivers = {
             ports[register]: (register, place)
             for place, ports in enumerate(self.ports)
-            for register in self.cell.registers
+            for register in self.module.registers
             if register in ports
         }
         self.declarations = [f"  reg [31:0] {prefix}_i;", f"  reg [31:0] {prefix}_word;"]
         self.statements: list[str] = []
         self.arrays: dict[str, str] = {}
-        """What the loops read in place of the cell's names."""
+        """What the loops read in place of the module's names."""
 
     def replaced(self, body: str) -> str:
-        """The module's text with loops in place of the instances. Raises ``NotACellError``."""
+        """The module's text with loops in place of the instances. Raises ``NotPlainError``."""
         for instance in self.instances:
             body = body.replace(instance[0], "")
-        (clock,) = self._nets(self.cell.clock, 1)
-        for name in self.cell.registers:
-            self.arrays[name] = self._array(self.cell.widths[name])
-        for name in self.cell.inputs:
+        (clock,) = self._nets(self.module.clock, 1)
+        for name in self.module.registers:
+            self.arrays[name] = self._array(self.module.widths[name])
+        for name in self.module.inputs:
             self._take(name)
-        for name, value in self.cell.logic.items():
-            self.arrays[name] = self._array(self.cell.widths[name])
+        for name, value in self.module.logic.items():
+            self.arrays[name] = self._array(self.module.widths[name])
             self._each(self.arrays[name], value)
-        following = {name: self._following(name) for name in self.cell.registers}
-        for name in self.cell.registers:
+        following = {name: self._following(name) for name in self.module.registers}
+        for name in self.module.registers:
             self._loop(f"{self.arrays[name]} = {following[name]};")
         read = Counter(names(body + "\n".join(self.statements)))
         for net, (name, place) in self.drivers.items():
-            declared = rf"^  wire (?=(?:\[{self.cell.widths[name] - 1}:0\] )?{re.escape(net)} *;$)"
+            declared = rf"^  wire (?=(?:\[{self.module.widths[name] - 1}:0\] )?{re.escape(net)} *;$)"
             body, count = re.subn(declared, "  reg ", body, flags=re.MULTILINE)
             if count != 1:
-                raise NotACellError(f"{net} is no wire of its own")
+                raise NotPlainError(f"{net} is no wire of its own")
             if read[net] > 1:  # besides its declaration
                 self.statements.append(f"    {net} <= {self._at(following[name], place)};")
         lines = [*self.declarations, f"  always @(posedge {clock}) begin", *self.statements, "  end"]
@@ -98,10 +98,10 @@ class _Family:
 
     def _following(self, register: str) -> str:
         """An element of the array that holds what a register takes."""
-        value = self.cell.registers[register]
-        if value not in self.cell.registers and "[" in self.arrays.get(value, ""):
+        value = self.module.registers[register]
+        if value not in self.module.registers and "[" in self.arrays.get(value, ""):
             return self.arrays[value]
-        element = self._array(self.cell.widths[register])
+        element = self._array(self.module.widths[register])
         self._each(element, value)
         return element
 
@@ -110,9 +110,9 @@ class _Family:
         try:
             nets = list(dict.fromkeys(ports[port] for ports in self.ports))
         except KeyError:
-            raise NotACellError(f"{port} is not connected") from None
+            raise NotPlainError(f"{port} is not connected") from None
         if len(nets) > most:
-            raise NotACellError(f"{port} is connected to {len(nets)} nets")
+            raise NotPlainError(f"{port} is connected to {len(nets)} nets")
         return nets
 
     def _array(self, width: int) -> str:
@@ -131,13 +131,13 @@ class _Family:
         self.statements += ["    /*verilator unroll_disable*/", f"    {head} {statement}"]
 
     def _each(self, element: str, value: str) -> None:
-        """A loop that gives a value, in the cell's names, to all elements."""
+        """A loop that gives a value, in the module's names, to all elements."""
         self._loop(f"{element} = {renamed(_SIGN_EXTENSION.sub(self._extended, value), self.arrays)};")
 
     def _extended(self, found: re.Match[str]) -> str:
         """A name for a signal between copies of its upper bit and nothing: Verilator knows a sign only as such."""
         copies, name, upper = found[1].count(","), found[2], int(found[3])
-        width = self.cell.widths[name]
+        width = self.module.widths[name]
         if upper != width - 1:
             return found[0]
         element = self._array(width + copies)
@@ -150,7 +150,7 @@ class _Family:
         if len(nets) == 1 and nets[0] not in self.drivers:
             self.arrays[port] = nets[0]
             return
-        self.arrays[port] = element = self._array(self.cell.widths[port])
+        self.arrays[port] = element = self._array(self.module.widths[port])
         nets = [ports[port] for ports in self.ports]
         sources = {place: self.drivers[net] for place, net in enumerate(nets) if net in self.drivers}
         chains = Counter((name, place - source) for place, (name, source) in sources.items())
@@ -160,7 +160,7 @@ class _Family:
             source = f"{self.prefix}_i {'-' if distance > 0 else '+'} 32'd{abs(distance)}"
             first, behind = max(distance, 0), min(self.count, self.count + distance)
             self._loop(f"{element} = {self._at(self.arrays[name], source)};", first, behind)
-        elif self.cell.widths[port] == 1:
+        elif self.module.widths[port] == 1:
             self._take_bits(element, nets)
             return
         for place, net in enumerate(nets):

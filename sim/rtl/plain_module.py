@@ -23,7 +23,7 @@ _STATEMENT = re.compile(r"  always @\*(?:.|\n)*?\n  end$|  always @\(posedge .*\
 _WORD = re.compile(rf"\d*'s?[bodh][0-9a-fxz]+|\$\w+|({NAME})")
 
 
-class NotACellError(Exception):
+class NotPlainError(Exception):
     """The module is more than registers and logic, or is written in a way that is not known here."""
 
 
@@ -38,7 +38,7 @@ def renamed(expression: str, new: dict[str, str]) -> str:
 
 
 @dataclass
-class Cell:
+class PlainModule:
     """Registers on one clock, and logic between inputs and registers. All outputs are registers."""
 
     clock: str
@@ -53,52 +53,54 @@ class Cell:
     """What each register takes at the clock's edge, as an expression."""
 
 
-def parse(body: str) -> Cell:
-    """The cell of a module's text between header and ``endmodule``. Raises ``NotACellError``."""
+def parse(body: str) -> PlainModule:
+    """A module's text between header and ``endmodule``, taken apart. Raises ``NotPlainError``."""
     kinds: dict[str, list[str]] = {"input": [], "output": [], "wire": [], "reg": []}
-    cell, clocks, logic = Cell(""), set(), {}
+    module = PlainModule("")
+    clocks: set[str] = set()
+    logic: dict[str, str] = {}
     for statement in _STATEMENT.findall(body):
         if found := _DECLARATION.fullmatch(statement):
             kind, high, name = found.groups()
             kinds[kind].append(name)
-            cell.widths[name] = int(high or 0) + 1
+            module.widths[name] = int(high or 0) + 1
         elif found := _LOGIC.fullmatch(statement):
             _define(logic, found[1], found[2])
         elif found := _CLOCKED.fullmatch(statement):
             clocks.add(found[1])
-            _define(cell.registers, found[2], found[3])
+            _define(module.registers, found[2], found[3])
         elif found := _CHOICE.fullmatch(statement):
             _define(logic, found[1], f"{found[3]} ? {found[4]} : {found[2]}")
         elif not _IGNORED.fullmatch(statement):
-            raise NotACellError(f"unknown: {statement}")
+            raise NotPlainError(f"unknown: {statement}")
     if len(clocks) != 1:
-        raise NotACellError(f"{len(clocks)} clocks")
-    cell.clock = clocks.pop()
-    cell.outputs = kinds["output"]
-    for name in [name for value in cell.registers.values() for name in names(value)]:
-        _need(cell, logic, kinds["input"], name, ())
-    if not set(cell.outputs) <= cell.registers.keys() or logic.keys() & cell.registers.keys():
-        raise NotACellError("an output is no register")
-    return cell
+        raise NotPlainError(f"{len(clocks)} clocks")
+    module.clock = clocks.pop()
+    module.outputs = kinds["output"]
+    for name in [name for value in module.registers.values() for name in names(value)]:
+        _need(module, logic, kinds["input"], name, ())
+    if not set(module.outputs) <= module.registers.keys() or logic.keys() & module.registers.keys():
+        raise NotPlainError("an output is no register")
+    return module
 
 
 def _define(values: dict[str, str], name: str, value: str) -> None:
     if name in values:
-        raise NotACellError(f"{name} has two drivers")
+        raise NotPlainError(f"{name} has two drivers")
     values[name] = value
 
 
-def _need(cell: Cell, logic: dict[str, str], inputs: list[str], name: str, readers: tuple[str, ...]) -> None:
-    """Take into the cell what ``name`` needs, and then itself."""
-    if name in cell.registers or name in cell.logic or name in cell.inputs:
+def _need(module: PlainModule, logic: dict[str, str], inputs: list[str], name: str, readers: tuple[str, ...]) -> None:
+    """Take into the module what ``name`` needs, and then itself."""
+    if name in module.registers or name in module.logic or name in module.inputs:
         return
-    if name in readers or name == cell.clock:
-        raise NotACellError(f"{name} is read by itself, or the clock as data")
+    if name in readers or name == module.clock:
+        raise NotPlainError(f"{name} is read by itself, or the clock as data")
     if name in inputs:
-        cell.inputs.append(name)
+        module.inputs.append(name)
     elif name in logic:
         for read in names(logic[name]):
-            _need(cell, logic, inputs, read, (*readers, name))
-        cell.logic[name] = logic[name]
+            _need(module, logic, inputs, read, (*readers, name))
+        module.logic[name] = logic[name]
     else:
-        raise NotACellError(f"{name} has no driver")
+        raise NotPlainError(f"{name} has no driver")
