@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 OUT := build/run
 
-.PHONY: run test long quick coverage bench verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
+.PHONY: run test long quick coverage bench networks verify judges formal icarus netlist slices hostile lint-verilog soc soc-checks \
 	cells silicon area-points flow bitstream compression comparisons docs screencast lint clean
 
 run: $(VENV)/.installed
@@ -42,6 +42,12 @@ bench: $(VENV)/.installed
 	$(BIN)/python -m tests.bench.onnx_graphs
 	$(BIN)/python -m tests.bench.small_networks --rtl
 	$(BIN)/python -m tests.bench.fuzz_importer --seconds 120
+
+# Whole networks, each in one memory on the RTL: bits against ONNX Runtime's, time against the timing model's, and how near
+# their layers come to their bounds. Some models are fetched.
+networks: $(VENV)/.tests-installed
+	$(BIN)/python -m tests.bench.public_models
+	$(BIN)/python -m tests.bench.utilisation
 
 # More than 1000 random programs, RTL against timing model, all counters and events; a few of the seeds make none.
 # SCHEDULER=local takes all cores, SCHEDULER=tcp://host:8786 the workers of a Dask cluster (docs/explore.md).

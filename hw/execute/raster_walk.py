@@ -14,15 +14,16 @@ from wingrid.hw.layouts import layout_of
 class RasterWalk(wiring.Component):
     """Walks the vectors, taps and blocks of one instruction (see ``Execute``), vectors innermost.
 
-    From the cycle after ``start`` on the outputs describe a vector. A step may end a tap, and the next one as well: so
+    The outputs describe a vector while it is ``active``. A step may end a tap, and the next one as well: so
     the begins of the taps that may follow, to the side, below and in the next block, rest in registers, together with
     what tells which of them does.
 
     Members
     -------
-    start : In, 1
-        Loads ``instruction``.
+    active : In, 1
+        An instruction is under way.
     instruction : In, ``layout_of(Execute)``
+        The one after that: loaded in each cycle that is not active, and by the final step.
     step : In, 1
         Moves on to the next vector.
     address : Out, range(input_buffer)
@@ -45,7 +46,7 @@ class RasterWalk(wiring.Component):
         self._config = config
         super().__init__(
             {
-                "start": In(1),
+                "active": In(1),
                 "instruction": In(layout_of(Execute)),
                 "step": In(1),
                 "address": Out(range(config.input_buffer)),
@@ -113,87 +114,89 @@ class RasterWalk(wiring.Component):
             self.final.eq(self.last & last_x & last_y & last_block),
         ]
 
-        with m.If(self.step):
-            m.d.sync += [
-                vectors_left.eq(vectors_left - 1),
-                self.sum_address.eq(self.sum_address + 1),
-                self.first.eq(0),
-                self.last.eq(vectors_left == 2),
-                column.eq(column + current.stride_x),
-                wraps.eq(column == before_last),
-            ]
-            with m.If(wraps):
+        # What an instruction begins with is loaded whether or not there is one, so that this hangs on registers alone.
+        with m.If(~self.active | self.step):
+            with m.If(~self.active | self.final):
+                new = self.instruction
                 m.d.sync += [
-                    column.eq(0),
-                    wraps.eq(one_column),
-                    row_address.eq(row_address + current.row_pitch),
-                    row_top.eq(row_top + current.stride_y),
-                ]
-            with m.If(self.last):
-                m.d.sync += [
-                    vectors_left.eq(current.count),
-                    self.sum_address.eq(current.accumulator_base),
+                    current.eq(new),
+                    vectors_left.eq(new.count),
+                    self.sum_address.eq(new.accumulator_base),
+                    self.overwrite.eq(~new.accumulate[0]),
                     self.first.eq(1),
-                    self.last.eq(one_vector),
-                    self.overwrite.eq(0),
-                    column.eq(current.first),
-                    wraps.eq(begins_wrapped),
-                    row_address.eq(next_address),
-                    row_top.eq(next_top),
-                    tap_left.eq(next_left),
-                    tap_top.eq(next_top),
-                    beside.eq(next_address + current.tap_pitch),
-                    left_beside.eq(next_left + current.tap_pitch),
-                    top_below.eq(next_top + current.dilation_y),
-                    taps_x_left.eq(taps_x_left - 1),
-                    last_x.eq(taps_x_left == 2),
+                    column.eq(new.first),
+                    before_last.eq(new.last - new.stride_x),
+                    row_address.eq(new.input_base),
+                    row_top.eq(new.top),
+                    tap_left.eq(new.left),
+                    tap_top.eq(new.top),
+                    beside.eq(new.input_base + new.tap_pitch),
+                    below.eq(new.input_base + new.tap_row_pitch),
+                    behind.eq(new.input_base + new.block_pitch),
+                    left_beside.eq(new.left + new.tap_pitch),
+                    top_below.eq(new.top + new.dilation_y),
+                    taps_x_left.eq(new.kernel_width),
+                    taps_y_left.eq(new.kernel_height),
+                    blocks_left.eq(new.blocks),
+                    last_block.eq(new.blocks == 1),
+                    one_column.eq(new.last == 0),
                 ]
-                with m.If(last_x):
+                for flag, one, value in (
+                    (self.last, one_vector, new.count == 1),
+                    (last_x, one_x, new.kernel_width == 1),
+                    (last_y, one_y, new.kernel_height == 1),
+                    (wraps, begins_wrapped, new.first == new.last),
+                ):
+                    m.d.sync += [flag.eq(value), one.eq(value)]
+            with m.Else():
+                m.d.sync += [
+                    vectors_left.eq(vectors_left - 1),
+                    self.sum_address.eq(self.sum_address + 1),
+                    self.first.eq(0),
+                    self.last.eq(vectors_left == 2),
+                    column.eq(column + current.stride_x),
+                    wraps.eq(column == before_last),
+                ]
+                with m.If(wraps):
                     m.d.sync += [
-                        taps_x_left.eq(current.kernel_width),
-                        last_x.eq(one_x),
-                        taps_y_left.eq(taps_y_left - 1),
-                        last_y.eq(taps_y_left == 2),
-                        below.eq(next_address + current.tap_row_pitch),
+                        column.eq(0),
+                        wraps.eq(one_column),
+                        row_address.eq(row_address + current.row_pitch),
+                        row_top.eq(row_top + current.stride_y),
                     ]
-                    with m.If(last_y):
+                with m.If(self.last):
+                    m.d.sync += [
+                        vectors_left.eq(current.count),
+                        self.sum_address.eq(current.accumulator_base),
+                        self.first.eq(1),
+                        self.last.eq(one_vector),
+                        self.overwrite.eq(0),
+                        column.eq(current.first),
+                        wraps.eq(begins_wrapped),
+                        row_address.eq(next_address),
+                        row_top.eq(next_top),
+                        tap_left.eq(next_left),
+                        tap_top.eq(next_top),
+                        beside.eq(next_address + current.tap_pitch),
+                        left_beside.eq(next_left + current.tap_pitch),
+                        top_below.eq(next_top + current.dilation_y),
+                        taps_x_left.eq(taps_x_left - 1),
+                        last_x.eq(taps_x_left == 2),
+                    ]
+                    with m.If(last_x):
                         m.d.sync += [
-                            taps_y_left.eq(current.kernel_height),
-                            last_y.eq(one_y),
-                            blocks_left.eq(blocks_left - 1),
-                            last_block.eq(blocks_left == 2),
-                            behind.eq(next_address + current.block_pitch),
+                            taps_x_left.eq(current.kernel_width),
+                            last_x.eq(one_x),
+                            taps_y_left.eq(taps_y_left - 1),
+                            last_y.eq(taps_y_left == 2),
+                            below.eq(next_address + current.tap_row_pitch),
                         ]
-        with m.If(self.start):
-            new = self.instruction
-            m.d.sync += [
-                current.eq(new),
-                vectors_left.eq(new.count),
-                self.sum_address.eq(new.accumulator_base),
-                self.overwrite.eq(~new.accumulate[0]),
-                self.first.eq(1),
-                column.eq(new.first),
-                before_last.eq(new.last - new.stride_x),
-                row_address.eq(new.input_base),
-                row_top.eq(new.top),
-                tap_left.eq(new.left),
-                tap_top.eq(new.top),
-                beside.eq(new.input_base + new.tap_pitch),
-                below.eq(new.input_base + new.tap_row_pitch),
-                behind.eq(new.input_base + new.block_pitch),
-                left_beside.eq(new.left + new.tap_pitch),
-                top_below.eq(new.top + new.dilation_y),
-                taps_x_left.eq(new.kernel_width),
-                taps_y_left.eq(new.kernel_height),
-                blocks_left.eq(new.blocks),
-                last_block.eq(new.blocks == 1),
-                one_column.eq(new.last == 0),
-            ]
-            for flag, one, value in (
-                (self.last, one_vector, new.count == 1),
-                (last_x, one_x, new.kernel_width == 1),
-                (last_y, one_y, new.kernel_height == 1),
-                (wraps, begins_wrapped, new.first == new.last),
-            ):
-                m.d.sync += [flag.eq(value), one.eq(value)]
+                        with m.If(last_y):
+                            m.d.sync += [
+                                taps_y_left.eq(current.kernel_height),
+                                last_y.eq(one_y),
+                                blocks_left.eq(blocks_left - 1),
+                                last_block.eq(blocks_left == 2),
+                                behind.eq(next_address + current.block_pitch),
+                            ]
         return m

@@ -50,7 +50,7 @@ class VectorFeeder(VectorSource):
             start.eq(armed(m, has_all, start) & (~active | (walk.final & advance)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & own_waits, 0)),
-            walk.start.eq(start),
+            walk.active.eq(active),
             walk.instruction.eq(head),
             walk.step.eq(active & advance),
             self.read_enable.eq(active & advance),
@@ -61,14 +61,11 @@ class VectorFeeder(VectorSource):
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         with m.If(start):
-            m.d.sync += [
-                active.eq(1),
-                zero_point.eq(head.zero_point),
-                bank.eq(head.bank),
-                signal.eq(head.signal),
-            ]
+            m.d.sync += active.eq(1)
         with m.Elif(walk.step & walk.final):
             m.d.sync += active.eq(0)
+        with m.If(~active | (walk.step & walk.final)):
+            m.d.sync += [zero_point.eq(head.zero_point), bank.eq(head.bank), signal.eq(head.signal)]
 
         with m.If(active | has_all):
             m.d.comb += self.stall.eq(Stall.PIPELINE)

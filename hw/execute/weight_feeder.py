@@ -172,52 +172,54 @@ class WeightFeeder(wiring.Component):
 
         with m.If(advance):
             m.d.sync += valid.eq(active)
-        with m.If(read):
-            m.d.sync += [
-                address.eq(next_entry(address, config.weight_buffer)),
-                row.eq(row + 1),
-                last_row.eq(row == config.rows - 2),
-            ]
-            with m.If(last_row):
-                m.d.sync += [row.eq(0), last_row.eq(0), taps_x.eq(taps_x - 1), last_x.eq(taps_x == 2)]
-                with m.If(last_x):
-                    m.d.sync += [
-                        taps_x.eq(kernel_width),
-                        last_x.eq(one_x),
-                        taps_y.eq(taps_y - 1),
-                        last_y.eq(taps_y == 2),
-                    ]
-                    with m.If(last_y):
-                        m.d.sync += [
-                            taps_y.eq(kernel_height),
-                            last_y.eq(one_y),
-                            blocks.eq(blocks - 1),
-                            last_block.eq(blocks == 2),
-                        ]
-            with m.If(finishing):
-                m.d.sync += active.eq(0)
         with m.If(start):
-            m.d.sync += [
-                active.eq(1),
-                address.eq(head.weight_base),
-                blocks.eq(head.blocks),
-                last_block.eq(head.blocks == 1),
-                tile.eq(head.tile),
-                direct.eq(head.tile == 0),
-                coded.eq(head.coded),
-                releases.eq(head.releases),
-            ]
-            for size, left, last, one in (
-                (head.kernel_width, (taps_x, kernel_width), last_x, one_x),
-                (head.kernel_height, (taps_y, kernel_height), last_y, one_y),
-            ):
-                m.d.sync += [*(register.eq(size) for register in left), last.eq(size == 1), one.eq(size == 1)]
-                with m.If(head.tile != 0):
-                    m.d.sync += [*(register.eq(KERNEL) for register in left), last.eq(0), one.eq(0)]
+            m.d.sync += [active.eq(1), tile.eq(head.tile), direct.eq(head.tile == 0), coded.eq(head.coded)]
             with m.Switch(head.tile):
                 for number, choice in enumerate(config.tiles):
                     with m.Case(choice):
                         m.d.sync += select.eq(number)
+        with m.Elif(read & finishing):
+            m.d.sync += active.eq(0)
+        # What an instruction begins with is loaded whether or not there is one, so that this hangs on registers alone.
+        with m.If(~active | read):
+            with m.If(~active | finishing):
+                m.d.sync += [
+                    row.eq(0),
+                    last_row.eq(0),
+                    address.eq(head.weight_base),
+                    blocks.eq(head.blocks),
+                    last_block.eq(head.blocks == 1),
+                    releases.eq(head.releases),
+                ]
+                for size, left, last, one in (
+                    (head.kernel_width, (taps_x, kernel_width), last_x, one_x),
+                    (head.kernel_height, (taps_y, kernel_height), last_y, one_y),
+                ):
+                    m.d.sync += [*(register.eq(size) for register in left), last.eq(size == 1), one.eq(size == 1)]
+                    with m.If(head.tile != 0):
+                        m.d.sync += [*(register.eq(KERNEL) for register in left), last.eq(0), one.eq(0)]
+            with m.Else():
+                m.d.sync += [
+                    address.eq(next_entry(address, config.weight_buffer)),
+                    row.eq(row + 1),
+                    last_row.eq(row == config.rows - 2),
+                ]
+                with m.If(last_row):
+                    m.d.sync += [row.eq(0), last_row.eq(0), taps_x.eq(taps_x - 1), last_x.eq(taps_x == 2)]
+                    with m.If(last_x):
+                        m.d.sync += [
+                            taps_x.eq(kernel_width),
+                            last_x.eq(one_x),
+                            taps_y.eq(taps_y - 1),
+                            last_y.eq(taps_y == 2),
+                        ]
+                        with m.If(last_y):
+                            m.d.sync += [
+                                taps_y.eq(kernel_height),
+                                last_y.eq(one_y),
+                                blocks.eq(blocks - 1),
+                                last_block.eq(blocks == 2),
+                            ]
         if config.decoders:
             m.submodules.decoder = decoder = WeightDecoder(config)
             m.d.comb += [

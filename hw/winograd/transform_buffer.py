@@ -204,46 +204,39 @@ class TransformBuffer(wiring.Component):
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
         m.d.sync += full.eq(full + filled - (step & last_vector))
-        with m.If(step):
-            m.d.sync += [
-                tiles_left.eq(tiles_left - 1),
-                first_tile.eq(last_tile),
-                last_tile.eq(tiles_left == 2),
-                address.eq(address + 1),
-                entry.eq(entry + 1),
-            ]
-            with m.If(last_tile):
-                m.d.sync += [
-                    tiles_left.eq(current.count),
-                    last_tile.eq(one_tile),
-                    position.eq(position + 1),
-                    last_step.eq(position == before_last_position),
-                ]
-            with m.If(last_vector):
-                m.d.sync += [
-                    position.eq(0),
-                    address.eq(0),
-                    entry.eq(self._beginning(~half)),
-                    half.eq(~half),
-                    blocks_left.eq(blocks_left - 1),
-                    last_block.eq(blocks_left == 2),
-                    first_block.eq(0),
-                    active.eq(~final),
-                ]
         with m.If(start):
-            m.d.sync += [
-                active.eq(1),
-                current.eq(head),
-                tiles_left.eq(head.count),
-                first_tile.eq(1),
-                last_tile.eq(head.count == 1),
-                one_tile.eq(head.count == 1),
-                blocks_left.eq(head.blocks),
-                last_block.eq(head.blocks == 1),
-                first_block.eq(1),
-                before_last_position.eq(next_before_last),
-                release_at.eq(next_release),
-            ]
+            m.d.sync += active.eq(1)
+        with m.Elif(step & final):
+            m.d.sync += active.eq(0)
+        # What an instruction begins with is loaded whether or not there is one, so that this hangs on registers alone.
+        with m.If(~active | step):
+            with m.If(~active | final):
+                m.d.sync += [
+                    current.eq(head),
+                    tiles_left.eq(head.count),
+                    first_tile.eq(1),
+                    last_tile.eq(head.count == 1),
+                    one_tile.eq(head.count == 1),
+                    blocks_left.eq(head.blocks),
+                    last_block.eq(head.blocks == 1),
+                    first_block.eq(1),
+                    before_last_position.eq(next_before_last),
+                    release_at.eq(next_release),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    tiles_left.eq(Mux(last_tile, current.count, tiles_left - 1)),
+                    first_tile.eq(last_tile),
+                    last_tile.eq(Mux(last_tile, one_tile, tiles_left == 2)),
+                ]
+                with m.If(last_vector):
+                    m.d.sync += [blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 2), first_block.eq(0)]
+        with m.If(step):
+            m.d.sync += [address.eq(address + 1), entry.eq(entry + 1)]
+            with m.If(last_tile):
+                m.d.sync += [position.eq(position + 1), last_step.eq(position == before_last_position)]
+            with m.If(last_vector):
+                m.d.sync += [position.eq(0), address.eq(0), entry.eq(self._beginning(~half)), half.eq(~half)]
         with m.Switch(head.tile):
             for tile in config.tiles:
                 with m.Case(tile):

@@ -72,6 +72,10 @@ class Network:
         left = self.add("BatchNormalization", left, ones, self.normal(kernels), self.normal(kernels), ones)
         return self.add("Relu", left)
 
+    def clipped(self, x: str) -> str:
+        """ReLU6."""
+        return self.add("Clip", x, self.constant(0), self.constant(6))
+
     def silu(self, x: str, kernels: int, side: int = 1, stride: int = 1) -> str:
         left = self.conv(x, kernels, side, stride)
         return self.add("Mul", left, self.add("Sigmoid", left))
@@ -130,6 +134,17 @@ def mobilenet_v2() -> tuple[Network, str]:
         left = net.conv(wide, 8)
         x = left if stride > 1 else net.add("Add", x, left)
     return net, net.classified(x)
+
+
+def efficientnet_lite() -> tuple[Network, str]:
+    """Inverted bottlenecks of 3x3 and 5x5, clipped at 6, without gates."""
+    net = Network(1, 3, 16, 16)
+    x = net.clipped(net.conv("x", 8, 3, 2))
+    for side, stride, kernels in ((3, 1, 8), (5, 2, 12), (5, 1, 12)):
+        wide = net.clipped(net.conv(x, 6 * net.channels[x]))
+        left = net.conv(net.clipped(net.conv(wide, net.channels[wide], side, stride, net.channels[wide])), kernels)
+        x = net.add("Add", x, left) if net.channels[x] == kernels else left
+    return net, net.classified(net.clipped(net.conv(x, 32)))
 
 
 def yolo_neck() -> tuple[Network, str]:
@@ -203,7 +218,18 @@ def audio() -> tuple[Network, str]:
 NETWORKS: dict[str, Callable[[], tuple[Network, str]]] = {
     **{
         make.__name__: make
-        for make in (resnet18, mobilenet_v2, yolo_neck, unet, deeplab, generator, style_transfer, crnn, audio)
+        for make in (
+            resnet18,
+            mobilenet_v2,
+            efficientnet_lite,
+            yolo_neck,
+            unet,
+            deeplab,
+            generator,
+            style_transfer,
+            crnn,
+            audio,
+        )
     },
     "unet_interpolated": lambda: unet("linear"),
 }

@@ -114,9 +114,7 @@ def networks(names: Iterable[str]) -> Iterator[tuple[str, ImportedGraph]]:
         x = np.random.default_rng(1).normal(0, 1, (1, 3, 224, 224)).astype(np.float32)
         model: onnx.ModelProto | object
         if name == "PP-OCR cls":
-            published, path = next(
-                pair for pair in brought(cache_directory() / "public_models") if pair[0].name == name
-            )
+            published, path = next(brought(cache_directory() / "public_models", [name]))
             x, model = photograph(published.shape), read_model(path)
         else:
             model = mobilenet_v2() if name == "mobilenet_v2" else light_network(name)

@@ -54,21 +54,33 @@ def test_visits_exactly_the_vectors_of_the_definition(seed: int) -> None:
     instructions.append(Execute(top=-32768, left=-32768, image_height=65535, image_width=65535, count=2, last=1))
     walk = RasterWalk(CONFIG)
 
+    def offer(ctx: SimulatorContext, instruction: Execute) -> None:
+        ctx.set(walk.instruction.as_value(), int.from_bytes(encode(instruction), "little") % (1 << 400))
+
     async def bench(ctx: SimulatorContext) -> None:
-        for instruction in instructions:
-            ctx.set(walk.start, 1)
-            ctx.set(walk.instruction.as_value(), int.from_bytes(encode(instruction), "little") % (1 << 400))
-            await ctx.tick()
-            ctx.set(walk.start, 0)
+        loaded = False
+        for number, instruction in enumerate(instructions):
+            if not loaded:
+                ctx.set(walk.active, 0)
+                offer(ctx, random_instruction(random))
+                await ctx.tick()
+                offer(ctx, instruction)
+                await ctx.tick()
+            ctx.set(walk.active, 1)
+            offer(ctx, random_instruction(random))
             for expected in vectors(instruction):
                 outputs = (
                     walk.address, walk.inside, walk.sum_address, walk.overwrite, walk.first, walk.last, walk.final,
                 )  # fmt: skip
                 assert tuple(ctx.get(output) for output in outputs) == expected
+                # The next one follows at once, or later.
+                loaded = bool(random.integers(2)) and number + 1 < len(instructions)
+                if expected[-1] and loaded:
+                    offer(ctx, instructions[number + 1])
                 ctx.set(walk.step, 1)
                 await ctx.tick()
                 ctx.set(walk.step, 0)
-                if random.integers(2):
+                if random.integers(2) and not expected[-1]:
                     await ctx.tick()
 
     simulator = Simulator(walk)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,6 +66,17 @@ def prove(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None)
     return _judge(bench, f"scorr; dc2; pdr -a -T {seconds}", mutation)
 
 
+def prove_apart(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None) -> Verdict:
+    """The rules without a bound, by property directed reachability, each with only what it depends on.
+
+    Where one rule rests on arithmetic and another on counters, that takes seconds, and all of them together minutes. Of
+    a broken design it only says that nothing is decided.
+    """
+    return _judge(
+        bench, f"scorr; dc2; pdr -T {seconds}", mutation, cones=[(rule, 1) for rule in range(len(bench.rules))]
+    )
+
+
 def interpolate(bench: Bench, *, seconds: int = 600, mutation: Mutation | None = None) -> Verdict:
     """All rules together without a bound, by interpolation.
 
@@ -76,29 +87,45 @@ def interpolate(bench: Bench, *, seconds: int = 600, mutation: Mutation | None =
     return _judge(bench, f"orpos; scorr; dc2; int -T {seconds}", mutation)
 
 
-def search(bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation | None = None) -> Verdict:
-    """The rules in the first ``cycles`` cycles, by bounded model checking."""
-    return _judge(bench, f"scorr; bmc3 -a -F {cycles} -T {seconds}", mutation, cycles)
+def search(
+    bench: Bench, *, cycles: int, seconds: int = 3600, mutation: Mutation | None = None, rule: str | None = None
+) -> Verdict:
+    """The rules in the first ``cycles`` cycles, or only one of them, by bounded model checking."""
+    command = f"scorr; bmc3 -a -F {cycles} -T {seconds}"
+    return _judge(bench, command, mutation, cycles, rule and [(bench.outputs.index(rule), 1)])
 
 
-def _judge(bench: Bench, command: str, mutation: Mutation | None, cycles: int | None = None) -> Verdict:
+def _judge(
+    bench: Bench,
+    command: str,
+    mutation: Mutation | None,
+    cycles: int | None = None,
+    cones: Sequence[tuple[int, int]] | None = None,
+) -> Verdict:
+    """``cones`` are first and number of rules to be judged together."""
     abc = outside_judge("berkeley-abc", "berkeley-abc", "abc")
     rules, witnesses = len(bench.rules), len(bench.witnesses)
+    cones = cones or [(0, rules)]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         graph(bench, folder, mutation)
         began = time.perf_counter()
-        log = _run([abc, "-c", f"read_aiger bench.aig; cone -s -O 0 -R {rules}; print_stats; {command}"], folder)
+        logs = [
+            _run([abc, "-c", f"read_aiger bench.aig; cone -s -O {first} -R {number}; print_stats; {command}"], folder)
+            for first, number in cones
+        ]
         # What is possible is soon found forward, and hardly ever backward.
         look = f"bmc3 -a -F {WITNESS_CYCLES}"
         found = _run([abc, "-c", f"read_aiger bench.aig; cone -s -O {rules} -R {witnesses}; {look}"], folder)
         took = time.perf_counter() - began
+    log = "".join(logs)
     undecided = re.search(r"Undecided = (\d+)", log)
-    together = "Property proved" in log
+    together = all("Property proved" in text for text in logs)
     reached = re.search(r"in (\d+) frames", log)
     one_by_one = undecided is not None and undecided[1] == "0"
     decided = together or one_by_one or (reached is not None and int(reached[1]) == cycles)
-    broken = {bench.outputs[number] for number in _asserted(log)}
+    judged = zip(cones, logs, strict=True)
+    broken = {bench.outputs[first + number] for (first, _), text in judged for number in _asserted(text)}
     seen = {bench.outputs[rules + number] for number in _asserted(found)}
     return Verdict(frozenset(broken), frozenset(seen), decided, took, log + found)
 

@@ -12,16 +12,19 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from benches.burst_address import BurstAddressBench
 from benches.bursts import BurstsBench
+from benches.combination import CombinationBench
 from benches.fetch import FetchBench
 from benches.load import LoadBench
 from benches.output_buffer import OutputBufferBench
+from benches.pooler import PoolerBench
 from benches.read_master import ReadMasterBench
 from benches.register_file import RegisterFileBench
 from benches.register_slice import RegisterSliceBench
 from benches.row_collector import RowCollectorBench
+from benches.table_lookup import TableLookupBench
 from benches.write_address import WriteAddressBench
 from benches.write_master import WriteMasterBench
-from prove import Mutation, Verdict, interpolate, prove, search
+from prove import Mutation, Verdict, interpolate, prove, prove_apart, search
 from rules import Bench
 
 pytestmark = pytest.mark.slow
@@ -35,6 +38,9 @@ PARTS = {
     OutputBufferBench: prove,
     LoadBench: prove,
     RowCollectorBench: prove,
+    TableLookupBench: prove_apart,
+    CombinationBench: prove_apart,
+    PoolerBench: prove_apart,
     BurstsBench: interpolate,
 }
 """By what each is proved."""
@@ -139,6 +145,21 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         replaced(r"^(  assign \\\$\d+ += current\[2:1\] \+ )1'h1;", r"\g<1>1'h0;"),
         "place",
     ),
+    "a lookup that reset does not end": (
+        TableLookupBench,
+        replaced(r"(= \{ valid\[1:0\], \\input \[0\] \};\n    if \()rst\b", r"\g<1>1'h0"),
+        "when",
+    ),
+    "a combination that reset does not end": (
+        CombinationBench,
+        replaced(r"(= \{ valid\[6:0\], \\input \[0\] \};\n    if \()rst\b", r"\g<1>1'h0"),
+        "when",
+    ),
+    "a window that reset leaves begun": (
+        PoolerBench,
+        replaced(r"(= x;(?:\n.*){6}\n    if \()rst\b", r"\g<1>1'h0"),
+        "whole",
+    ),
     "bursts do not end with their page": (
         BurstsBench,
         replaced(r"^(    most <= )\\\$\d+ ;", r"\g<1>4'd8;"),
@@ -146,14 +167,53 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     ),
 }
 
+MORE_MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
+    "the first table in place of the second": (
+        TableLookupBench,
+        replaced(r"^(    \.\\port\$\d+\$\d+ \()number\),", r"\g<1>1'h0),"),
+        "looked up",
+    ),
+    "results that pass too early": (
+        TableLookupBench,
+        replaced(r"^(  assign \S+ += looks_up \? .* : passed_)2", r"\g<1>1"),
+        "passes",
+    ),
+    "a gate of each result's own": (
+        CombinationBench,
+        replaced(r"^(  assign \\\$\d+ += )read_enable & \\\$\d+ ;", r"\g<1>read_enable;"),
+        "in order",
+    ),
+    "results that pass are scaled": (
+        CombinationBench,
+        replaced(r"25'h0400000 : 25'h0000000", "25'h0200000 : 25'h0000000"),
+        "passes",
+    ),
+    "the line above is left out": (
+        PoolerBench,
+        replaced(r"^(  assign \\\$\d+ += tiled \? )square( : running;)", r"\g<1>pair\g<2>"),
+        "largest",
+    ),
+    "results that pass meet the line above": (
+        PoolerBench,
+        replaced(r"^(  assign \\\$\d+ += )tiled( \? square : running;)", r"\g<1>1'h1\g<2>"),
+        "passes",
+    ),
+}
+"""Of parts of which one is in the others."""
 
-@pytest.mark.parametrize("name", MUTATIONS)
+
+@pytest.mark.parametrize("name", [*MUTATIONS, *(pytest.param(name, marks=pytest.mark.long) for name in MORE_MUTATIONS)])
 def test_the_judge_notices(name: str) -> None:
-    part, mutation, rule = MUTATIONS[name]
-    assert rule in search(part(), cycles=MUTATION_CYCLES, mutation=mutation).broken
+    part, mutation, rule = (MUTATIONS | MORE_MUTATIONS)[name]
+    assert rule in search(part(), cycles=MUTATION_CYCLES, mutation=mutation, rule=rule).broken
 
 
 def test_interpolation_proves_no_broken_design() -> None:
     for part, mutation, _ in MUTATIONS.values():
         if PARTS.get(part) is interpolate:
             assert not interpolate(part(), mutation=mutation).decided
+
+
+def test_rules_that_are_proved_apart_are_all_proved() -> None:
+    part, mutation, _ = MUTATIONS["a window that reset leaves begun"]
+    assert not prove_apart(part(), mutation=mutation).decided
