@@ -36,7 +36,7 @@ class OutputPath(wiring.Component):
     -------
     sums : In, ``vector_layout(accumulator_bits, cols)``
     tile : In, 8
-        Winograd tile, or 0.
+        Winograd tile, or 0: from the second cycle before its first vector until its last result.
     pool : In, 8
         Side of a pooling window; 0 and 1 stand for none.
     table : In, 16
@@ -122,7 +122,9 @@ class OutputPath(wiring.Component):
         m.submodules.pooler = pooler = Pooler(config)
         valid = Signal()
         lanes = Signal.like(self.sums.lanes, reset_less=True)
-        m.d.sync += [valid.eq(self.sums.valid & (self.tile == 0)), lanes.eq(self.sums.lanes)]
+        # One bit, which every lane's choice hears.
+        direct = Signal()
+        m.d.sync += [direct.eq(self.tile == 0), valid.eq(self.sums.valid & direct), lanes.eq(self.sums.lanes)]
         m.d.comb += [
             requantiser.sums.valid.eq(valid),
             requantiser.sums.lanes.eq(lanes),
@@ -176,11 +178,14 @@ class OutputPath(wiring.Component):
                 transform.input.lanes.eq(self.sums.lanes),
                 division.input.eq(transform.output),
             ]
-            with m.Switch(self.tile):
-                for number, tile in enumerate(config.tiles):
-                    with m.Case(tile):
-                        m.d.comb += transform.input.valid.eq(self.sums.valid)
-                        m.d.sync += [valid.eq(division.output.valid), lanes.eq(division.output.lanes)]
-                        if len(config.tiles) > 1:
-                            m.d.comb += [transform.select.eq(number), division.select.eq(number)]
+            m.d.comb += transform.input.valid.eq(self.sums.valid & ~direct)
+            with m.If(~direct):
+                m.d.sync += [valid.eq(division.output.valid), lanes.eq(division.output.lanes)]
+            if len(config.tiles) > 1:
+                select = Signal(range(len(config.tiles)))
+                m.d.comb += [transform.select.eq(select), division.select.eq(select)]
+                with m.Switch(self.tile):
+                    for number, tile in enumerate(config.tiles):
+                        with m.Case(tile):
+                            m.d.sync += select.eq(number)
         return m

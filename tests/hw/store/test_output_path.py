@@ -110,11 +110,12 @@ def check(work: list[Work], gaps: np.random.Generator | None = None, config: Acc
             if config.addends:
                 for name in ("combination", "broadcast", "addend_base", *NUMBERS):
                     pins.set(getattr(dut, name), getattr(item, name))
-                # As reading the parameters gives it time for.
                 pins.set(dut.rewind, 1)
-                for _ in range(3):
-                    await ctx.tick()
-                    cycle += 1
+            # As reading the parameters gives it time for.
+            for _ in range(3 if config.addends else 2):
+                await ctx.tick()
+                cycle += 1
+            if config.addends:
                 pins.set(dut.rewind, 0)
             for name in ("zero_point", "minimum", "maximum"):
                 pins.set(getattr(dut, name), getattr(item, name))
