@@ -18,7 +18,7 @@ from pathlib import Path
 from wingrid.hw import verilog
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import cache, tools
-from wingrid.sim.rtl import verilator
+from wingrid.sim.rtl import rolling, verilator
 from wingrid.sim.verilog_text import verilog_text
 
 Progress = Callable[[str], None]
@@ -29,6 +29,8 @@ HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
 """Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
+REWRITING = (SOURCES / "plain_module.py", SOURCES / "rolling.py")
+"""What changes the form of the accelerator's Verilog before Verilator sees it."""
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
 COMPILER_FLAGS = (*tools.COMPILER_FLAGS, "-w")
@@ -70,6 +72,7 @@ def library(
     fast = FAST_FLAGS if fast is None else fast
     folders = sorted({SOURCES, harness.parent, SHARED})
     contents = [path.read_bytes() for folder in folders for path in sorted(folder.glob("*.?pp"))]
+    contents += [path.read_bytes() for path in REWRITING]
     flags = (*_verilator_flags(waves), *COMPILER_FLAGS, *fast, *SLOW_FLAGS, *RUNTIME_FLAGS)
     sizes = (str(bus_bytes), str(AXI_PAGE_BYTES), harness.name, top)
     key = cache.key("library", text, *sizes, *flags, *_common_parts(), *contents)
@@ -125,6 +128,8 @@ class _Build:
         ]
 
     def run(self, text: str) -> Path:
+        # Waves show every signal under the name that users know.
+        text = rolling.rolled(text) if self.top == verilog.TOP and not self.waves else text
         (self.folder / f"{self.top}.v").write_text(text)
         _link(self.folder)
         _report(self.progress, "running Verilator")
