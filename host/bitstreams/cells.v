@@ -1,5 +1,6 @@
-// What of ECP5's cells yosys has no models: block RAM and multiplier, as far as our netlists use them. Registers behind
-// a memory are not used: its outputs appear after its clock edge.
+// What of ECP5's cells yosys has no models: block RAM and multiplier, as far as our netlists use them. A memory's
+// outputs appear after its clock edge, or after the next one where its output registers are used, for words of up to 18
+// bits.
 // Sources: Lattice TN1264 (memory) and TN1267 (sysDSP), and how yosys maps to the cells (share/lattice/brams_16kd.txt,
 // brams_map_16kd.v and dsp_map_18x18.v).
 
@@ -17,8 +18,8 @@ module DP16KD(
 );
     parameter DATA_WIDTH_A = 18;
     parameter DATA_WIDTH_B = 18;
-    parameter REGMODE_A = "NOREG";
-    parameter REGMODE_B = "NOREG";
+    parameter [63:0] REGMODE_A = "NOREG";
+    parameter [63:0] REGMODE_B = "NOREG";
     parameter RESETMODE = "SYNC";
     parameter ASYNC_RESET_RELEASE = "SYNC";
     parameter CSDECODE_A = "0b000";
@@ -185,8 +186,16 @@ module DP16KD(
     // A word of 36 bits takes the outputs of both ports.
     wire [17:0] out_a = DATA_WIDTH_B == 36 ? read_b[17:0] : read_a[17:0];
     wire [17:0] out_b = DATA_WIDTH_B == 36 ? read_b[35:18] : read_b[17:0];
-    assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = out_a;
-    assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = out_b;
+    reg [17:0] late_a = 0;
+    reg [17:0] late_b = 0;
+    always @(posedge CLKA)
+        if (RSTA) late_a <= 0;
+        else if (OCEA) late_a <= out_a;
+    always @(posedge CLKB)
+        if (RSTB) late_b <= 0;
+        else if (OCEB) late_b <= out_b;
+    assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9, DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = REGMODE_A == "OUTREG" ? late_a : out_a;
+    assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9, DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = REGMODE_B == "OUTREG" ? late_b : out_b;
 endmodule
 
 // A product of two factors, each of which may be signed. Registers of the factors and of the product obey the first

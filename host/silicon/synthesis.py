@@ -1,6 +1,6 @@
 """Synthesis by yosys: from the accelerator's Verilog to a netlist of a chip's cells, kept by text, target and tool.
 
-What yosys leaves undone that a family's chips could do, ``multiplier_registers`` does.
+What yosys leaves undone that a family's chips could do, ``block_registers`` does.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from wingrid.host.silicon.block_registers import METHOD, rewrite
 from wingrid.host.silicon.family import FAMILIES
 from wingrid.host.silicon.harness import TOP, harness
-from wingrid.host.silicon.multiplier_registers import METHOD, rewrite
 from wingrid.host.silicon.target import Target
 from wingrid.host.silicon.two_ways import YOSYS, synthesise, ways
 from wingrid.host.silicon.yowasp import identity
@@ -49,7 +49,7 @@ def scripts(target: Target) -> tuple[str, str]:
 
 def recipe(target: Target) -> str:
     """All that decides what becomes of a text: what yosys does, and what is done to its netlist."""
-    return "\n".join(scripts(target)) + (METHOD if FAMILIES[target.family].registers_in_multipliers else "")
+    return "\n".join(scripts(target)) + (METHOD if FAMILIES[target.family].registers_in_blocks else "")
 
 
 def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], None]) -> Path:
@@ -67,8 +67,8 @@ def netlist_path(text: str, target: Target, tools: Tools, says: Callable[[str], 
         (folder / f"{verilog.TOP}.v").write_text(text)
         (folder / f"{TOP}.v").write_text(around)
         synthesise(scripts(target), folder, tools, says, hears)
-        if FAMILIES[target.family].registers_in_multipliers:
-            says(f"registers into multipliers for {target.family}")
+        if FAMILIES[target.family].registers_in_blocks:
+            says(f"registers into multipliers and memories for {target.family}")
             rewrite(folder / NETLIST)
         return folder / NETLIST
 

@@ -1,6 +1,6 @@
 """The models of ECP5's cells: what yosys maps to them does in Icarus Verilog what the text that it mapped does.
 
-So does a netlist whose multipliers took the registers beside them.
+So does a netlist whose multipliers and memories took the registers beside them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from amaranth.lib import wiring
 from outside_judges import outside_judge
 
 from wingrid.host.bitstreams.models import CELL, with_models
-from wingrid.host.silicon.multiplier_registers import rewrite
+from wingrid.host.silicon.block_registers import rewrite
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.slow
 SEED = 1
 
 
-def memory(width: int, depth: int, *ports: str) -> str:
+def memory(width: int, depth: int, *ports: str, attributes: str) -> str:
     """A memory with first contents, and what its ports do."""
     bits = (depth - 1).bit_length()
     drawn = random.Random(SEED)
@@ -37,7 +37,8 @@ def memory(width: int, depth: int, *ports: str) -> str:
     return f"""
 module subject(input clk, input we, re, rst, input [3:0] be, input [{bits - 1}:0] wa, ra,
     input [{width - 1}:0] wd, output reg [{width - 1}:0] q, output reg [{width - 1}:0] q2);
-  (* ram_style = "block" *) reg [{width - 1}:0] words [0:{depth - 1}];
+  (* {attributes} *) reg [{width - 1}:0] words [0:{depth - 1}];
+  reg [{width - 1}:0] held;
   integer i;
   initial begin
     q = 0; q2 = 0;
@@ -65,6 +66,19 @@ SUBJECTS = {
     "two blocks": (32, 1500, BY_BYTES.format(lanes=4), SAME_PORT),
 }
 """Width and depth of a memory, and what its ports do."""
+HELD = "if (re) held <= words[ra];"
+BEHIND: Mapping[str, tuple[tuple[int, int, str, str, str], set[str]]] = {
+    "always": ((9, 2048, WHOLE, HELD, "q <= held;"), {"B"}),
+    "a bit": ((1, 16384, WHOLE, HELD, "q <= held;"), {"B"}),
+    "two bytes": ((16, 1024, WHOLE, HELD, "q <= held;"), {"B"}),
+    "some bits": ((18, 1024, WHOLE, HELD, "q <= held[11:3];"), {"B"}),
+    "enabled": ((9, 2048, WHOLE, HELD, "if (be[0]) q <= held;"), set()),
+    "reset": ((9, 2048, WHOLE, HELD, "if (rst) q <= 0; else q <= held;"), set()),
+    "seen": ((9, 2048, WHOLE, HELD, "q <= held; q2 <= held + q;"), set()),
+    "one bit seen": ((9, 2048, WHOLE, HELD, "q <= held; q2 <= held[4] ^ q[3];"), set()),
+    "both ports": ((36, 512, WHOLE, HELD, "q <= held;"), set()),
+}
+"""Width and depth of a memory, what its ports do, what becomes of what was read, and the ports that take registers."""
 MEMORY_CELL, MULTIPLIER = "DP16KD", "MULT18X18D"
 FACTORS, PRODUCT = {"INPUTA", "INPUTB"}, {"OUTPUT"}
 """Registers of a multiplier, as its parameters name them."""
@@ -151,8 +165,13 @@ def judged(text: str, bench: str, kind: str, folder: Path, breaks: tuple[str, st
     ).stdout
 
 
-def remembered(width: int, depth: int, *ports: str) -> tuple[str, str]:
-    """A memory's text, and its bench."""
+def remembered(width: int, depth: int, *ports: str, sure_at_once: bool = True) -> tuple[str, str]:
+    """A memory's text, and its bench.
+
+    If it is not ``sure_at_once``, nothing is promised of the first cycles and of what is read while it is written, so
+    that there is no logic behind the memory.
+    """
+    attributes = 'ram_style = "block"' + (", no_rw_check" if not sure_at_once else "")
     bits = (depth - 1).bit_length()
     declarations = (
         f"reg we, re, rst; reg [3:0] be; reg [{bits - 1}:0] wa, ra; reg [{width - 1}:0] wd; "
@@ -166,9 +185,10 @@ def remembered(width: int, depth: int, *ports: str) -> tuple[str, str]:
     names = ("clk", "we", "re", "rst", "be", "wa", "ra", "wd")
     bench = BENCH.format(
         declarations=declarations, stimuli=stimuli, cycles=3000, ports=", ".join(f".{name}({name})" for name in names),
-        second_meant=", .q2(q2_meant)", second_made=", .q2(q2_made)", differs=" || q2_meant !== q2_made", since=0,
+        second_meant=", .q2(q2_meant)", second_made=", .q2(q2_made)", differs=" || q2_meant !== q2_made",
+        since=0 if sure_at_once else SETTLED,
     )  # fmt: skip
-    return memory(width, depth, *ports), bench
+    return memory(width, depth, *ports, attributes=attributes), bench
 
 
 def product(first: int, second: int, sign: str) -> tuple[str, str]:
@@ -264,6 +284,17 @@ def test_a_memory(name: str, tmp_path: Path) -> None:
     assert judged(*remembered(*SUBJECTS[name]), MEMORY_CELL, tmp_path).strip() == "0 wrong"
 
 
+@pytest.mark.parametrize("name", BEHIND)
+def test_a_memory_takes_the_registers_behind_it(name: str, tmp_path: Path) -> None:
+    subject, wanted = BEHIND[name]
+    assert judged(*remembered(*subject, sure_at_once=False), MEMORY_CELL, tmp_path).strip() == "0 wrong"
+    modules = json.loads((tmp_path / "mapped.json").read_text())["modules"]
+    cells = [cell for cell in modules["mapped"]["cells"].values() if cell["type"] == MEMORY_CELL]
+    assert cells
+    for cell in cells:
+        assert {side for side in "AB" if cell["parameters"][f"REGMODE_{side}"] == "OUTREG"} == wanted
+
+
 @pytest.mark.parametrize("factors", PRODUCTS)
 def test_a_product(factors: tuple[int, int, str], tmp_path: Path) -> None:
     assert judged(*product(*factors), MULTIPLIER, tmp_path).strip() == "0 wrong"
@@ -273,6 +304,14 @@ def test_the_judge_notices_a_byte_too_few(tmp_path: Path) -> None:
     broken = ("enabled_a = at_a[3:0]", "enabled_a = {1'd0, at_a[2:0]}")
     said = judged(*remembered(*SUBJECTS["four bytes"]), MEMORY_CELL, tmp_path, broken)
     assert said.strip() != "0 wrong"
+
+
+def test_the_judge_notices_a_memory_without_its_register(tmp_path: Path) -> None:
+    broken = ('REGMODE_B("OUTREG")', 'REGMODE_B("NOREG")')
+    assert (
+        judged(*remembered(*BEHIND["always"][0], sure_at_once=False), MEMORY_CELL, tmp_path, broken).strip()
+        != "0 wrong"
+    )
 
 
 @pytest.mark.parametrize(

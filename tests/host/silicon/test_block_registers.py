@@ -1,4 +1,4 @@
-"""Registers that a multiplier takes: netlists that yosys does not make, and files that are none.
+"""Registers that multipliers and memories take: netlists that yosys does not make, and files that are none.
 
 That what comes out does the same as what went in is judged by ``make cells``.
 """
@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from wingrid.host.silicon.multiplier_registers import take_registers
+from wingrid.host.silicon.block_registers import take_registers
 
 CLOCK, OTHER_CLOCK, A, B, BEHIND_A, BEHIND_B, P, BEHIND_P = range(2, 10)
 
@@ -82,6 +82,53 @@ def test_what_stays(change: dict[str, Any], stay: set[str]) -> None:
     assert set(netlist["cells"]) == {"multiplier", *stay}
 
 
+def remembering() -> dict[str, Any]:
+    """A memory with one output on each port, and a register behind each."""
+    pins: dict[str, list[int | str]] = {"DOA0": [A], "DOB0": [B], "CLKA": [CLOCK], "CLKB": [CLOCK]}
+    pins |= {"RSTA": ["0"], "RSTB": ["0"], "OCEA": ["1"], "OCEB": ["1"]}
+    memory = {
+        "type": "DP16KD",
+        "parameters": {"DATA_WIDTH_A": f"{9:032b}", "DATA_WIDTH_B": f"{9:032b}"},
+        "port_directions": {pin: "output" if pin.startswith("DO") else "input" for pin in pins},
+        "connections": pins,
+    }
+    cells = {"memory": memory, "a": register(A, BEHIND_A), "b": register(B, BEHIND_B)}
+    ports = {"clk": [CLOCK], "a": [BEHIND_A], "b": [BEHIND_B]}
+    return {
+        "cells": cells,
+        "ports": {
+            name: {"direction": "input" if name == "clk" else "output", "bits": bits} for name, bits in ports.items()
+        },
+    }
+
+
+def test_a_memory_takes_those_of_both_ports() -> None:
+    netlist = remembering()
+    take_registers(netlist)
+    (memory,) = netlist["cells"].values()
+    assert (memory["connections"]["DOA0"], memory["connections"]["DOB0"]) == ([BEHIND_A], [BEHIND_B])
+    assert (memory["parameters"]["REGMODE_A"], memory["parameters"]["REGMODE_B"]) == ("OUTREG", "OUTREG")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"parameters": {"REGMODE_A": "OUTREG"}},
+        {"parameters": {"CLKAMUX": "INV"}},
+        {"connections": {"RSTA": [P]}},
+        {"connections": {"OCEA": [P]}},
+        {"connections": {"CLKA": [OTHER_CLOCK]}},
+    ],
+    ids=["has one", "falling edge", "reset", "enabled", "of another clock"],
+)
+def test_what_stays_behind_a_memory(change: dict[str, dict[str, Any]]) -> None:
+    netlist = remembering()
+    for told, values in change.items():
+        netlist["cells"]["memory"][told] |= values
+    take_registers(netlist)
+    assert set(netlist["cells"]) == {"memory", "a"}
+
+
 @pytest.mark.parametrize("change", ["parameters", "connections"])
 def test_a_multiplier_that_somebody_wrote_stays_as_it_is(change: str) -> None:
     netlist = module()
@@ -95,7 +142,7 @@ def test_a_multiplier_that_somebody_wrote_stays_as_it_is(change: str) -> None:
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
-    name = "wingrid.host.silicon.multiplier_registers"
+    name = "wingrid.host.silicon.block_registers"
     return subprocess.run([sys.executable, "-m", name, *arguments], capture_output=True, text=True)
 
 
