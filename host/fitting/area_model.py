@@ -34,9 +34,9 @@ MULTIPLIERS_PER_LANE = 3
 MULTIPLIERS_PER_COMBINATION = 5
 """DSP blocks of what combines a column's results with another tensor, where something does."""
 
-LANE_LOGIC = {"ecp5": 376, "xc7": 165, "xcup": 165}
-"""Look-up tables of a sparse lane by family: of four inputs what a 4x4 takes more with lanes than without, of six those
-of a unit of 16 lanes (``docs/compression.md``)."""
+LANE_LOGIC = {"ecp5": 376, "xc7": 186, "xcup": 186}
+"""Look-up tables of a sparse lane by family: what an accelerator takes more with lanes than without, of four inputs a
+4x4, of six a 16x16 (``docs/compression.md``)."""
 
 DECODER_LOGIC = {"ecp5": {2: 784, 4: 985}, "xc7": {2: 200, 4: 258}, "xcup": {2: 200, 4: 258}}
 """Look-up tables of a decoder of compressed weights, by family and columns (``docs/compression.md``)."""
