@@ -144,16 +144,13 @@ class PatchFeeder(wiring.Component):
             self.idle.eq(~active & ~queue.output.valid & empty),
         ]
         with m.If(start):
-            m.d.sync += [
-                active.eq(1),
-                zero_point.eq(head.zero_point),
-                signal.eq(head.signal),
-                count.eq(head.count),
-            ]
+            m.d.sync += active.eq(1)
             if len(config.tiles) > 1:
                 m.d.sync += self.select.eq(choice)
         with m.Elif(finishing):
             m.d.sync += active.eq(0)
+        with m.If(~active | finishing):
+            m.d.sync += [zero_point.eq(head.zero_point), signal.eq(head.signal), count.eq(head.count)]
 
         m.d.sync += [arrived.eq(Cat(reading, arrived)), transform.input.valid.eq(arrived[-1])]
         m.d.comb += [transform.select.eq(self.select), self.transformed.eq(transform.output)]

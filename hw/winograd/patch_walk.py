@@ -126,7 +126,10 @@ class PatchWalk(wiring.Component):
             for name, size in (("kernel_width", kernel_width), ("kernel_height", kernel_height), ("count", count))
         ]
 
-        with m.If(self.step | self.start):
+        # Where an instruction begins is gone to in each cycle that has none, so that this hangs on registers alone.
+        moves = Signal()
+        m.d.comb += moves.eq(over | self.step)
+        with m.If(moves):
             with m.If(~ends_line):
                 ends = taps_x_left == 2
                 m.d.sync += [
@@ -152,20 +155,22 @@ class PatchWalk(wiring.Component):
                     m.d.sync += [taps_y_left.eq(taps_y_left - 1), last_line.eq(taps_y_left == 2)]
                 with m.Else():
                     m.d.sync += [taps_y_left.eq(kernel_height), last_line.eq(0), first_patch.eq(~opens_tile)]
-                    with m.If(~opens_tile):
-                        m.d.sync += [blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 2)]
+                with m.If(opens_block):
+                    m.d.sync += [blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 2)]
+                with m.If(opens_new):
+                    m.d.sync += [current.eq(new), blocks_left.eq(new.blocks), last_block.eq(new.blocks == 1)]
         # What a tile's first line has no need of follows a cycle later, enabled by registers; it still rests.
         begins_tile = Signal()
         begins_block = Signal()
-        turns = (self.step | self.start) & ends_line & ~opens_line
+        turns = moves & ends_line & ~opens_line
         m.d.sync += [begins_tile.eq(turns), begins_block.eq(turns & ~opens_tile)]
         with m.If(begins_tile):
             m.d.sync += [tile.eq(following), tiles_left.eq(tiles_left - 1), last_tile.eq(tiles_left == 2)]
         with m.If(begins_block):
             m.d.sync += [block_address.eq(following.row), tiles_left.eq(count), last_tile.eq(count == 1)]
         with m.If(self.start):
-            m.d.sync += [over.eq(0), current.eq(new), blocks_left.eq(new.blocks), last_block.eq(new.blocks == 1)]
-        with m.Elif(self.step & self.final):
+            m.d.sync += over.eq(0)
+        with m.Elif(over | (self.step & self.final)):
             m.d.sync += [over.eq(1), ends_line.eq(1)]
         return m
 
