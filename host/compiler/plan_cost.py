@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from wingrid.host.compiler.blocking import Blocking, PassKind
 from wingrid.host.compiler.plan import Plan
-from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.config import INSTRUCTION_BYTES, AcceleratorConfig
 from wingrid.hw.isa import PARAMETER_BYTES
 from wingrid.hw.winograd_matrices import KERNEL
@@ -155,9 +154,6 @@ def _engines(blocking: Blocking, config: AcceleratorConfig, groups: int, vectors
     pool = blocking.gathered
     windows = blocking.shape.images * math.prod(blocking.output_size)
     drained = windows * pool.side**2 if pool else vectors * blocking.positions
-    if blocking.pixel_pitch > 1:
-        # Each result is a burst.
-        drained = max(drained, windows * Bursts.interval)
     return execute, blocking.output_blocks * (drained + groups * store_cycles(config, blocking.tile))
 
 

@@ -171,8 +171,8 @@ def test_what_is_no_accelerator_or_another_one(image: Image) -> None:
     memory = np.zeros(image.contents.memory_bytes, np.uint8)
     for others, message in (
         ({"IDENTITY": 5}, f"the device answers with identity 0x5, not {IDENTITY:#x}: it is no accelerator"),
-        ({"VERSION": 7 << 16 | 3}, "the device has version 7.3, not 1.6"),
-        ({"VERSION": VERSION - 1}, "the device has version 1.5, not 1.6"),
+        ({"VERSION": 7 << 16 | 3}, "the device has version 7.3, not 1.7"),
+        ({"VERSION": VERSION - 1}, "the device has version 1.6, not 1.7"),
     ):
         with pytest.raises(DeviceError, match=f"^{re.escape(message)}$"):
             Device(PlainWords(SQUARE, **others), memory)
