@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
@@ -14,15 +16,23 @@ BUFFER_ADDRESS_BITS = 20
 """Width of an entry's address in any buffer (the largest that the configuration allows)."""
 
 
+class _Writes(NamedTuple):
+    """The write ports as the memories have them."""
+
+    enable: Signal
+    address: Signal
+    data: Signal
+
+
 class OperandBuffers(wiring.Component):
     """Three memories that the load engine writes, each read by one engine through a port of its own.
 
     Where there are sparse lanes, each byte of the input buffer's entries is a memory of its own, with an address of its
     own.
 
-    An entry of a buffer is the first bytes of a beat. It can be asked for in the cycle in which it is written; what is
-    written a cycle after it was asked for is unknown. A register stands before each memory and one behind it, since
-    block RAM takes long to answer and lies far from what reads it.
+    An entry of a buffer is the first bytes of a beat. It can be asked for one cycle after it is written; what is asked
+    for in the same cycle is unknown. Registers stand before both ports of each memory and one behind it, since block RAM
+    takes long to answer and lies far from what writes and reads it.
 
     Members
     -------
@@ -75,14 +85,24 @@ class OperandBuffers(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
+        writes = _Writes(
+            Signal.like(self.write_enable, name="written"),
+            Signal.like(self.write_address, name="written_address", reset_less=True),
+            Signal.like(self.write_data, name="written_data", reset_less=True),
+        )
+        given = (self.write_enable, self.write_address, self.write_data)
+        m.d.sync += [register.eq(value) for register, value in zip(writes, given, strict=True)]
         banks = self.banks_for(config)
         width = 8 * config.rows // banks
         for bank, address in enumerate(self.input_addresses):
             name = f"inputs_{bank}" if config.sparse else "inputs"
             content = self.input_data.word_select(bank, width)
-            self._memory(m, name, Buffer.INPUTS, config.input_buffer, address, content, self.input_enable, bank * width)
+            self._memory(
+                m, writes, name, Buffer.INPUTS, config.input_buffer, address, content, self.input_enable, bank * width
+            )
         self._memory(
             m,
+            writes,
             "weights",
             Buffer.WEIGHTS,
             config.weight_buffer,
@@ -92,6 +112,7 @@ class OperandBuffers(wiring.Component):
         )
         self._memory(
             m,
+            writes,
             "parameters",
             Buffer.PARAMETERS,
             config.parameter_entries,
@@ -104,6 +125,7 @@ class OperandBuffers(wiring.Component):
     def _memory(
         self,
         m: Module,
+        writes: _Writes,
         name: str,
         buffer: Buffer,
         depth: int,
@@ -118,9 +140,9 @@ class OperandBuffers(wiring.Component):
         asked = Signal(name=f"{name}_asked")
         m.d.sync += [entry.eq(address), asked.eq(enable)]
         m.d.comb += [
-            memory.write_enable.eq(self.write_enable[buffer.value]),
-            memory.write_address.eq(self.write_address),
-            memory.write_data.eq(self.write_data[low:]),
+            memory.write_enable.eq(writes.enable[buffer.value]),
+            memory.write_address.eq(writes.address),
+            memory.write_data.eq(writes.data[low:]),
             memory.read_enable.eq(asked),
             memory.read_address.eq(entry),
             content.eq(memory.read_data),

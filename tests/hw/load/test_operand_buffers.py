@@ -34,17 +34,12 @@ def test_reads_what_was_written(config: AcceleratorConfig) -> None:
     async def bench(ctx: SimulatorContext) -> None:
         # What the memories are asked for; what they answer.
         asked, read = {}, dict.fromkeys(PORTS, 0)
+        # What stands in the register before the memories.
+        underway: tuple[Buffer, int, int] | None = None
         for cycle in range(500):
             written, word = list(PORTS)[random.integers(len(PORTS))], int(random.integers(1 << 8 * config.bus_bytes))
             entry, writes = int(random.integers(DEPTHS[written])), bool(random.random() < 0.7)
-            ctx.set(buffers.write_enable, writes << written)
-            ctx.set(buffers.write_address, entry)
-            ctx.set(buffers.write_data, word)
             asks = {}
-            while writes and entry in asked.get(written, ()):
-                # What is read while it is written is unknown.
-                entry = (entry + 1) % DEPTHS[written]
-                ctx.set(buffers.write_address, entry)
             for buffer, name in PORTS.items():
                 addresses = random.integers(DEPTHS[buffer], size=banks[buffer]).tolist()
                 for bank, address in enumerate(addresses):
@@ -55,6 +50,12 @@ def test_reads_what_was_written(config: AcceleratorConfig) -> None:
                     ctx.set(getattr(buffers, f"{name}_enable"), enabled)
                 if enabled:
                     asks[buffer] = addresses
+            while writes and entry in asks.get(written, ()):
+                # What is asked for in the cycle in which it is written is unknown.
+                entry = (entry + 1) % DEPTHS[written]
+            ctx.set(buffers.write_enable, writes << written)
+            ctx.set(buffers.write_address, entry)
+            ctx.set(buffers.write_data, word)
             expected = dict(read)
             for buffer, entries_read in asked.items():
                 width = 8 * ENTRY_BYTES[buffer] // banks[buffer]
@@ -63,8 +64,10 @@ def test_reads_what_was_written(config: AcceleratorConfig) -> None:
                     for bank, entry_read in enumerate(entries_read)
                 )
             await ctx.tick()
-            if writes:
-                contents[written][entry] = word & (1 << 8 * ENTRY_BYTES[written]) - 1
+            if underway:
+                buffer, place, content = underway
+                contents[buffer][place] = content & (1 << 8 * ENTRY_BYTES[buffer]) - 1
+            underway = (written, entry, word) if writes else None
             for buffer, name in PORTS.items():
                 assert ctx.get(getattr(buffers, f"{name}_data")) == expected[buffer], (cycle, buffer)
             asked = asks
