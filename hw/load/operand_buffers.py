@@ -31,8 +31,8 @@ class OperandBuffers(wiring.Component):
     own.
 
     An entry of a buffer is the first bytes of a beat. It can be asked for one cycle after it is written; what is asked
-    for in the same cycle is unknown. Registers stand before both ports of each memory and one behind it, since block RAM
-    takes long to answer and lies far from what writes and reads it.
+    for in the same cycle is unknown. Registers stand before both ports of each memory and one behind it, since block
+    RAM takes long to answer and lies far from what writes and reads it.
 
     Members
     -------
