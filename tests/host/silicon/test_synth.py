@@ -49,7 +49,9 @@ def test_a_small_array_is_synthesised_and_routed(config: str, capsys: pytest.Cap
         None,
     }
     ends = route["ends"]
-    assert ends[0]["ns"] == pytest.approx(1000 / found["mhz"], rel=0.01)
+    # What a memory or a flip-flop needs before the edge is told with the path alone, and may choose between two ends.
+    needed = sum(step["ns"] for step in path if step["kind"] == "setup")
+    assert 1000 / found["mhz"] - needed - 0.01 <= ends[0]["ns"] <= 1000 / found["mhz"] + 0.01
     assert [end["ns"] for end in ends] == sorted((end["ns"] for end in ends), reverse=True)
     own = [end for end in ends if end["part"] != "harness"]
     assert {end["part"] for end in own} <= {part["part"] for part in parts}

@@ -85,11 +85,6 @@ def replaced(pattern: str, instead: str) -> Mutation:
 
 
 MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
-    "a late WLAST": (
-        WriteMasterBench,
-        replaced(r"^(  assign bus__wlast = remaining == )\S+;", r"\g<1>9'd2;"),
-        "WLAST position",
-    ),
     "AWLEN of one too many": (
         WriteMasterBench,
         replaced(r"^(  assign \\\$\d+ += beats - )1'h1;", r"\g<1>1'h0;"),
@@ -198,6 +193,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
 }
 
 MORE_MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
+    "a late WLAST": (
+        WriteMasterBench,
+        replaced(r"^(  assign bus__wlast = remaining == )\S+;", r"\g<1>9'd2;"),
+        "WLAST position",
+    ),
     "the first table in place of the second": (
         TableLookupBench,
         replaced(r"^(    \.\\port\$\d+\$\d+ \()number\),", r"\g<1>1'h0),"),
