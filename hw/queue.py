@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -23,8 +23,9 @@ class Queue(wiring.Component):
     input : In, stream of ``shape``
     output : Out, stream of ``shape``
         What enters in one cycle is offered from the next one on, when all that came before has left.
-    level : Out, range(depth + 1)
-        Number of payloads held.
+    holds : Out, depth + 1
+        The one bit that is set tells by its place how many payloads are held, so that no comparison or carry chain
+        stands between it and what hangs on it.
     """
 
     latency = 1
@@ -39,7 +40,7 @@ class Queue(wiring.Component):
             {
                 "input": In(stream.Signature(shape)),
                 "output": Out(stream.Signature(shape)),
-                "level": Out(range(depth + 1)),
+                "holds": Out(depth + 1, init=1),
             }
         )
 
@@ -56,19 +57,16 @@ class Queue(wiring.Component):
         leave = self.output.valid & self.output.ready
 
         m.d.comb += [
-            # The level is never above the depth, a power of two: it is full when its highest bit is set.
-            self.input.ready.eq(~self.level[-1]),
-            self.output.valid.eq(self.level != 0),
+            self.input.ready.eq(~self.holds[-1]),
+            self.output.valid.eq(~self.holds[0]),
             write.addr.eq(tail),
             write.data.eq(self.input.payload),
             write.en.eq(enter),
             read.addr.eq(head),
             self.output.payload.eq(read.data),
         ]
-        with m.If(enter & ~leave):
-            m.d.sync += self.level.eq(self.level + 1)
-        with m.Elif(leave & ~enter):
-            m.d.sync += self.level.eq(self.level - 1)
+        with m.If(enter != leave):
+            m.d.sync += self.holds.eq(Mux(enter, self.holds << 1, self.holds >> 1))
         with m.If(enter):
             m.d.sync += tail.eq(tail + 1)
         with m.If(leave):

@@ -132,9 +132,10 @@ class OutputBuffer(wiring.Component):
         self._request(m, leaving, done)
 
         oldest = Signal(range(config.output_buffer))
-        following = Signal(range(config.output_buffer))
-        m.d.comb += [following.eq(oldest + self.next_beat), read.addr.eq(following), self.beat.eq(read.data)]
-        m.d.sync += oldest.eq(following)
+        second = Signal(range(config.output_buffer), init=1)
+        m.d.comb += [read.addr.eq(Mux(self.next_beat, second, oldest)), self.beat.eq(read.data)]
+        with m.If(self.next_beat):
+            m.d.sync += [oldest.eq(second), second.eq(second + 1)]
         return m
 
     def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:
@@ -170,7 +171,7 @@ class OutputBuffer(wiring.Component):
             done.eq(self.results.valid & ends_tile & last_tile),
             fetch.eq(done | ~expecting),
             placing.output.ready.eq(fetch),
-            self.placed.eq(~expecting & (placing.level == 0)),
+            self.placed.eq(~expecting & placing.holds[0]),
             next_base.eq(base + segment.beats),
             next_tile.eq(tile_base + side),
         ]
@@ -233,7 +234,7 @@ class OutputBuffer(wiring.Component):
             self.request.payload.beats.eq(burst.p.beats),
             self.request.payload.beat_pitch.eq(burst.p.beat_pitch),
             self.request.payload.pc.eq(pc),
-            self.idle.eq((leaving.level == 0) & bursts.idle),
+            self.idle.eq(leaving.holds[0] & bursts.idle),
         ]
         m.d.sync += complete.eq(complete + done - leaves)
         with m.If(descriptor.valid & descriptor.ready):
