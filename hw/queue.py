@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Module, ShapeLike, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.tally import tally
 
 
 class Queue(wiring.Component):
@@ -24,8 +25,7 @@ class Queue(wiring.Component):
     output : Out, stream of ``shape``
         What enters in one cycle is offered from the next one on, when all that came before has left.
     holds : Out, depth + 1
-        The one bit that is set tells by its place how many payloads are held, so that no comparison or carry chain
-        stands between it and what hangs on it.
+        The bit of the place n is set while n payloads are held.
     """
 
     latency = 1
@@ -40,7 +40,7 @@ class Queue(wiring.Component):
             {
                 "input": In(stream.Signature(shape)),
                 "output": Out(stream.Signature(shape)),
-                "holds": Out(depth + 1, init=1),
+                "holds": Out(depth + 1),
             }
         )
 
@@ -57,6 +57,7 @@ class Queue(wiring.Component):
         leave = self.output.valid & self.output.ready
 
         m.d.comb += [
+            self.holds.eq(tally(m, "held", self.depth, enter, leave)),
             self.input.ready.eq(~self.holds[-1]),
             self.output.valid.eq(~self.holds[0]),
             write.addr.eq(tail),
@@ -65,8 +66,6 @@ class Queue(wiring.Component):
             read.addr.eq(head),
             self.output.payload.eq(read.data),
         ]
-        with m.If(enter != leave):
-            m.d.sync += self.holds.eq(Mux(enter, self.holds << 1, self.holds >> 1))
         with m.If(enter):
             m.d.sync += tail.eq(tail + 1)
         with m.If(leave):

@@ -15,6 +15,7 @@ from wingrid.hw.isa import PC_BITS, PIXEL_PITCH_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
+from wingrid.hw.tally import tally
 
 SEGMENT = data.StructLayout(
     {
@@ -213,20 +214,20 @@ class OutputBuffer(wiring.Component):
         segment = leaving.output.payload
         m.submodules.bursts = bursts = self.bursts
         descriptor, burst = bursts.descriptor, bursts.burst
-        complete = Signal(range(leaving.depth + 1))
         leaves = Signal()
+        complete = tally(m, "complete", leaving.depth, done, leaves)
         empty = Signal()
         pc = Signal(PC_BITS)
         m.d.comb += [
             empty.eq(segment.lines == 0),
             bursts.base.eq(self.base),
-            descriptor.valid.eq((complete != 0) & ~empty),
+            descriptor.valid.eq(~complete[0] & ~empty),
             descriptor.p.address.eq(segment.address),
             descriptor.p.beats.eq(segment.columns),
             descriptor.p.beat_pitch.eq(segment.pixel_pitch),
             descriptor.p.pitch.eq(segment.row_pitch),
             descriptor.p.runs.eq(segment.lines),
-            leaves.eq((complete != 0) & (empty | descriptor.ready)),
+            leaves.eq(~complete[0] & (empty | descriptor.ready)),
             leaving.output.ready.eq(leaves),
             self.request.valid.eq(burst.valid),
             burst.ready.eq(self.request.ready),
@@ -236,6 +237,5 @@ class OutputBuffer(wiring.Component):
             self.request.payload.pc.eq(pc),
             self.idle.eq(leaving.holds[0] & bursts.idle),
         ]
-        m.d.sync += complete.eq(complete + done - leaves)
         with m.If(descriptor.valid & descriptor.ready):
             m.d.sync += pc.eq(segment.pc)
