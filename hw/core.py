@@ -263,9 +263,7 @@ class Core(wiring.Component):
             ~reader.idle,
             ~writer.quiet,
             self.events.any(),
-            semaphores.take,
-            semaphores.signal,
-            semaphores.late,
+            semaphores.moving,
             execute.input_enable,
             execute.weight_enable,
             execute.decodes,
@@ -278,12 +276,12 @@ class Core(wiring.Component):
         )
         moved = Signal(len(movements))
         m.d.sync += moved.eq(movements)
-        stored = (stores.level == 0) & store.idle & output_buffer.idle & writer.idle
+        stored = stores.holds[0] & store.idle & output_buffer.idle & writer.idle
         m.d.comb += [
             fetch.stored.eq(stored),
             supervisor.start.eq(self.start),
             supervisor.hold.eq(self.hold),
-            supervisor.idle.eq(fetch.finished & (loads.level == 0) & load.idle & execute.idle & stored),
+            supervisor.idle.eq(fetch.finished & loads.holds[0] & load.idle & execute.idle & stored),
             supervisor.vectors_idle.eq(execute.vectors_idle),
             supervisor.moving.eq(moved.any()),
             supervisor.write_error.eq(writer.error),

@@ -8,6 +8,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.tally import tally
 
 
 class Queue(wiring.Component):
@@ -23,8 +24,8 @@ class Queue(wiring.Component):
     input : In, stream of ``shape``
     output : Out, stream of ``shape``
         What enters in one cycle is offered from the next one on, when all that came before has left.
-    level : Out, range(depth + 1)
-        Number of payloads held.
+    holds : Out, depth + 1
+        The bit of the place n is set while n payloads are held.
     """
 
     latency = 1
@@ -39,7 +40,7 @@ class Queue(wiring.Component):
             {
                 "input": In(stream.Signature(shape)),
                 "output": Out(stream.Signature(shape)),
-                "level": Out(range(depth + 1)),
+                "holds": Out(depth + 1),
             }
         )
 
@@ -56,19 +57,15 @@ class Queue(wiring.Component):
         leave = self.output.valid & self.output.ready
 
         m.d.comb += [
-            # The level is never above the depth, a power of two: it is full when its highest bit is set.
-            self.input.ready.eq(~self.level[-1]),
-            self.output.valid.eq(self.level != 0),
+            self.holds.eq(tally(m, "held", self.depth, enter, leave)),
+            self.input.ready.eq(~self.holds[-1]),
+            self.output.valid.eq(~self.holds[0]),
             write.addr.eq(tail),
             write.data.eq(self.input.payload),
             write.en.eq(enter),
             read.addr.eq(head),
             self.output.payload.eq(read.data),
         ]
-        with m.If(enter & ~leave):
-            m.d.sync += self.level.eq(self.level + 1)
-        with m.Elif(leave & ~enter):
-            m.d.sync += self.level.eq(self.level - 1)
         with m.If(enter):
             m.d.sync += tail.eq(tail + 1)
         with m.If(leave):

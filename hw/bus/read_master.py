@@ -83,7 +83,7 @@ class ReadMaster(wiring.Component):
         take = Signal()
         request = Signal(read_request(config))
         m.d.comb += [
-            room.eq((owners.level != config.reads_in_flight) & (~bus.arvalid | bus.arready) & ~self.halt),
+            room.eq(~owners.holds[config.reads_in_flight] & (~bus.arvalid | bus.arready) & ~self.halt),
             self.fetch.ready.eq(room),
             self.load.ready.eq(room & ~self.fetch.valid),
             take.eq(room & (self.fetch.valid | self.load.valid)),
@@ -120,5 +120,5 @@ class ReadMaster(wiring.Component):
             ]
         for port, name in ((self.fetch_beat, Reader.FETCH), (self.load_beat, Reader.LOAD)):
             m.d.comb += [port.eq(beat), port.valid.eq(came[name.value])]
-        m.d.comb += self.idle.eq((owners.level == 0) & ~came.any())
+        m.d.comb += self.idle.eq(owners.holds[0] & ~came.any())
         return m

@@ -97,10 +97,8 @@ class WriteMaster(wiring.Component):
         address = Signal.like(bus.awaddr)
         beats = Signal(9)
         m.d.comb += [
-            bus.wvalid.eq(remaining != 0),
             bus.wdata.eq(self.beat),
             bus.wstrb.eq(~0),
-            bus.wlast.eq(remaining == 1),
             self.next_beat.eq(bus.wvalid & bus.wready),
             self.released.eq(self.next_beat & bus.wlast),
             apart.eq(head.beat_pitch != 1),
@@ -109,9 +107,9 @@ class WriteMaster(wiring.Component):
             beats.eq(Mux(apart, 1, head.beats)),
             start.eq(
                 requests.output.valid
-                & ((remaining == 0) | (apart & self.released))
+                & (~bus.wvalid | (apart & self.released))
                 & (~bus.awvalid | bus.awready)
-                & (awaiting.level != config.writes_in_flight)
+                & ~awaiting.holds[config.writes_in_flight]
                 & ~self.halt
             ),
             requests.output.ready.eq(start & final),
@@ -127,6 +125,8 @@ class WriteMaster(wiring.Component):
                 bus.awvalid.eq(1),
                 bus.awaddr.eq(address),
                 bus.awlen.eq(beats - 1),
+                bus.wvalid.eq(1),
+                bus.wlast.eq(beats == 1),
                 remaining.eq(beats),
                 self.released_beats.eq(beats),
                 amid.eq(~final),
@@ -137,13 +137,13 @@ class WriteMaster(wiring.Component):
             with m.If(bus.awready):
                 m.d.sync += bus.awvalid.eq(0)
             with m.If(self.next_beat):
-                m.d.sync += remaining.eq(remaining - 1)
+                m.d.sync += [bus.wvalid.eq(~bus.wlast), bus.wlast.eq(remaining == 2), remaining.eq(remaining - 1)]
 
         m.d.comb += [
             awaiting.output.ready.eq(bus.bvalid),
             self.error.eq(bus.bvalid & (bus.bresp != axi.RESPONSE_OKAY)),
             self.error_pc.eq(awaiting.output.payload),
-            self.quiet.eq((awaiting.level == 0) & ~bus.awvalid & (remaining == 0)),
-            self.idle.eq(self.quiet & (requests.level == 0)),
+            self.quiet.eq(awaiting.holds[0] & ~bus.awvalid & ~bus.wvalid),
+            self.idle.eq(self.quiet & requests.holds[0]),
         ]
         return m

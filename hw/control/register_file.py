@@ -59,6 +59,9 @@ class RegisterFile(wiring.Component):
         Level: pending and enabled.
     """
 
+    read_latency = 3
+    """Cycles from the handshake on AR to the first one with RVALID."""
+
     def __init__(self, config: AcceleratorConfig) -> None:
         self._config = config
         super().__init__(
@@ -152,27 +155,41 @@ class RegisterFile(wiring.Component):
 
     def _read(self, m: Module, pending: Signal, enabled: Signal) -> None:
         bus = self.bus
-        high = Signal(COUNTER_BITS - 32)
-        # An address rests before it chooses between all registers, half of which lie elsewhere.
+        # An address rests before it chooses, and what it chose before it is told, since most of it comes from far away.
         asked = Signal()
         address = Signal(REGISTER_ADDRESS_BITS)
-        m.d.comb += bus.arready.eq(~asked & ~bus.rvalid)
+        found = Signal()
+        known = Signal()
+        word = Signal(32)
+        counter = Signal(COUNTER_BITS)
+        high = Signal(COUNTER_BITS - 32)
+        tells_low = Signal()
+        tells_high = Signal()
+        m.d.comb += bus.arready.eq(~asked & ~found & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [asked.eq(1), address.eq(bus.araddr)]
-        with m.If(asked):
-            m.d.sync += [asked.eq(0), bus.rvalid.eq(1), bus.rdata.eq(0), bus.rresp.eq(axi.RESPONSE_OKAY)]
-            with m.Switch(address):
-                for register, value in self._readable(pending, enabled).items():
-                    with m.Case(register):
-                        m.d.sync += bus.rdata.eq(value)
-                for counter in Counter:
-                    with m.Case(counter_address(counter)):
-                        value = self.counters[counter]
-                        m.d.sync += [bus.rdata.eq(value[:32]), high.eq(value[32:])]
-                    with m.Case(counter_address(counter) + 4):
-                        m.d.sync += bus.rdata.eq(high)
-                with m.Default():
-                    m.d.sync += bus.rresp.eq(axi.RESPONSE_SLVERR)
+        with m.Else():
+            m.d.sync += asked.eq(0)
+        m.d.sync += [found.eq(asked), known.eq(1), word.eq(0), counter.eq(0), tells_low.eq(0), tells_high.eq(0)]
+        with m.Switch(address):
+            for register, value in self._readable(pending, enabled).items():
+                with m.Case(register):
+                    m.d.sync += word.eq(value)
+            for number in Counter:
+                with m.Case(counter_address(number)):
+                    m.d.sync += [counter.eq(self.counters[number]), tells_low.eq(1)]
+                with m.Case(counter_address(number) + 4):
+                    m.d.sync += tells_high.eq(1)
+            with m.Default():
+                m.d.sync += known.eq(0)
+        with m.If(found):
+            m.d.sync += [
+                bus.rvalid.eq(1),
+                bus.rdata.eq(word | counter[:32] | Mux(tells_high, high, 0)),
+                bus.rresp.eq(Mux(known, axi.RESPONSE_OKAY, axi.RESPONSE_SLVERR)),
+            ]
+            with m.If(tells_low):
+                m.d.sync += high.eq(counter[32:])
         with m.Elif(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
 

@@ -29,6 +29,8 @@ class Semaphores(wiring.Component):
         Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before, nor ``late``.
     available : Out, len(Semaphore)
         Counters that are not zero.
+    moving : Out, 1
+        A counter was signalled or taken in the cycle before.
     overflow : Out, 1
         A full counter was signalled in the cycle before, and not taken in the same one.
     """
@@ -45,6 +47,7 @@ class Semaphores(wiring.Component):
                 "take": In(mask),
                 "clear": In(1),
                 "available": Out(mask),
+                "moving": Out(1),
                 "overflow": Out(1),
             }
         )
@@ -66,7 +69,10 @@ class Semaphores(wiring.Component):
             with m.Elif(take & ~signal):
                 m.d.sync += count.eq(count - 1)
             overflows.append(signal & ~take & count.all())
-        m.d.comb += self.overflow.eq(Cat(overflows).any())
+        m.d.comb += [
+            self.moving.eq(Cat(signals, self.late, takes).any()),
+            self.overflow.eq(Cat(overflows).any()),
+        ]
         return m
 
 

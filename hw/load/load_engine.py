@@ -96,7 +96,7 @@ class LoadEngine(wiring.Component):
         m.submodules.expected = expected = Queue(EXPECTED, self._config.queue_depth)
         self._request(m, bursts, expected)
         receiving = self._receive(m, expected)
-        m.d.comb += self.idle.eq(bursts.idle & (expected.level == 0) & ~receiving)
+        m.d.comb += self.idle.eq(bursts.idle & expected.holds[0] & ~receiving)
         return m
 
     def _request(self, m: Module, bursts: Bursts, expected: Queue) -> None:

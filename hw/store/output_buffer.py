@@ -15,6 +15,7 @@ from wingrid.hw.isa import PC_BITS, PIXEL_PITCH_BITS
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
+from wingrid.hw.tally import tally
 
 SEGMENT = data.StructLayout(
     {
@@ -132,9 +133,10 @@ class OutputBuffer(wiring.Component):
         self._request(m, leaving, done)
 
         oldest = Signal(range(config.output_buffer))
-        following = Signal(range(config.output_buffer))
-        m.d.comb += [following.eq(oldest + self.next_beat), read.addr.eq(following), self.beat.eq(read.data)]
-        m.d.sync += oldest.eq(following)
+        second = Signal(range(config.output_buffer), init=1)
+        m.d.comb += [read.addr.eq(Mux(self.next_beat, second, oldest)), self.beat.eq(read.data)]
+        with m.If(self.next_beat):
+            m.d.sync += [oldest.eq(second), second.eq(second + 1)]
         return m
 
     def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:
@@ -170,7 +172,7 @@ class OutputBuffer(wiring.Component):
             done.eq(self.results.valid & ends_tile & last_tile),
             fetch.eq(done | ~expecting),
             placing.output.ready.eq(fetch),
-            self.placed.eq(~expecting & (placing.level == 0)),
+            self.placed.eq(~expecting & placing.holds[0]),
             next_base.eq(base + segment.beats),
             next_tile.eq(tile_base + side),
         ]
@@ -212,20 +214,20 @@ class OutputBuffer(wiring.Component):
         segment = leaving.output.payload
         m.submodules.bursts = bursts = self.bursts
         descriptor, burst = bursts.descriptor, bursts.burst
-        complete = Signal(range(leaving.depth + 1))
         leaves = Signal()
+        complete = tally(m, "complete", leaving.depth, done, leaves)
         empty = Signal()
         pc = Signal(PC_BITS)
         m.d.comb += [
             empty.eq(segment.lines == 0),
             bursts.base.eq(self.base),
-            descriptor.valid.eq((complete != 0) & ~empty),
+            descriptor.valid.eq(~complete[0] & ~empty),
             descriptor.p.address.eq(segment.address),
             descriptor.p.beats.eq(segment.columns),
             descriptor.p.beat_pitch.eq(segment.pixel_pitch),
             descriptor.p.pitch.eq(segment.row_pitch),
             descriptor.p.runs.eq(segment.lines),
-            leaves.eq((complete != 0) & (empty | descriptor.ready)),
+            leaves.eq(~complete[0] & (empty | descriptor.ready)),
             leaving.output.ready.eq(leaves),
             self.request.valid.eq(burst.valid),
             burst.ready.eq(self.request.ready),
@@ -233,8 +235,7 @@ class OutputBuffer(wiring.Component):
             self.request.payload.beats.eq(burst.p.beats),
             self.request.payload.beat_pitch.eq(burst.p.beat_pitch),
             self.request.payload.pc.eq(pc),
-            self.idle.eq((leaving.level == 0) & bursts.idle),
+            self.idle.eq(leaving.holds[0] & bursts.idle),
         ]
-        m.d.sync += complete.eq(complete + done - leaves)
         with m.If(descriptor.valid & descriptor.ready):
             m.d.sync += pc.eq(segment.pc)

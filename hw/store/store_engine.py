@@ -243,6 +243,10 @@ class StoreEngine(wiring.Component):
         tile = Signal(16)
         x = Signal.like(last_position)
         y = Signal.like(last_position)
+        # Whether they stand at the last position, and whether there is but one.
+        last_x = Signal()
+        last_y = Signal()
+        one_position = Signal()
         last_tile = Signal()
         last_segment = Signal()
         row_ended = Signal()
@@ -258,9 +262,10 @@ class StoreEngine(wiring.Component):
             step.eq(Mux(windows, 1, current.count)),
             line_step.eq(Mux(windows, current.sum_pitch - last_position, current.count)),
             tile_step.eq(Mux(windows, current.pool_stride, 1)),
+            one_position.eq(last_position == 0),
         ]
         m.d.comb += [
-            next_sum.eq(self.drain_address + Mux(x == last_position, line_step, step)),
+            next_sum.eq(self.drain_address + Mux(last_x, line_step, step)),
             next_tile.eq(
                 Mux(windows & last_tile & row_ended, row_sums + current.sum_row_pitch, tile_address + tile_step)
             ),
@@ -317,6 +322,8 @@ class StoreEngine(wiring.Component):
                     tile.eq(segment.tiles),
                     x.eq(0),
                     y.eq(0),
+                    last_x.eq(one_position),
+                    last_y.eq(one_position),
                     self.drain_address.eq(tile_address),
                     row_ended.eq(ends_row),
                     last_tile.eq(segment.tiles == 1),
@@ -334,12 +341,13 @@ class StoreEngine(wiring.Component):
                     m.next = "DRAIN"
             with m.State("DRAIN"):
                 m.d.comb += self.drain_enable.eq(1)
-                m.d.sync += [x.eq(x + 1), self.drain_address.eq(next_sum)]
-                with m.If(x == last_position):
-                    m.d.sync += [x.eq(0), y.eq(y + 1)]
-                with m.If((x == last_position) & (y == last_position)):
+                m.d.sync += [x.eq(x + 1), last_x.eq(x + 1 == last_position), self.drain_address.eq(next_sum)]
+                with m.If(last_x):
+                    m.d.sync += [x.eq(0), last_x.eq(one_position), y.eq(y + 1), last_y.eq(y + 1 == last_position)]
+                with m.If(last_x & last_y):
                     m.d.sync += [
                         y.eq(0),
+                        last_y.eq(one_position),
                         tile.eq(tile - 1),
                         last_tile.eq(tile == 2),
                         tile_address.eq(next_tile),

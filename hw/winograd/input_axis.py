@@ -53,12 +53,13 @@ class InputAxis(wiring.Component):
         m = Module()
         (bits, to_bits), four, valid = self._bits, self.four, self.input.valid
         b = Signal(3)
+        at_last = Signal()
         with m.If(valid):
-            m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
+            m.d.sync += [b.eq(Mux(at_last, 0, b + 1)), at_last.eq(b == Mux(four, 4, 2))]
         # g and e of an input are there in the cycle after it.
         pairs_arrive = Signal()
         end_arrives = Signal()
-        m.d.comb += self.ends.eq(valid & (b == Mux(four, 5, 3)))
+        m.d.comb += self.ends.eq(valid & at_last)
         m.d.sync += [pairs_arrive.eq(valid & (b == Mux(four, 4, 2))), end_arrives.eq(self.ends)]
 
         # Step i is i cycles after the last input: the operands of v1 to v4 are taken in steps 1 to 4.

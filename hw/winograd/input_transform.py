@@ -82,6 +82,7 @@ class InputTransform(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         reading = Signal()
         row = Signal(3)
+        last_row = Signal()
         complete = Signal()
         read_ends = Signal()
         write_address, _ = self._walk(m, "write", first.output.valid, last, turned=0)
@@ -96,12 +97,12 @@ class InputTransform(wiring.Component):
             read_ends.eq(ends),
             second.input.lanes.as_value().eq(read.data),
             self.output.eq(second.output),
-            complete.eq(first.ends & (row == last)),
+            complete.eq(first.ends & last_row),
         ]
         m.d.sync += second.input.valid.eq(reading)
         # Reading begins as the last row enters; its first element is there when the column's others are read.
         with m.If(first.ends):
-            m.d.sync += row.eq(Mux(complete, 0, row + 1))
+            m.d.sync += [row.eq(Mux(last_row, 0, row + 1)), last_row.eq(row + 1 == last)]
         with m.If(complete):
             m.d.sync += reading.eq(1)
         with m.Elif(read_ends):

@@ -16,6 +16,7 @@ from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.tally import tally
 from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.patch_feeder import BLOCK, MOST_POSITIONS, PatchFeeder
 from wingrid.hw.winograd.vectors import vector_layout
@@ -109,16 +110,15 @@ class TransformBuffer(wiring.Component):
         write, read = memory.write_port(), memory.read_port()
         connect(m, flipped(self.instruction), queue.input)
         released = Signal()
-        free = Signal(range(self.halves + 1), init=self.halves)
         accepted = Signal()
+        free = tally(m, "free", self.halves, released, accepted, init=self.halves)
         # A free half is room in the queue of arriving blocks as well.
         m.d.comb += [
-            self.block.ready.eq(free != 0),
+            self.block.ready.eq(~free[0]),
             accepted.eq(self.block.valid & self.block.ready),
             arriving.input.valid.eq(accepted),
             arriving.input.payload.eq(self.block.payload),
         ]
-        m.d.sync += free.eq(free + released - accepted)
 
         filled = self._fill(m, arriving, write)
         self._stream(m, queue, read, filled, released)
@@ -163,7 +163,6 @@ class TransformBuffer(wiring.Component):
         config = self._config
         head = queue.output.payload
         current = Signal(layout_of(Execute))
-        full = Signal(range(self.halves + 1))
         half = Signal()
         tiles_left = Signal(16)
         blocks_left = Signal(16)
@@ -189,9 +188,10 @@ class TransformBuffer(wiring.Component):
         last_block = Signal()
         last_vector = Signal()
         final = Signal()
+        full = tally(m, "full", self.halves, filled, step & last_vector)
         m.d.comb += [
             advance.eq(~self.vectors.valid | self.vectors.ready),
-            step.eq(active & advance & (full != 0)),
+            step.eq(active & advance & ~full[0]),
             last_vector.eq(last_step & last_tile),
             final.eq(last_vector & last_block),
             released.eq(step & last_step & (tiles_left == release_at)),
@@ -203,7 +203,6 @@ class TransformBuffer(wiring.Component):
             self.take.eq(Mux(start, head.wait & (1 << Semaphore.BANK_RELEASED), 0)),
             self.idle.eq(~active & ~queue.output.valid & ~self.vectors.valid),
         ]
-        m.d.sync += full.eq(full + filled - (step & last_vector))
         with m.If(start):
             m.d.sync += active.eq(1)
         with m.Elif(step & final):
@@ -247,7 +246,7 @@ class TransformBuffer(wiring.Component):
                         next_release.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
                     ]
 
-        with m.If(active & (full == 0)):
+        with m.If(active & full[0]):
             m.d.comb += self.stall.eq(Stall.TRANSFORM)
         with m.Elif(active | (queue.output.valid & ~blocked)):
             m.d.comb += self.stall.eq(Stall.PIPELINE)

@@ -12,6 +12,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
 from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.tally import tally
 from wingrid.hw.winograd.weight_lane import LINE, WeightLane
 from wingrid.hw.winograd_matrices import KERNEL, winograd
 
@@ -70,27 +71,31 @@ class WeightTransform(wiring.Component):
         most = max(transform.patch for transform in self._transforms)
 
         # Two halves: one fills with a raw tile while the other is transformed, once all of its lanes are there.
-        held = Signal(range(self.halves + 1))
-        complete = Signal(range(self.halves + 1))
+        filled = Signal()
+        used = Signal()
         completed = Signal(PAYLOAD_LATENCY - 1)
+        held = tally(m, "held", self.halves, filled, used)
+        complete = tally(m, "complete", self.halves, completed[-1], used)
         fill_half = Signal()
         use_half = Signal()
         tap = Signal(range(KERNEL * KERNEL))
         fill_row = Signal(range(config.rows))
         filling = Signal()
-        filled = Signal()
+        # Whether a raw tile is amid, and whether the next row is the last one of its tap, and that the last.
+        partial = Signal()
+        ends_tap = Signal()
+        last_tap = Signal()
         m.d.comb += [
-            # It is never above the two halves.
             self.raw.ready.eq(~held[-1]),
             filling.eq(self.raw.valid & self.raw.ready),
-            filled.eq(filling & (fill_row == config.rows - 1) & (tap == KERNEL * KERNEL - 1)),
+            filled.eq(filling & ends_tap & last_tap),
         ]
         with m.If(filling):
-            m.d.sync += fill_row.eq(fill_row + 1)
-            with m.If(fill_row == config.rows - 1):
-                m.d.sync += [fill_row.eq(0), tap.eq(Mux(filled, 0, tap + 1))]
-        with m.If(filled):
-            m.d.sync += fill_half.eq(~fill_half)
+            m.d.sync += [fill_row.eq(fill_row + 1), ends_tap.eq(fill_row == config.rows - 2), partial.eq(1)]
+            with m.If(ends_tap):
+                m.d.sync += [fill_row.eq(0), ends_tap.eq(0), tap.eq(tap + 1), last_tap.eq(tap == KERNEL * KERNEL - 2)]
+                with m.If(last_tap):
+                    m.d.sync += [tap.eq(0), last_tap.eq(0), partial.eq(0), fill_half.eq(~fill_half)]
 
         # Walk over the transformed tiles.
         last = Signal(range(most))
@@ -99,21 +104,16 @@ class WeightTransform(wiring.Component):
         row = Signal(range(config.rows))
         advance = Signal()
         walking = Signal()
-        used = Signal()
         # Where the walk stands at the end of a tile, of a column of tiles, and in the last column.
         last_row = Signal()
         last_i = Signal()
         last_j = Signal()
         m.d.comb += [
             last.eq(Array([transform.patch - 1 for transform in self._transforms])[self.select]),
-            walking.eq(complete != 0),
+            walking.eq(~complete[0]),
             used.eq(walking & advance & last_row & last_i & last_j),
         ]
-        m.d.sync += [
-            held.eq(held + filled - used),
-            completed.eq(Cat(filled, completed)),
-            complete.eq(complete + completed[-1] - used),
-        ]
+        m.d.sync += completed.eq(Cat(filled, completed))
         with m.If(walking & advance):
             m.d.sync += [row.eq(row + 1), last_row.eq(row == config.rows - 2)]
             with m.If(last_row):
@@ -155,7 +155,7 @@ class WeightTransform(wiring.Component):
         m.d.comb += [
             advance.eq(~valid[-1] | self.weights.ready),
             self.weights.valid.eq(valid[-1]),
-            self.empty.eq((held == 0) & ~valid.any() & (tap == 0) & (fill_row == 0)),
+            self.empty.eq(held[0] & ~valid.any() & ~partial),
         ]
         j_read = Signal.like(j)
         j_chosen = Signal.like(j)

@@ -25,7 +25,7 @@ def test_keeps_order_and_says_what_it_holds(depth: int, leave_often: float) -> N
             ctx.set(queue.input.payload, value)
             ctx.set(queue.input.valid, enter)
             ctx.set(queue.output.ready, leave)
-            assert ctx.get(queue.level) == len(held)
+            assert ctx.get(queue.holds) == 1 << len(held)
             assert ctx.get(queue.input.ready) == (len(held) < depth)
             assert ctx.get(queue.output.valid) == bool(held)
             seen_full |= len(held) == depth

@@ -63,8 +63,10 @@ async def read(ctx: SimulatorContext, registers: RegisterFile, address: int) -> 
     assert ctx.get(bus.arready)
     await ctx.tick()
     ctx.set(bus.arvalid, 0)
-    assert not ctx.get(bus.rvalid)
-    await ctx.tick()
+    for _ in range(RegisterFile.read_latency - 1):
+        assert not ctx.get(bus.rvalid)
+        assert not ctx.get(bus.arready)
+        await ctx.tick()
     for _ in range(3):
         assert ctx.get(bus.rvalid), "held until it is taken"
         await ctx.tick()
