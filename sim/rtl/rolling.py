@@ -7,6 +7,9 @@ the equal instances reads is a register of the surrounding module too, with a no
 every signal that is left has the value that it had, in every cycle; only the elements' registers start at other random
 values.
 
+A loop need not run where nothing that it reads has changed since it last did: then all registers take what they hold.
+What that costs to see is a comparison for each input, and for each register while the loop runs.
+
 What makes compilers use vectors: no branch, as `selected` says; all elements of 32 bits, or of 64 where those are too
 few, whose upper bits may hold anything, as each reader takes the bits that it wants; variables that are given a value
 in front of the loop, by which Verilator knows that they need not outlive it.
@@ -24,8 +27,10 @@ FEWEST = 4
 """Equal instances that are worth a loop."""
 WORD = 16
 """Bits that become elements of an array together."""
-LEAST = 32
-"""Width of variables that hold no more bits than that."""
+LEAST, MOST = 32, 64
+"""Width of variables that hold no more bits than that, and of the widest that compilers know."""
+RESTING = 4
+"""Registers for each input from which on it pays to see whether anything has changed."""
 
 _MODULE = re.compile(r"^(module (\S+)\(.*?\);\n)(.*?)^(?=endmodule$)", flags=re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(rf"^  (\w+) (\w+) \(\n((?:    \.{NAME}\(.*\),?\n)+)  \);\n", flags=re.MULTILINE)
@@ -110,7 +115,9 @@ class _Family:
         self.declarations = [f"  reg [31:0] {self.index};"]
         self.statements: list[str] = []
         self.body: list[str] = []
-        """Of the loop."""
+        """Of the loop, up to the next values of all registers."""
+        self.local: list[str] = []
+        """Variables that are given a value in the loop, and read there alone."""
         self.widths = dict(self.module.widths)
         self.variables: dict[str, str] = {}
         """What the loop reads in place of the module's names."""
@@ -130,8 +137,10 @@ class _Family:
         for name, value in module.logic.items():
             self.variables[name] = self._computed(module.widths[name], value)
         following = {name: self._computed(module.widths[name], value) for name, value in module.registers.items()}
-        self.body += [f"{self.variables[name]} = {value};" for name, value in following.items()]
-        self._loop("begin", *(f"  {statement}" for statement in self.body), "end")
+        if len(module.registers) >= RESTING * len(module.inputs) and max(module.widths.values()) <= MOST:
+            self._run_unless_resting(following)
+        else:
+            self._run(following)
         read = Counter(names(body + "\n".join(self.statements)))
         for net, (name, place) in self.drivers.items():
             declared = rf"^  wire (?=(?:\[{module.widths[name] - 1}:0\] )?{re.escape(net)} *;$)"
@@ -142,6 +151,47 @@ class _Family:
                 self.statements.append(f"    {net} <= {self._at(name, place)}[{module.widths[name] - 1}:0];")
         lines = [*self.declarations, f"  always @(posedge {clocks.pop()}) begin", *self.statements, "  end"]
         return body + "\n".join(lines) + "\n"
+
+    def _run(self, following: dict[str, str]) -> None:
+        """The loop, given what each register takes."""
+        moves = [f"{self.variables[name]} = {value};" for name, value in following.items()]
+        self.statements += [f"    {variable} = 0;" for variable in self.local]
+        self._loop("begin", *(f"  {statement}" for statement in [*self.body, *moves]), "end")
+
+    def _run_unless_resting(self, following: dict[str, str]) -> None:
+        """The same, where an input has changed since it last ran, or a register did when it ran."""
+        wakes = self._differences()
+        for name in self.module.inputs:
+            now, width = self.variables[name], self.module.widths[name]
+            is_array = now.endswith(f"[{self.index}]")
+            before = f"{self._array(width)}[{self.index}]" if is_array else self._variable(width)
+            look = [self._difference(wakes, name, now, before), f"{before} = {now};"]
+            if is_array:
+                self._loop("begin", *(f"  {statement}" for statement in look), "end")
+            else:
+                self.statements += [f"    {statement}" for statement in look]
+        restless = self._declare(1)
+        self.declarations.append(f"  initial {restless} = 1'h1;")
+        self.statements.append(f"    if ({restless} | {self._any(wakes)}) begin")
+        changes = self._differences()
+        for name, value in following.items():
+            self.body.append(self._difference(changes, name, value, self.variables[name]))
+        self._run(following)
+        self.statements += [f"    {restless} = {self._any(changes)};", "    end"]
+
+    def _differences(self) -> dict[int, str]:
+        """Two variables that collect bits that differ: of narrow signals, and of wide ones."""
+        variables = {width: self._declare(width) for width in (LEAST, MOST)}
+        self.statements += [f"    {variable} = 0;" for variable in variables.values()]
+        return variables
+
+    def _difference(self, variables: dict[int, str], name: str, now: str, before: str) -> str:
+        variable = variables[LEAST if self.module.widths[name] <= LEAST else MOST]
+        return f"{variable} = {variable} | ({now} ^ {before});"
+
+    @staticmethod
+    def _any(variables: dict[int, str]) -> str:
+        return f"(({' | '.join(variables.values())}) != 0)"
 
     def _declare(self, width: int, count: int | None = None) -> str:
         """A new variable, or an array of a power of two of elements, so that no index lies outside."""
@@ -178,7 +228,7 @@ class _Family:
     def _given(self, width: int, value: str) -> str:
         """A variable with that value, worked out in the loop."""
         name = self._variable(width)
-        self.statements.append(f"    {name} = 0;")
+        self.local.append(name)
         self.body.append(f"{name} = {value};")
         return name
 
