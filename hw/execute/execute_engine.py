@@ -75,7 +75,7 @@ class ExecuteEngine(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next vector from being offered, when none is.
+        What kept the next vector from being offered in the cycle before, when none was.
     idle : Out, 1
         Nothing is queued or under way.
     vectors_idle : Out, 1
@@ -180,6 +180,9 @@ class ExecuteEngine(wiring.Component):
             m.d.sync += unowned.eq(self.vectors_idle & ~given)
         with m.If(given):
             m.d.sync += owner.eq(wanted)
+        # A cycle late, as what the stalls are of.
+        owned = Signal.like(owner)
+        m.d.sync += owned.eq(owner)
         take = weights.take
         read: Value = Const(0, len(Semaphore))
         room = Signal()
@@ -195,8 +198,9 @@ class ExecuteEngine(wiring.Component):
                     *(address.eq(source.read_address) for address in self.input_addresses),
                     self.vectors.valid.eq(source.vectors.valid),
                     self.vectors.payload.eq(source.vectors.payload),
-                    self.stall.eq(source.stall),
                 ]
+            with m.If(owned == number):
+                m.d.comb += self.stall.eq(source.stall)
             take, read = take | source.take, read | source.signal
         # Room that there is stays until an instruction takes it.
         m.d.sync += self.instruction.ready.eq(room & ~given)
@@ -218,7 +222,7 @@ class ExecuteEngine(wiring.Component):
             ]
         released: Value = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         if config.sparse:
-            self._attach(m, sparse, weights, (lanes, wanted, owner, unowned, free, room))
+            self._attach(m, sparse, weights, (lanes, wanted, owner, owned, unowned, free, room))
             sparse_released = Signal()
             m.d.sync += sparse_released.eq(sparse.signal[Semaphore.OPERANDS_RELEASED])
             take, released = take | sparse.take, released | sparse_released
@@ -233,10 +237,10 @@ class ExecuteEngine(wiring.Component):
         m: Module,
         sparse: SparseUnit,
         weights: WeightFeeder,
-        ownership: tuple[int, Signal, Signal, Signal, Signal, Signal],
+        ownership: tuple[int, Signal, Signal, Signal, Signal, Signal, Signal],
     ) -> None:
         """Give the sparse unit its instructions, and both buffers while it owns them."""
-        number, wanted, owner, unowned, free, room = ownership
+        number, wanted, owner, owned, unowned, free, room = ownership
         given = self.instruction.valid & self.instruction.ready
         cycles = self.settling_cycles_for(self._config)
         unowned_for = Signal(range(cycles + 1))
@@ -270,8 +274,9 @@ class ExecuteEngine(wiring.Component):
                 self.input_addresses.eq(sparse.input_addresses),
                 self.weight_enable.eq(sparse.weight_enable),
                 self.weight_address.eq(sparse.weight_address),
-                self.stall.eq(sparse.stall),
             ]
+        with m.If(owned == number):
+            m.d.comb += self.stall.eq(sparse.stall)
 
     def _released(self, m: Module, weights_read: Value, vectors_read: Value) -> Value:
         """High in the cycle after both the weights and the vectors of an instruction were read.

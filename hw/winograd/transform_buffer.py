@@ -56,7 +56,7 @@ class TransformBuffer(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next vector from being offered, when none is.
+        What kept the next vector from being offered in the cycle before, when none was.
     idle : Out, 1
         No instruction is queued or under way.
     started : Out, 1
@@ -246,12 +246,13 @@ class TransformBuffer(wiring.Component):
                         next_release.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
                     ]
 
+        m.d.sync += self.stall.eq(Stall.NO_INSTRUCTION)
         with m.If(active & full[0]):
-            m.d.comb += self.stall.eq(Stall.TRANSFORM)
+            m.d.sync += self.stall.eq(Stall.TRANSFORM)
         with m.Elif(active | (queue.output.valid & ~blocked)):
-            m.d.comb += self.stall.eq(Stall.PIPELINE)
+            m.d.sync += self.stall.eq(Stall.PIPELINE)
         with m.Elif(queue.output.valid):
-            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+            m.d.sync += self.stall.eq(Stall.ACCUMULATORS)
 
         payload = self.vectors.payload
         with m.If(advance):
