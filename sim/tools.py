@@ -14,8 +14,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 COMPILER_FLAGS = ("-std=gnu++20", "-fPIC", "-fvisibility=hidden", "-march=native")
-GCC_FLAGS = ("-fno-gnu-unique",)
-"""What Clang neither knows nor needs: names that are unique in a process, so that a library is never closed."""
+GCC_FLAGS = ("-fno-gnu-unique", "--param=vect-max-version-for-alias-checks=100000")
+"""What Clang neither knows nor needs: names that are unique in a process, so that a library is never closed; and that
+loops over as many arrays as `sim/rtl/rolling.py` makes become vector instructions: g++ only sees that they lie apart
+when it has written down the checks for that, which then are none."""
 
 LINES_TOLD = 30
 """Of what a tool said before it failed."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Array, Cat, Module, Signal, Value
+from amaranth.hdl import Array, Cat, Module, Signal, Value, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -46,15 +46,47 @@ class ExactDivision(wiring.Component):
         m = Module()
         halfway_valid = Signal()
         m.d.sync += [halfway_valid.eq(self.input.valid), self.output.valid.eq(halfway_valid)]
-        for lane in range(self._lanes):
-            quotients = []
-            for number, transform in enumerate(self._transforms):
-                halfway = register(f"halfway_{number}", transform.answer_bits(self._bits), lane)
-                m.d.sync += halfway.eq(self._step(transform, 0, self.input.lanes[lane]))
-                quotients.append(self._step(transform, 1, halfway))
-            quotient = register("quotient", self._bits, lane)
-            m.d.sync += quotient.eq(Array(quotients)[self.select])
-            m.d.comb += self.output.lanes[lane].eq(quotient)
+        for number in range(self._lanes):
+            m.submodules[f"lane_{number}"] = lane = DivisionLane(self._transforms, bits=self._bits)
+            m.d.comb += [
+                lane.select.eq(self.select),
+                lane.value.eq(self.input.lanes[number]),
+                self.output.lanes[number].eq(lane.result),
+            ]
+        return m
+
+
+class DivisionLane(wiring.Component):
+    """One lane of ``ExactDivision``.
+
+    Members
+    -------
+    select : In, range(max(2, len(transforms)))
+    value : In, signed(bits - 2)
+    result : Out, signed(bits)
+    """
+
+    def __init__(self, transforms: Sequence[WinogradTransform], *, bits: int) -> None:
+        self._transforms = transforms
+        self._bits = bits
+        super().__init__(
+            {
+                "select": In(range(max(2, len(transforms)))),
+                "value": In(signed(bits - 2)),
+                "result": Out(signed(bits)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        quotients = []
+        for number, transform in enumerate(self._transforms):
+            halfway = register(f"halfway_{number}", transform.answer_bits(self._bits))
+            m.d.sync += halfway.eq(self._step(transform, 0, self.value))
+            quotients.append(self._step(transform, 1, halfway))
+        quotient = register("quotient", self._bits)
+        m.d.sync += quotient.eq(Array(quotients)[self.select])
+        m.d.comb += self.result.eq(quotient)
         return m
 
     def _step(self, transform: WinogradTransform, half: int, value: Value) -> Value:

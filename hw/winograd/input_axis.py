@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.winograd.vectors import register, vector_layout
+from wingrid.hw.winograd.input_lane import InputLane
+from wingrid.hw.winograd.vectors import vector_layout
 
 
 class InputAxis(wiring.Component):
@@ -85,49 +86,18 @@ class InputAxis(wiring.Component):
             is_end.eq(at_end),
         ]
 
-        for lane in range(self._lanes):
-            value = self.input.lanes[lane]
-            one, two, two_of_four = (register(name, bits, lane) for name in ("one", "two", "two_of_four"))
-            g, g_before, g_second = (register(name, bits + 1, lane) for name in ("g", "g_before", "g_second"))
-            e, e_before = register("e", bits + 3, lane), register("e_before", bits + 3, lane)
-            with m.If(valid):
-                m.d.sync += [
-                    one.eq(value),
-                    two.eq(one),
-                    g.eq(value - two),
-                    e.eq(value - (two_of_four << 2)),
-                    g_before.eq(g),
-                    g_second.eq(g_before),
-                    e_before.eq(e),
-                ]
-            with m.If(~four):
-                m.d.sync += two_of_four.eq(0)
-            with m.Elif(valid):
-                m.d.sync += two_of_four.eq(one)
-
-            # The operands of the pairs wait for their steps, the first end is complete when it is chosen.
-            g_high, g_low = register("g_high", bits + 1, lane), register("g_low", bits + 1, lane)
-            e_high, e_low = register("e_high", bits + 3, lane), register("e_low", bits + 3, lane)
-            minuend, subtrahend = register("minuend", bits + 1, lane), register("subtrahend", bits + 3, lane)
-            with m.If(pairs_arrive):
-                m.d.sync += [g_high.eq(g), g_low.eq(g_before), e_high.eq(e), e_low.eq(e_before)]
-            with m.If(pairs_arrive & ~four):
-                m.d.sync += minuend.eq(0)
-            with m.Elif(pairs_arrive | end_arrives):
-                m.d.sync += minuend.eq(g)
-            with m.If(end_arrives & ~four):
-                m.d.sync += subtrahend.eq(0)
-            with m.Elif(pairs_arrive | end_arrives):
-                m.d.sync += subtrahend.eq(Mux(four, g_second << 2, g))
-            end, pair, result = (register(name, to_bits, lane) for name in ("end", "pair", "result"))
-            left, right = register("left", bits + 3, lane), register("right", bits + 3, lane)
-            m.d.sync += [
-                end.eq(minuend - subtrahend),
-                left.eq(Mux(of_g, g_high, e_high)),
-                right.eq(Mux(of_g, g_low << 1, e_low) ^ negative.replicate(bits + 3)),
-                # The one that makes a complement negative enters as a carry.
-                pair.eq((Cat(1, left).as_signed() + Cat(carry, right).as_signed()) >> 1),
-                result.eq(Mux(is_end, end, pair)),
+        for number in range(self._lanes):
+            m.submodules[f"lane_{number}"] = lane = InputLane(input_bits=bits, output_bits=to_bits)
+            m.d.comb += [
+                lane.four.eq(four),
+                lane.valid.eq(valid),
+                lane.value.eq(self.input.lanes[number]),
+                lane.pairs_arrive.eq(pairs_arrive),
+                lane.end_arrives.eq(end_arrives),
+                lane.of_g.eq(of_g),
+                lane.negative.eq(negative),
+                lane.carry.eq(carry),
+                lane.is_end.eq(is_end),
+                self.output.lanes[number].eq(lane.result),
             ]
-            m.d.comb += self.output.lanes[lane].eq(result)
         return m

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.winograd.vectors import register, vector_layout
+from wingrid.hw.winograd.output_lane import OutputLane
+from wingrid.hw.winograd.vectors import vector_layout
 
 
 class OutputAxis(wiring.Component):
@@ -50,7 +51,7 @@ class OutputAxis(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits, four, valid = self._bits, self.four, self.input.valid
+        four, valid = self.four, self.input.valid
         b = Signal(3)
         with m.If(valid):
             m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
@@ -85,51 +86,19 @@ class OutputAxis(wiring.Component):
             self.output.valid.eq(summed),
         ]
 
-        for lane in range(self._lanes):
-            value = self.input.lanes[lane]
-            previous, last = register("previous", bits, lane), register("last", bits, lane)
-            p, q, r, s = (register(name, bits, lane) for name in "pqrs")
-            total, difference = Signal(bits, name=f"total_{lane}"), Signal(bits, name=f"difference_{lane}")
-            m.d.comb += [total.eq(previous + value), difference.eq(previous - value)]
-            # The first one in two registers, either zero in the other transform: that saves a choice.
-            first_of_two, first_of_four = register("first_of_two", bits, lane), register("first_of_four", bits, lane)
-            with m.If(valid):
-                m.d.sync += previous.eq(value)
-            with m.If(first_pair):
-                m.d.sync += [p.eq(total), q.eq(difference)]
-            with m.If(second_pair):
-                m.d.sync += [r.eq(total), s.eq(difference)]
-            with m.If(four):
-                m.d.sync += first_of_two.eq(0)
-            with m.Elif(opens):
-                m.d.sync += first_of_two.eq(value)
-            with m.If(~four):
-                m.d.sync += first_of_four.eq(0)
-            with m.Elif(opens):
-                m.d.sync += first_of_four.eq(value)
-            with m.If(self.ends):
-                m.d.sync += last.eq(value)
-
-            # F(2x2) is computed four times as large, so that the same three bits fall away.
-            small, large = register("small", bits + 2, lane), register("large", bits, lane)
-            inner, end = register("inner", bits + 2, lane), register("end", bits + 2, lane)
-            result = register("result", bits + 2, lane)
-            half = Signal(bits + 1, name=f"half_{lane}")
-            m.d.comb += half.eq(Mux(is_odd, s << 1, r))
-            with m.If(~four):
-                m.d.sync += small.eq(0)
-            with m.Else():
-                m.d.sync += small.eq(Mux(is_upper, half << 2, half))
-            # The one that makes a complement negative enters as a carry.
-            m.d.sync += [
-                large.eq(Mux(is_odd, q, p) ^ four.replicate(bits)),
-                inner.eq(Cat(small[:2], (Cat(1, large) + Cat(four, small[2:]))[1 : bits + 1])),
-                result.eq(inner + end),
+        for number in range(self._lanes):
+            m.submodules[f"lane_{number}"] = lane = OutputLane(bits=self._bits)
+            m.d.comb += [
+                lane.four.eq(four),
+                lane.valid.eq(valid),
+                lane.value.eq(self.input.lanes[number]),
+                lane.opens.eq(opens),
+                lane.first_pair.eq(first_pair),
+                lane.second_pair.eq(second_pair),
+                lane.ends.eq(self.ends),
+                lane.is_odd.eq(is_odd),
+                lane.is_upper.eq(is_upper),
+                lane.takes_last.eq(takes_last),
+                self.output.lanes[number].eq(lane.result[3:].as_signed()),
             ]
-            # The inner sums of y1 and y2 are complete two cycles after their operands are taken.
-            with m.If(is_upper):
-                m.d.sync += end.eq(0)
-            with m.Else():
-                m.d.sync += end.eq(Mux(takes_last, last << 3, (first_of_four << 1) | (first_of_two << 3)))
-            m.d.comb += self.output.lanes[lane].eq(result[3:].as_signed())
         return m

@@ -11,6 +11,9 @@ def vector_layout(bits: int, lanes: int) -> data.StructLayout:
     return data.StructLayout({"valid": 1, "lanes": data.ArrayLayout(signed(bits), lanes)})
 
 
-def register(name: str, bits: int, lane: int) -> Signal:
-    """A lane's register of that signed width; its valid bit has a reset, so it needs none."""
-    return Signal(signed(bits), name=f"{name}_{lane}", reset_less=True)
+def register(name: str, bits: int, lane: int | None = None) -> Signal:
+    """A register of that signed width, of the lane of that number or of a component that is one lane.
+
+    Its valid bit has a reset, so it needs none.
+    """
+    return Signal(signed(bits), name=name if lane is None else f"{name}_{lane}", reset_less=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 
 from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value, signed
@@ -14,11 +13,8 @@ from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY, weights_layout
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.tally import tally
-from wingrid.hw.winograd.vectors import register
-from wingrid.hw.winograd_matrices import INT8, KERNEL, signed_bits, span, winograd
-
-LINE = data.StructLayout({"infinity": 1, "tripled": 1, "single": 1, "end": 1, "upper": 1, "negative": 1})
-"""A row of G: the last; the first or last, of F(4x4), of F(2x2), of either; one with twos; one that subtracts."""
+from wingrid.hw.winograd.weight_lane import LINE, WeightLane
+from wingrid.hw.winograd_matrices import KERNEL, winograd
 
 
 class WeightTransform(wiring.Component):
@@ -169,15 +165,25 @@ class WeightTransform(wiring.Component):
             m.d.sync += [valid.eq(Cat(walking, valid)), j_read.eq(j), j_chosen.eq(j_read)]
             self._choose(m, down, i, last, four)
             self._choose(m, along, j_chosen, last, four)
-        lines = [line for transform in self._transforms for line in transform.kernel_matrix]
-        middle_bits = max(signed_bits(span(line, INT8)) for line in lines)
-        columns = []
-        for kx in range(KERNEL):
-            column = [taps[ky * KERNEL + kx] for ky in range(KERNEL)]
-            columns.append(self._combine(m, f"column_{kx}", advance, advance, down, column, 8, middle_bits))
-        weights = self._combine(m, "weights", advance, Const(1), along, columns, middle_bits, config.weight_bits)
-        lanes = Signal(len(weights), reset_less=True)
-        m.d.sync += lanes.eq(weights)
+        # What is subtracted lacks one, which enters where it is added.
+        down_carries = [Signal(name=f"column_{kx}_carry") for kx in range(KERNEL)]
+        along_carry = Signal(name="weights_carry")
+        with m.If(advance):
+            m.d.sync += [*(carry.eq(down.negative) for carry in down_carries), along_carry.eq(along.negative)]
+        weights = []
+        for number in range(config.cols):
+            m.submodules[f"lane_{number}"] = lane = WeightLane(self._transforms, weight_bits=config.weight_bits)
+            m.d.comb += [
+                lane.advance.eq(advance),
+                lane.taps.eq(Cat(tap.word_select(number, 8) for tap in taps)),
+                lane.down.eq(down),
+                lane.along.eq(along),
+                lane.down_carries.eq(Cat(down_carries)),
+                lane.along_carry.eq(along_carry),
+            ]
+            weights.append(lane.weight)
+        lanes = Signal(config.weight_bits * config.cols, reset_less=True)
+        m.d.sync += lanes.eq(Cat(weights))
         m.d.comb += self.weights.payload.as_value().eq(lanes)
         return m
 
@@ -192,43 +198,3 @@ class WeightTransform(wiring.Component):
             line.upper.eq((number == 3) | (number == 4)),
             line.negative.eq(~end & ((number == 2) | (number == 4))),
         ]
-
-    def _combine(
-        self,
-        m: Module,
-        name: str,
-        chooses: Value,
-        adds: Value,
-        line: data.View,
-        vectors: Sequence[Value],
-        bits: int,
-        to_bits: int,
-    ) -> Value:
-        """The element that ``line`` describes of the vectors' lanes: its operands, and a cycle later their sum."""
-        results = []
-        carry = Signal(name=f"{name}_carry")
-        with m.If(chooses):
-            m.d.sync += carry.eq(line.negative)
-        for lane in range(self._config.cols):
-            g0, g1, g2 = (vector.word_select(lane, bits).as_signed() for vector in vectors)
-            first = register(f"{name}_first", bits, lane)
-            second = register(f"{name}_second", bits + 2, lane)
-            third = register(f"{name}_third", bits + 1, lane)
-            result = register(name, to_bits, lane)
-            chosen = Signal(signed(bits), name=f"{name}_chosen_{lane}")
-            m.d.comb += chosen.eq(Mux(line.infinity, g2, g0))
-            with m.If(chooses):
-                m.d.sync += [
-                    first.eq(chosen),
-                    second.eq(Mux(line.tripled, chosen << 1, Mux(line.upper, g2 << 2, g2))),
-                    # The one that makes a complement negative enters as a carry.
-                    third.eq(Mux(line.upper, g1 << 1, g1) ^ line.negative.replicate(bits + 1)),
-                ]
-                with m.If(line.single):
-                    m.d.sync += second.eq(0)
-                with m.If(line.end):
-                    m.d.sync += third.eq(0)
-            with m.If(adds):
-                m.d.sync += result.eq((Cat(1, first + second).as_signed() + Cat(carry, third).as_signed()) >> 1)
-            results.append(result)
-        return Cat(*results)

@@ -29,7 +29,7 @@ HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
 """Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
-REWRITING = (SOURCES / "plain_module.py", SOURCES / "rolling.py")
+REWRITING = tuple(SOURCES / f"{name}.py" for name in ("expressions", "choices", "plain_module", "rolling"))
 """What changes the form of the accelerator's Verilog before Verilator sees it."""
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")

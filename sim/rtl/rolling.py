@@ -1,11 +1,15 @@
 """Equal instances as loops over arrays: the same Verilog, in a form that compilers make vector instructions of.
 
-Verilator writes a statement for each element of the mesh; what follows takes the elements' registers as arrays, and
-each of their statements as a loop. The next values of all registers are worked out from those before the edge, into
-arrays of their own, and only then take their places. Nobody else sees these arrays: a register that something besides
+Verilator writes a statement for each lane of a vector and each element of the mesh; what follows takes the registers of
+all of them as arrays, and what an instance does as the body of one loop: it works out the next values of all registers
+of an element, and then puts them into their places. Nobody else sees these arrays: a register that something besides
 the equal instances reads is a register of the surrounding module too, with a nonblocking assignment, as it was. So
 every signal that is left has the value that it had, in every cycle; only the elements' registers start at other random
 values.
+
+What makes compilers use vectors: no branch, as `selected` says; all elements of 32 bits, or of 64 where those are too
+few, whose upper bits may hold anything, as each reader takes the bits that it wants; variables that are given a value
+in front of the loop, by which Verilator knows that they need not outlive it.
 """
 
 from __future__ import annotations
@@ -13,18 +17,20 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
-from wingrid.sim.rtl.plain_module import NAME, NotPlainError, PlainModule, names, parse, renamed
+from wingrid.sim.rtl.expressions import NAME, Part, names, shortened, substituted
+from wingrid.sim.rtl.plain_module import NotPlainError, PlainModule, parse
 
-FEWEST = 8
+FEWEST = 4
 """Equal instances that are worth a loop."""
 WORD = 16
 """Bits that become elements of an array together."""
+LEAST = 32
+"""Width of variables that hold no more bits than that."""
 
 _MODULE = re.compile(r"^(module (\S+)\(.*?\);\n)(.*?)^(?=endmodule$)", flags=re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(rf"^  (\w+) (\w+) \(\n((?:    \.{NAME}\(.*\),?\n)+)  \);\n", flags=re.MULTILINE)
 _PORT = re.compile(rf"^    \.({NAME})\((.*)\),?$", flags=re.MULTILINE)
-_OUTPUT = re.compile(r"^  output .*\n", flags=re.MULTILINE)
-_SIGN_EXTENSION = re.compile(rf"\{{ ((?:({NAME})\[(\d+)\], )(?:\2\[\3\], )*)\2 \}}")
+_NET = re.compile(rf"({NAME})(?:\[(\d+)(?::(\d+))?\])?")
 
 
 def rolled(text: str) -> str:
@@ -34,148 +40,190 @@ def rolled(text: str) -> str:
 
 
 def _rolled_body(body: str, bodies: dict[str, str]) -> str:
-    families: dict[str, list[re.Match[str]]] = defaultdict(list)
+    alike: dict[str, list[re.Match[str]]] = defaultdict(list)
     for instance in _INSTANCE.finditer(body):
         if instance[1] in bodies:
-            # Modules at the edges hide a register that nobody reads, and are equal else.
-            families[_OUTPUT.sub("", bodies[instance[1]])].append(instance)
+            alike[re.sub(r"\d+", "", instance[2])].append(instance)
+    families: dict[object, list[_Instance]] = defaultdict(list)
+    for instances in alike.values():
+        if len(instances) >= FEWEST:
+            for instance in instances:
+                try:
+                    module = parse(bodies[instance[1]])
+                    families[module.form].append(_Instance(instance, module))
+                except NotPlainError:
+                    continue
     for number, family in enumerate(families.values()):
         if len(family) >= FEWEST:
             try:
-                body = _Family(family, bodies[family[0][1]], f"rolled_{number}").replaced(body)
+                body = _Family(family, f"rolled_{number}").replaced(body)
             except NotPlainError:
                 continue
     return body
 
 
+class _Instance:
+    """An instance, and what its inputs and the registers that have ports are connected to."""
+
+    def __init__(self, found: re.Match[str], module: PlainModule) -> None:
+        self.text = found[0]
+        self.module = module
+        # By the numbers in their names, so that neighbours lie side by side.
+        self.place = [int(digits) for digits in re.findall(r"\d+", found[2])]
+        self._connections: dict[str, str] = dict(_PORT.findall(found[3]))
+        self.clock = self._net(Part(module.clock, 0, 0))
+        self.nets = {name: self._net(part) for name, part in module.inputs.items()}
+        self.nets |= {
+            name: self._connections[port] for name, port in module.outputs.items() if port in self._connections
+        }
+
+    def _net(self, part: Part) -> str:
+        """What a part of a port is connected to."""
+        if part.name not in self._connections:
+            raise NotPlainError(f"{part.name} is not connected")
+        net = self._connections[part.name]
+        if part.width == self.module.ports[part.name]:
+            return net
+        found = _NET.fullmatch(net)
+        if found is None:
+            raise NotPlainError(f"{part.name} is connected to more than a part of a signal")
+        low = int(found[3] or found[2] or 0)
+        bits = f"{low + part.high}:{low + part.low}" if part.width > 1 else f"{low + part.low}"
+        return f"{found[1]}[{bits}]"
+
+
 class _Family:
     """Equal instances within one module."""
 
-    def __init__(self, instances: list[re.Match[str]], body: str, prefix: str) -> None:
-        self.module: PlainModule = parse(body)
+    def __init__(self, instances: list[_Instance], prefix: str) -> None:
+        self.instances = sorted(instances, key=lambda instance: instance.place)
+        self.module = self.instances[0].module
         self.prefix = prefix
-        # By the numbers in their names, so that neighbours lie side by side.
-        self.instances = sorted(instances, key=lambda found: [int(digits) for digits in re.findall(r"\d+", found[2])])
-        self.ports = [dict(_PORT.findall(instance[3])) for instance in self.instances]
+        self.index = f"{prefix}_i"
         self.count = len(instances)
-        self.room = 1 << (self.count - 1).bit_length()
         self.drivers = {
-            ports[register]: (register, place)
-            for place, ports in enumerate(self.ports)
+            instance.nets[register]: (register, place)
+            for place, instance in enumerate(self.instances)
             for register in self.module.registers
-            if register in ports
+            if register in instance.nets
         }
-        self.declarations = [f"  reg [31:0] {prefix}_i;", f"  reg [31:0] {prefix}_word;"]
+        self.declarations = [f"  reg [31:0] {self.index};"]
         self.statements: list[str] = []
-        self.arrays: dict[str, str] = {}
-        """What the loops read in place of the module's names."""
+        self.body: list[str] = []
+        """Of the loop."""
+        self.widths = dict(self.module.widths)
+        self.variables: dict[str, str] = {}
+        """What the loop reads in place of the module's names."""
 
     def replaced(self, body: str) -> str:
-        """The module's text with loops in place of the instances. Raises ``NotPlainError``."""
+        """The module's text with a loop in place of the instances. Raises ``NotPlainError``."""
+        clocks = {instance.clock for instance in self.instances}
+        if len(clocks) != 1:
+            raise NotPlainError(f"{len(clocks)} clocks")
         for instance in self.instances:
-            body = body.replace(instance[0], "")
-        (clock,) = self._nets(self.module.clock, 1)
-        for name in self.module.registers:
-            self.arrays[name] = self._array(self.module.widths[name])
-        for name in self.module.inputs:
+            body = body.replace(instance.text, "")
+        module = self.module
+        for name in module.registers:
+            self.variables[name] = f"{self._array(module.widths[name])}[{self.index}]"
+        for name in module.inputs:
             self._take(name)
-        for name, value in self.module.logic.items():
-            self.arrays[name] = self._array(self.module.widths[name])
-            self._each(self.arrays[name], value)
-        following = {name: self._following(name) for name in self.module.registers}
-        for name in self.module.registers:
-            self._loop(f"{self.arrays[name]} = {following[name]};")
+        for name, value in module.logic.items():
+            self.variables[name] = self._computed(module.widths[name], value)
+        following = {name: self._computed(module.widths[name], value) for name, value in module.registers.items()}
+        self.body += [f"{self.variables[name]} = {value};" for name, value in following.items()]
+        self._loop("begin", *(f"  {statement}" for statement in self.body), "end")
         read = Counter(names(body + "\n".join(self.statements)))
         for net, (name, place) in self.drivers.items():
-            declared = rf"^  wire (?=(?:\[{self.module.widths[name] - 1}:0\] )?{re.escape(net)} *;$)"
+            declared = rf"^  wire (?=(?:\[{module.widths[name] - 1}:0\] )?{re.escape(net)} *;$)"
             body, count = re.subn(declared, "  reg ", body, flags=re.MULTILINE)
             if count != 1:
                 raise NotPlainError(f"{net} is no wire of its own")
             if read[net] > 1:  # besides its declaration
-                self.statements.append(f"    {net} <= {self._at(following[name], place)};")
-        lines = [*self.declarations, f"  always @(posedge {clock}) begin", *self.statements, "  end"]
+                self.statements.append(f"    {net} <= {self._at(name, place)}[{module.widths[name] - 1}:0];")
+        lines = [*self.declarations, f"  always @(posedge {clocks.pop()}) begin", *self.statements, "  end"]
         return body + "\n".join(lines) + "\n"
 
-    def _following(self, register: str) -> str:
-        """An element of the array that holds what a register takes."""
-        value = self.module.registers[register]
-        if value not in self.module.registers and "[" in self.arrays.get(value, ""):
-            return self.arrays[value]
-        element = self._array(self.module.widths[register])
-        self._each(element, value)
-        return element
+    def _declare(self, width: int, count: int | None = None) -> str:
+        """A new variable, or an array of a power of two of elements, so that no index lies outside."""
+        name = f"{self.prefix}_{len(self.declarations)}"
+        elements = "" if count is None else f" [0:{(1 << (count - 1).bit_length()) - 1}]"
+        self.declarations.append(f"  reg [{width - 1}:0] {name}{elements};")
+        return name
 
-    def _nets(self, port: str, most: int) -> list[str]:
-        """What a port of all instances is connected to; each of at most ``most`` different ones once."""
-        try:
-            nets = list(dict.fromkeys(ports[port] for ports in self.ports))
-        except KeyError:
-            raise NotPlainError(f"{port} is not connected") from None
-        if len(nets) > most:
-            raise NotPlainError(f"{port} is connected to {len(nets)} nets")
-        return nets
+    def _variable(self, width: int) -> str:
+        return self._declare(max(width, LEAST))
 
     def _array(self, width: int) -> str:
-        """An element, in a loop, of a new array. Its size is a power of two, so that no index lies outside."""
-        name = f"{self.prefix}_{len(self.declarations)}"
-        self.declarations.append(f"  reg [{width - 1}:0] {name} [0:{self.room - 1}];")
-        return f"{name}[{self.prefix}_i]"
+        return self._declare(max(width, LEAST), self.count)
 
-    def _at(self, element: str, place: int | str) -> str:
-        return element.replace(f"[{self.prefix}_i]", f"[{place}]")
+    def _at(self, name: str, place: int | str) -> str:
+        """The array's element of that place that the loop has under a name of the module."""
+        return self.variables[name].replace(f"[{self.index}]", f"[{place}]")
 
-    def _loop(self, statement: str, first: int = 0, behind: int | None = None) -> None:
+    def _loop(self, *body: str, first: int = 0, behind: int | None = None) -> None:
         # Unsigned variables, since Verilator compares signed ones by a function that no compiler sees through.
-        index, behind = f"{self.prefix}_i", self.count if behind is None else behind
+        index, behind = self.index, self.count if behind is None else behind
         head = f"for ({index} = 32'd{first}; {index} < 32'd{behind}; {index} = {index} + 32'd1)"
-        self.statements += ["    /*verilator unroll_disable*/", f"    {head} {statement}"]
+        self.statements += [
+            "    /*verilator unroll_disable*/",
+            f"    {head} {body[0]}",
+            *(f"    {line}" for line in body[1:]),
+        ]
 
-    def _each(self, element: str, value: str) -> None:
-        """A loop that gives a value, in the module's names, to all elements."""
-        self._loop(f"{element} = {renamed(_SIGN_EXTENSION.sub(self._extended, value), self.arrays)};")
+    def _computed(self, width: int, value: str) -> str:
+        """A variable for the value, which is in the module's names."""
+        value = shortened(value, self.widths, self._extended)
+        return self._given(width, substituted(value, self.widths, self._bits))
 
-    def _extended(self, found: re.Match[str]) -> str:
-        """A name for a signal between copies of its upper bit and nothing: Verilator knows a sign only as such."""
-        copies, name, upper = found[1].count(","), found[2], int(found[3])
-        width = self.module.widths[name]
-        if upper != width - 1:
-            return found[0]
-        element = self._array(width + copies)
-        self._loop(f"{element} = $signed({self.arrays[name]});")
-        return element
+    def _given(self, width: int, value: str) -> str:
+        """A variable with that value, worked out in the loop."""
+        name = self._variable(width)
+        self.statements.append(f"    {name} = 0;")
+        self.body.append(f"{name} = {value};")
+        return name
+
+    def _bits(self, part: Part) -> str:
+        return f"{self.variables[part.name]}[{part.high}:{part.low}]"
+
+    def _extended(self, part: Part, width: int) -> str:
+        """A new name, as the module might have it, for a part with copies of its upper bit in front of it."""
+        name = f"extended_{len(self.widths)}"
+        self.widths[name] = width
+        self.variables[name] = self._given(width, f"$signed({self._bits(part)})")
+        return name
 
     def _take(self, port: str) -> None:
-        """Statements that put what a port of all instances is connected to into an array."""
-        nets = self._nets(port, self.count)
-        if len(nets) == 1 and nets[0] not in self.drivers:
-            self.arrays[port] = nets[0]
-            return
-        self.arrays[port] = element = self._array(self.module.widths[port])
-        nets = [ports[port] for ports in self.ports]
+        """Statements that put what a port of all instances is connected to into a variable, or into an array."""
+        nets = [instance.nets[port] for instance in self.instances]
+        width = self.module.widths[port]
         sources = {place: self.drivers[net] for place, net in enumerate(nets) if net in self.drivers}
+        if not sources and len(set(nets)) == 1:
+            self.variables[port] = variable = self._variable(width)
+            self.statements.append(f"    {variable} = {nets[0]};")
+            return
+        self.variables[port] = f"{self._array(width)}[{self.index}]"
         chains = Counter((name, place - source) for place, (name, source) in sources.items())
         chain = max(chains, key=lambda chain: chains[chain], default=None)
         if chain is not None:
             name, distance = chain
-            source = f"{self.prefix}_i {'-' if distance > 0 else '+'} 32'd{abs(distance)}"
+            source = f"{self.index} {'-' if distance > 0 else '+'} 32'd{abs(distance)}"
             first, behind = max(distance, 0), min(self.count, self.count + distance)
-            self._loop(f"{element} = {self._at(self.arrays[name], source)};", first, behind)
-        elif self.module.widths[port] == 1:
-            self._take_bits(element, nets)
+            self._loop(f"{self.variables[port]} = {self._at(name, source)};", first=first, behind=behind)
+        elif width == 1:
+            self._take_bits(port, nets)
             return
         for place, net in enumerate(nets):
             driver, at = sources.get(place, (None, 0))
             if driver is None or chain != (driver, place - at):
-                value = net if driver is None else self._at(self.arrays[driver], at)
-                self.statements.append(f"    {self._at(element, place)} = {value};")
+                value = net if driver is None else self._at(driver, at)
+                self.statements.append(f"    {self._at(port, place)} = {value};")
 
-    def _take_bits(self, element: str, nets: list[str]) -> None:
+    def _take_bits(self, port: str, nets: list[str]) -> None:
         """Bits by words of their own: neighbours come from neighbouring bits, which Verilator joins."""
         words = [nets[first : first + WORD] for first in range(0, self.count, WORD)]
-        name = f"{self.prefix}_{len(self.declarations)}"
-        self.declarations.append(f"  reg [{WORD - 1}:0] {name} [0:{(1 << (len(words) - 1).bit_length()) - 1}];")
+        name = self._declare(WORD, len(words))
         for number, word in enumerate(words):
             self.statements.append(f"    {name}[{number}] = {{ {', '.join(reversed(word))} }};")
-            index, low = f"{self.prefix}_i", number * WORD
-            bit = f"{name}[{number}][{index} - 32'd{low}]" if low else f"{name}[{number}][{index}]"
-            self._loop(f"{element} = {bit};", low, low + len(word))
+            low = number * WORD
+            bit = f"{name}[{number}][{self.index} - 32'd{low}]"
+            self._loop(f"{self.variables[port]} = {bit};", first=low, behind=low + len(word))

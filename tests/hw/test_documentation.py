@@ -34,11 +34,14 @@ from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.sparse.adder_tree import AdderTree
 from wingrid.hw.winograd.code_lane import CodeLane
-from wingrid.hw.winograd.exact_division import ExactDivision
+from wingrid.hw.winograd.exact_division import DivisionLane, ExactDivision
 from wingrid.hw.winograd.input_axis import InputAxis
+from wingrid.hw.winograd.input_lane import InputLane
 from wingrid.hw.winograd.input_transform import InputTransform
 from wingrid.hw.winograd.output_axis import OutputAxis
+from wingrid.hw.winograd.output_lane import OutputLane
 from wingrid.hw.winograd.output_transform import OutputTransform
+from wingrid.hw.winograd.weight_lane import WeightLane
 from wingrid.hw.winograd_matrices import winograd
 
 CONFIG = AcceleratorConfig(rows=3, cols=5, winograd=4)
@@ -158,10 +161,14 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
         Bursts: {"config": CONFIG, "beats_bits": 16, "runs_bits": 3},
         OutputAxis: {"lanes": 2, "bits": 34},
+        OutputLane: {"bits": 34},
         OutputTransform: {"tiles": (2, 4), "lanes": 2, "bits": 34},
         ExactDivision: {"transforms": [winograd(4)], "lanes": 2, "bits": 34},
+        DivisionLane: {"transforms": [winograd(4)], "bits": 34},
         InputAxis: {"lanes": 2, "input_bits": 8, "output_bits": 12},
+        InputLane: {"input_bits": 8, "output_bits": 12},
         InputTransform: {"tiles": (2, 4), "lanes": 2},
+        WeightLane: {"transforms": [winograd(4)], "weight_bits": 14},
     }
     arguments = special.get(kind, {"config": CONFIG})
     with warnings.catch_warnings():
