@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -37,7 +40,8 @@ class ExecuteEngine(wiring.Component):
         The payload is there two cycles before ``valid``, too: whom it is for rests in a register, and whether there is
         room for it in the next one.
     available : In, len(Semaphore)
-    take : Out, len(Semaphore)
+    late_take : Out, len(Semaphore)
+        A cycle after an instruction's start (see ``Semaphores``).
     late_signal : Out, len(Semaphore)
         OPERANDS_RELEASED alone, a cycle after the last read (see ``Semaphores``); ``committed``, the accumulators' and
         that of the lanes, stands for SUMS_READY.
@@ -95,7 +99,7 @@ class ExecuteEngine(wiring.Component):
             {
                 "instruction": In(stream.Signature(dispatched(Execute))),
                 "available": In(len(Semaphore)),
-                "take": Out(len(Semaphore)),
+                "late_take": Out(len(Semaphore)),
                 "late_signal": Out(len(Semaphore)),
                 "input_enable": Out(1),
                 "input_addresses": Out(data.ArrayLayout(range(config.input_buffer), OperandBuffers.banks_for(config))),
@@ -183,7 +187,7 @@ class ExecuteEngine(wiring.Component):
         # A cycle late, as what the stalls are of.
         owned = Signal.like(owner)
         m.d.sync += owned.eq(owner)
-        take = weights.take
+        takes = [weights.take]
         read: Value = Const(0, len(Semaphore))
         room = Signal()
         for number, source in enumerate(sources):
@@ -201,7 +205,8 @@ class ExecuteEngine(wiring.Component):
                 ]
             with m.If(owned == number):
                 m.d.comb += self.stall.eq(source.stall)
-            take, read = take | source.take, read | source.signal
+            takes.append(source.take)
+            read |= source.signal
         # Room that there is stays until an instruction takes it.
         m.d.sync += self.instruction.ready.eq(room & ~given)
         m.d.comb += [
@@ -225,9 +230,12 @@ class ExecuteEngine(wiring.Component):
             self._attach(m, sparse, weights, (lanes, wanted, owner, owned, unowned, free, room))
             sparse_released = Signal()
             m.d.sync += sparse_released.eq(sparse.signal[Semaphore.OPERANDS_RELEASED])
-            take, released = take | sparse.take, released | sparse_released
+            takes.append(sparse.take)
+            released |= sparse_released
+        taken = [Signal(len(Semaphore), name=f"taken_{number}") for number in range(len(takes))]
+        m.d.sync += [late.eq(take) for late, take in zip(taken, takes, strict=True)]
         m.d.comb += [
-            self.take.eq(take),
+            self.late_take.eq(reduce(or_, taken)),
             self.late_signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
         ]
         return m

@@ -141,12 +141,15 @@ class TransformBuffer(wiring.Component):
             write.en.eq(self.transformed.valid),
             write.addr.eq(address),
             write.data.eq(self.transformed.lanes.as_value()),
-            ends_tile.eq(position == block.last_position),
             filled.eq(self.transformed.valid & ends_tile & last_tile),
             arriving.output.ready.eq(filled),
         ]
         with m.If(self.transformed.valid):
-            m.d.sync += [position.eq(position + 1), address.eq(address + block.count)]
+            m.d.sync += [
+                position.eq(position + 1),
+                ends_tile.eq(position + 1 == block.last_position),
+                address.eq(address + block.count),
+            ]
             with m.If(ends_tile):
                 m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(top + 1), top.eq(top + 1)]
             with m.If(filled):

@@ -127,8 +127,8 @@ def run(
             # The writer: as ``WriteMaster`` with beats apart, a burst starts while the one before ends, or later.
             pins.set(dut.request.ready, grant())
             leaves = left and beat()
-            starts = len(bursts) > (left > 0) and (not left or leaves and left == 1) and beat()
-            pins.set(dut.fetch, starts or leaves and left > 1)
+            starts = len(bursts) > (left > 0) and (not left or (leaves and left == 1)) and beat()
+            pins.set(dut.fetch, starts or (leaves and left > 1))
             pins.set(dut.released, leaves and left == 1)
             if leaves:
                 address, beats, beat_pitch = bursts[0]
