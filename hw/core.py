@@ -166,7 +166,7 @@ class Core(wiring.Component):
             fetch.beat.eq(reader.fetch_beat),
             load.beat.eq(reader.load_beat),
             writer.beat.eq(output_buffer.beat),
-            output_buffer.next_beat.eq(writer.next_beat),
+            output_buffer.fetch.eq(writer.fetch),
             output_buffer.released.eq(writer.released),
             output_buffer.released_beats.eq(writer.released_beats),
         ]
@@ -251,9 +251,10 @@ class Core(wiring.Component):
         committed = accumulators.committed | execute.committed
         m.d.comb += [
             semaphores.clear.eq(self.start),
-            semaphores.take.eq(load.take | execute.take | store.take),
+            semaphores.take.eq(load.take | store.take),
             semaphores.signal.eq(load.signal | store.signal | Mux(committed, 1 << Semaphore.SUMS_READY, 0)),
-            semaphores.late.eq(execute.late_signal),
+            semaphores.late_signal.eq(execute.late_signal),
+            semaphores.late_take.eq(execute.late_take),
             *(engine.available.eq(semaphores.available) for engine in engines),
         ]
 

@@ -32,9 +32,9 @@ class WriteMaster(wiring.Component):
     bus : Out, ``axi.write_channels(config)``
     request : In, stream of ``write_request(config)``
     beat : In, 8 * bus_bytes
-        The oldest beat of the output buffer; the next one in the cycle after ``next_beat``.
-    next_beat : Out, 1
-        The oldest beat is taken.
+        The oldest beat of the output buffer, from the cycle after ``fetch`` on.
+    fetch : Out, 1
+        A burst starts, or goes on to its next beat.
     released : Out, 1
         The last beat of a burst is taken.
     released_beats : Out, 9
@@ -66,7 +66,7 @@ class WriteMaster(wiring.Component):
                 "bus": Out(axi.write_channels(config)),
                 "request": In(stream.Signature(write_request(config))),
                 "beat": In(8 * config.bus_bytes),
-                "next_beat": Out(1),
+                "fetch": Out(1),
                 "released": Out(1),
                 "released_beats": Out(9),
                 "halt": In(1),
@@ -87,6 +87,7 @@ class WriteMaster(wiring.Component):
         head = requests.output.payload
         remaining = Signal(9)
         start = Signal()
+        taken = Signal()
         # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
         apart = Signal()
         amid = Signal()
@@ -99,8 +100,9 @@ class WriteMaster(wiring.Component):
         m.d.comb += [
             bus.wdata.eq(self.beat),
             bus.wstrb.eq(~0),
-            self.next_beat.eq(bus.wvalid & bus.wready),
-            self.released.eq(self.next_beat & bus.wlast),
+            taken.eq(bus.wvalid & bus.wready),
+            self.released.eq(taken & bus.wlast),
+            self.fetch.eq(start | (taken & ~bus.wlast)),
             apart.eq(head.beat_pitch != 1),
             final.eq(Mux(amid, ends, ~apart | (head.beats == 1))),
             address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),
@@ -136,7 +138,7 @@ class WriteMaster(wiring.Component):
         with m.Else():
             with m.If(bus.awready):
                 m.d.sync += bus.awvalid.eq(0)
-            with m.If(self.next_beat):
+            with m.If(taken):
                 m.d.sync += [bus.wvalid.eq(~bus.wlast), bus.wlast.eq(remaining == 2), remaining.eq(remaining - 1)]
 
         m.d.comb += [

@@ -44,7 +44,7 @@ class Counters(wiring.Component):
     vector_ready : In, 1
         The mesh takes a vector, or the lanes an entry.
     stall : In, Stall
-        Why none is offered; looked at while ``vector_valid`` is low.
+        Why none was offered in the cycle before; looked at if ``vector_valid`` was low.
     all_dispatched : In, 1
         No instruction is left to dispatch: a lack of instructions is the end of the program.
     fetched : In, 1
@@ -54,7 +54,7 @@ class Counters(wiring.Component):
     written : In, 1
         Memory takes a beat of results.
     values : Out, len(Counter) x COUNTER_BITS
-        The counters, without what happens in this cycle and in the two before.
+        The counters, without what happens in this cycle and in the three before.
     """
 
     def __init__(self, config: AcceleratorConfig) -> None:
@@ -86,13 +86,16 @@ class Counters(wiring.Component):
         vector_ready = Signal()
         stall = Signal(Stall)
         all_dispatched = Signal()
-        m.d.sync += [
-            running.eq(self.running),
-            vector_valid.eq(self.vector_valid),
-            vector_ready.eq(self.vector_ready),
-            stall.eq(self.stall),
-            all_dispatched.eq(self.all_dispatched),
-        ]
+        m.d.sync += stall.eq(self.stall)
+        # The others wait for the stall that they came with.
+        for value, late in (
+            (self.running, running),
+            (self.vector_valid, vector_valid),
+            (self.vector_ready, vector_ready),
+            (self.all_dispatched, all_dispatched),
+        ):
+            early = Signal(name=f"early_{late.name}")
+            m.d.sync += [early.eq(value), late.eq(early)]
         with m.If(running):
             m.d.sync += pulse[Counter.CYCLES].eq(1)
             with m.If(vector_valid & vector_ready):

@@ -19,14 +19,16 @@ class Semaphores(wiring.Component):
     -------
     signal : In, len(Semaphore)
         Counters to raise by one. A register holds it for a cycle.
-    late : In, len(Semaphore)
+    late_signal : In, len(Semaphore)
         The same of the cycle before, of a unit that has that register itself, before its logic; never what that cycle's
         ``signal`` has.
     take : In, len(Semaphore)
         Counters to lower by one, of those that are ``available``. A register holds it for a cycle, too, in which
         ``available`` knows of it already.
+    late_take : In, len(Semaphore)
+        The same of the cycle before, as ``late_signal``.
     clear : In, 1
-        Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before, nor ``late``.
+        Sets all counters to zero; nothing is signalled or taken in that cycle and in the one before, nor late.
     available : Out, len(Semaphore)
         Counters that are not zero.
     moving : Out, 1
@@ -43,8 +45,9 @@ class Semaphores(wiring.Component):
         super().__init__(
             {
                 "signal": In(mask),
-                "late": In(mask),
+                "late_signal": In(mask),
                 "take": In(mask),
+                "late_take": In(mask),
                 "clear": In(1),
                 "available": Out(mask),
                 "moving": Out(1),
@@ -60,7 +63,8 @@ class Semaphores(wiring.Component):
         m.d.sync += [signals.eq(self.signal), takes.eq(self.take)]
         for semaphore in Semaphore:
             count = Signal(SEMAPHORE_BITS, name=f"count_{semaphore.name.lower()}")
-            signal, take = signals[semaphore] | self.late[semaphore], takes[semaphore]
+            signal = signals[semaphore] | self.late_signal[semaphore]
+            take = takes[semaphore] | self.late_take[semaphore]
             m.d.comb += self.available[semaphore].eq(count[1:].any() | (count[0] & ~take))
             with m.If(self.clear):
                 m.d.sync += count.eq(0)
@@ -70,7 +74,7 @@ class Semaphores(wiring.Component):
                 m.d.sync += count.eq(count - 1)
             overflows.append(signal & ~take & count.all())
         m.d.comb += [
-            self.moving.eq(Cat(signals, self.late, takes).any()),
+            self.moving.eq(Cat(signals, self.late_signal, takes, self.late_take).any()),
             self.overflow.eq(Cat(overflows).any()),
         ]
         return m

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import or_
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -37,7 +40,8 @@ class ExecuteEngine(wiring.Component):
         The payload is there two cycles before ``valid``, too: whom it is for rests in a register, and whether there is
         room for it in the next one.
     available : In, len(Semaphore)
-    take : Out, len(Semaphore)
+    late_take : Out, len(Semaphore)
+        A cycle after an instruction's start (see ``Semaphores``).
     late_signal : Out, len(Semaphore)
         OPERANDS_RELEASED alone, a cycle after the last read (see ``Semaphores``); ``committed``, the accumulators' and
         that of the lanes, stands for SUMS_READY.
@@ -75,7 +79,7 @@ class ExecuteEngine(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next vector from being offered, when none is.
+        What kept the next vector from being offered in the cycle before, when none was.
     idle : Out, 1
         Nothing is queued or under way.
     vectors_idle : Out, 1
@@ -95,7 +99,7 @@ class ExecuteEngine(wiring.Component):
             {
                 "instruction": In(stream.Signature(dispatched(Execute))),
                 "available": In(len(Semaphore)),
-                "take": Out(len(Semaphore)),
+                "late_take": Out(len(Semaphore)),
                 "late_signal": Out(len(Semaphore)),
                 "input_enable": Out(1),
                 "input_addresses": Out(data.ArrayLayout(range(config.input_buffer), OperandBuffers.banks_for(config))),
@@ -180,7 +184,10 @@ class ExecuteEngine(wiring.Component):
             m.d.sync += unowned.eq(self.vectors_idle & ~given)
         with m.If(given):
             m.d.sync += owner.eq(wanted)
-        take = weights.take
+        # A cycle late, as what the stalls are of.
+        owned = Signal.like(owner)
+        m.d.sync += owned.eq(owner)
+        takes = [weights.take]
         read: Value = Const(0, len(Semaphore))
         room = Signal()
         for number, source in enumerate(sources):
@@ -195,9 +202,11 @@ class ExecuteEngine(wiring.Component):
                     *(address.eq(source.read_address) for address in self.input_addresses),
                     self.vectors.valid.eq(source.vectors.valid),
                     self.vectors.payload.eq(source.vectors.payload),
-                    self.stall.eq(source.stall),
                 ]
-            take, read = take | source.take, read | source.signal
+            with m.If(owned == number):
+                m.d.comb += self.stall.eq(source.stall)
+            takes.append(source.take)
+            read |= source.signal
         # Room that there is stays until an instruction takes it.
         m.d.sync += self.instruction.ready.eq(room & ~given)
         m.d.comb += [
@@ -218,12 +227,15 @@ class ExecuteEngine(wiring.Component):
             ]
         released: Value = self._released(m, weights.released, read[Semaphore.OPERANDS_RELEASED])
         if config.sparse:
-            self._attach(m, sparse, weights, (lanes, wanted, owner, unowned, free, room))
+            self._attach(m, sparse, weights, (lanes, wanted, owner, owned, unowned, free, room))
             sparse_released = Signal()
             m.d.sync += sparse_released.eq(sparse.signal[Semaphore.OPERANDS_RELEASED])
-            take, released = take | sparse.take, released | sparse_released
+            takes.append(sparse.take)
+            released |= sparse_released
+        taken = [Signal(len(Semaphore), name=f"taken_{number}") for number in range(len(takes))]
+        m.d.sync += [late.eq(take) for late, take in zip(taken, takes, strict=True)]
         m.d.comb += [
-            self.take.eq(take),
+            self.late_take.eq(reduce(or_, taken)),
             self.late_signal.eq(Mux(released, 1 << Semaphore.OPERANDS_RELEASED, 0)),
         ]
         return m
@@ -233,10 +245,10 @@ class ExecuteEngine(wiring.Component):
         m: Module,
         sparse: SparseUnit,
         weights: WeightFeeder,
-        ownership: tuple[int, Signal, Signal, Signal, Signal, Signal],
+        ownership: tuple[int, Signal, Signal, Signal, Signal, Signal, Signal],
     ) -> None:
         """Give the sparse unit its instructions, and both buffers while it owns them."""
-        number, wanted, owner, unowned, free, room = ownership
+        number, wanted, owner, owned, unowned, free, room = ownership
         given = self.instruction.valid & self.instruction.ready
         cycles = self.settling_cycles_for(self._config)
         unowned_for = Signal(range(cycles + 1))
@@ -270,8 +282,9 @@ class ExecuteEngine(wiring.Component):
                 self.input_addresses.eq(sparse.input_addresses),
                 self.weight_enable.eq(sparse.weight_enable),
                 self.weight_address.eq(sparse.weight_address),
-                self.stall.eq(sparse.stall),
             ]
+        with m.If(owned == number):
+            m.d.comb += self.stall.eq(sparse.stall)
 
     def _released(self, m: Module, weights_read: Value, vectors_read: Value) -> Value:
         """High in the cycle after both the weights and the vectors of an instruction were read.

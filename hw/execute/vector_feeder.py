@@ -67,12 +67,13 @@ class VectorFeeder(VectorSource):
         with m.If(~active | (walk.step & walk.final)):
             m.d.sync += [zero_point.eq(head.zero_point), bank.eq(head.bank), signal.eq(head.signal)]
 
+        m.d.sync += self.stall.eq(Stall.NO_INSTRUCTION)
         with m.If(active | has_all):
-            m.d.comb += self.stall.eq(Stall.PIPELINE)
+            m.d.sync += self.stall.eq(Stall.PIPELINE)
         with m.Elif(queue.output.valid & head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]):
-            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+            m.d.sync += self.stall.eq(Stall.ACCUMULATORS)
         with m.Elif(queue.output.valid):
-            m.d.comb += self.stall.eq(Stall.INPUTS)
+            m.d.sync += self.stall.eq(Stall.INPUTS)
 
         assert self.read_latency + PAYLOAD_LATENCY == OperandBuffers.read_latency
         payload = self.vectors.payload

@@ -34,7 +34,7 @@ class VectorSource(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next vector from being offered, when none is.
+        What kept the next vector from being offered in the cycle before, when none was.
     idle : Out, 1
         Nothing is queued or under way.
     started : Out, 1

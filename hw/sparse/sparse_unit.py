@@ -58,7 +58,7 @@ class SparseUnit(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next entry from being counted, when ``beat`` is low.
+        What kept the next entry from being counted in the cycle before, when ``beat`` was low.
     idle : Out, 1
         Nothing is queued or being read. What was read is in the accumulators ``latency_for(config)`` +
         ``Accumulators.latency`` cycles later.
@@ -211,16 +211,17 @@ class SparseUnit(wiring.Component):
                 last.eq(head.blocks == 1),
                 begins.eq(~head.accumulate),
             ]
+        m.d.sync += self.stall.eq(Stall.NO_INSTRUCTION)
         with m.If(active | has_all):
-            m.d.comb += self.stall.eq(Stall.PIPELINE)
+            m.d.sync += self.stall.eq(Stall.PIPELINE)
         with m.Elif(queue.output.valid):
-            m.d.comb += self.stall.eq(Stall.WEIGHTS)
+            m.d.sync += self.stall.eq(Stall.WEIGHTS)
             for semaphore, stall in (
                 (Semaphore.INPUTS_LOADED, Stall.INPUTS),
                 (Semaphore.BANK_RELEASED, Stall.ACCUMULATORS),
             ):
                 with m.If(head.wait[semaphore] & ~self.available[semaphore]):
-                    m.d.comb += self.stall.eq(stall)
+                    m.d.sync += self.stall.eq(stall)
         return current, begins
 
     def _lanes(self, m: Module, valid: Value, begin: Value, tag: data.View) -> list[SparseLane]:

@@ -59,10 +59,10 @@ class OutputBuffer(wiring.Component):
     results : In, ``results_layout(config)``
         Results of the segments taken, in order. No back-pressure.
     request : Out, stream of ``write_request(config)``
+    fetch : In, 1
+        The oldest beat leaves the ring.
     beat : Out, 8 * bus_bytes
-        The oldest beat in the ring.
-    next_beat : In, 1
-        The oldest beat is taken; ``beat`` is the next one in the cycle after.
+        The last one that left, from the cycle after ``fetch`` on.
     released : In, 1
         A burst has left, and its room is free.
     released_beats : In, 9
@@ -91,7 +91,7 @@ class OutputBuffer(wiring.Component):
                 "results": In(results_layout(config)),
                 "request": Out(stream.Signature(write_request(config))),
                 "beat": Out(8 * config.bus_bytes),
-                "next_beat": In(1),
+                "fetch": In(1),
                 "released": In(1),
                 "released_beats": In(9),
                 "placed": Out(1),
@@ -134,9 +134,9 @@ class OutputBuffer(wiring.Component):
 
         oldest = Signal(range(config.output_buffer))
         second = Signal(range(config.output_buffer), init=1)
-        m.d.comb += [read.addr.eq(Mux(self.next_beat, second, oldest)), self.beat.eq(read.data)]
-        with m.If(self.next_beat):
-            m.d.sync += [oldest.eq(second), second.eq(second + 1)]
+        m.d.comb += read.addr.eq(Mux(self.fetch, second, oldest))
+        with m.If(self.fetch):
+            m.d.sync += [self.beat.eq(read.data), oldest.eq(second), second.eq(second + 1)]
         return m
 
     def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:

@@ -56,7 +56,7 @@ class TransformBuffer(wiring.Component):
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
-        What keeps the next vector from being offered, when none is.
+        What kept the next vector from being offered in the cycle before, when none was.
     idle : Out, 1
         No instruction is queued or under way.
     started : Out, 1
@@ -141,12 +141,15 @@ class TransformBuffer(wiring.Component):
             write.en.eq(self.transformed.valid),
             write.addr.eq(address),
             write.data.eq(self.transformed.lanes.as_value()),
-            ends_tile.eq(position == block.last_position),
             filled.eq(self.transformed.valid & ends_tile & last_tile),
             arriving.output.ready.eq(filled),
         ]
         with m.If(self.transformed.valid):
-            m.d.sync += [position.eq(position + 1), address.eq(address + block.count)]
+            m.d.sync += [
+                position.eq(position + 1),
+                ends_tile.eq(position + 1 == block.last_position),
+                address.eq(address + block.count),
+            ]
             with m.If(ends_tile):
                 m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(top + 1), top.eq(top + 1)]
             with m.If(filled):
@@ -246,12 +249,13 @@ class TransformBuffer(wiring.Component):
                         next_release.eq(Mux(head.count > in_time, in_time, Mux(head.count == 1, 1, head.count - 1))),
                     ]
 
+        m.d.sync += self.stall.eq(Stall.NO_INSTRUCTION)
         with m.If(active & full[0]):
-            m.d.comb += self.stall.eq(Stall.TRANSFORM)
+            m.d.sync += self.stall.eq(Stall.TRANSFORM)
         with m.Elif(active | (queue.output.valid & ~blocked)):
-            m.d.comb += self.stall.eq(Stall.PIPELINE)
+            m.d.sync += self.stall.eq(Stall.PIPELINE)
         with m.Elif(queue.output.valid):
-            m.d.comb += self.stall.eq(Stall.ACCUMULATORS)
+            m.d.sync += self.stall.eq(Stall.ACCUMULATORS)
 
         payload = self.vectors.payload
         with m.If(advance):

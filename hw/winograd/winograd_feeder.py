@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, Signal
 from amaranth.lib.wiring import Out, connect, flipped
 
 from wingrid.hw.config import AcceleratorConfig
@@ -59,6 +59,8 @@ class WinogradFeeder(VectorSource):
             self.patches_started.eq(patches.started),
             self.patches_ended.eq(patches.ended),
         ]
-        with m.If((buffer.stall == Stall.TRANSFORM) & patches.awaiting_inputs):
+        awaited_inputs = Signal()
+        m.d.sync += awaited_inputs.eq(patches.awaiting_inputs)
+        with m.If((buffer.stall == Stall.TRANSFORM) & awaited_inputs):
             m.d.comb += self.stall.eq(Stall.INPUTS)
         return m

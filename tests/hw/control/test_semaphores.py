@@ -14,7 +14,7 @@ def test_counts_each_semaphore_apart() -> None:
     semaphores = Semaphores()
 
     async def bench(ctx: SimulatorContext) -> None:
-        counts, before, soon_before = ([0] * len(Semaphore) for _ in range(3))
+        counts, before, soon_before, late_takes = ([0] * len(Semaphore) for _ in range(4))
         for _ in range(300):
             signals = [int(random.random() < 0.5) for _ in counts]
             takes = [int(count > 0 and random.random() < 0.5) for count in counts]
@@ -23,14 +23,17 @@ def test_counts_each_semaphore_apart() -> None:
             now = [bit & early for bit, early in zip(signals, soon, strict=True)]
             late = [bit & ~early for bit, early in zip(before, soon_before, strict=True)]
             ctx.set(semaphores.signal, sum(bit << i for i, bit in enumerate(now)))
-            ctx.set(semaphores.late, sum(bit << i for i, bit in enumerate(late)))
-            ctx.set(semaphores.take, sum(bit << i for i, bit in enumerate(takes)))
+            ctx.set(semaphores.late_signal, sum(bit << i for i, bit in enumerate(late)))
+            soon_takes = [bit & int(random.random() < 0.5) for bit in takes]
+            ctx.set(semaphores.take, sum(bit << i for i, bit in enumerate(soon_takes)))
+            ctx.set(semaphores.late_take, sum(bit << i for i, bit in enumerate(late_takes)))
             assert ctx.get(semaphores.available) == sum((count > 0) << i for i, count in enumerate(counts))
             assert not ctx.get(semaphores.overflow)
             await ctx.tick()
             # A signal counts from its second cycle on.
             counts = [count + signal - take for count, signal, take in zip(counts, before, takes, strict=True)]
             before, soon_before = signals, soon
+            late_takes = [bit & ~early for bit, early in zip(takes, soon_takes, strict=True)]
 
     _simulate(semaphores, bench)
 

@@ -124,10 +124,11 @@ def run(
             coming = bool(placing) and cycles >= placing[0][2] and result()
             pins.set(results_word, placing[0][1].popleft() << 1 | 1 if coming else (1 << 8 * CONFIG.cols + 1) - 2)
 
-            # The writer: as ``WriteMaster``, one burst after the other.
+            # The writer: as ``WriteMaster`` with beats apart, a burst starts while the one before ends, or later.
             pins.set(dut.request.ready, grant())
             leaves = left and beat()
-            pins.set(dut.next_beat, leaves)
+            starts = len(bursts) > (left > 0) and (not left or (leaves and left == 1)) and beat()
+            pins.set(dut.fetch, starts or (leaves and left > 1))
             pins.set(dut.released, leaves and left == 1)
             if leaves:
                 address, beats, beat_pitch = bursts[0]
@@ -175,7 +176,7 @@ def run(
                 placing.append((todo[0], deque(todo[0].results), cycles + 1))
                 leaving.append(todo.popleft())
                 offering = False
-            if not left and bursts:
+            if starts:
                 left = bursts[0][1]
         assert not placing
 

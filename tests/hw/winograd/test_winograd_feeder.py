@@ -144,7 +144,8 @@ def run(
                 waiting = wait_at_first()
             ready = not (offered and first) or waiting == 0
             pins.set(dut.vectors.ready, ready)
-            trace.stalls.append(Stall(ctx.get(dut.stall)))
+            if cycle:  # It tells of the cycle before.
+                trace.stalls.append(Stall(ctx.get(dut.stall)))
             if offered and ready:
                 waiting = None
                 assert len(trace.taken) < len(expected), f"surplus vector in cycle {cycle}"
