@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Array, Module, Mux, Signal, Value, signed
-from amaranth.lib import data, wiring
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.store.pooler_lane import PoolerLane
 from wingrid.hw.store.requantiser import results_layout
 
 
@@ -48,7 +49,6 @@ class Pooler(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config = self._config
         m = Module()
-        lanes = data.ArrayLayout(signed(8), config.cols)
 
         # Where a result stands in its window or tile.
         last_window = Signal(8)
@@ -75,50 +75,32 @@ class Pooler(wiring.Component):
         valid = Signal()
         opens = Signal()
         completes = Signal()
-        result = Signal(lanes, reset_less=True)
+        completed = Signal()
         m.d.sync += [
             valid.eq(self.input.valid),
-            result.eq(self.input.lanes),
             opens.eq(passes | ((x == 0) & (y == 0))),
             # Of a tile each second result in each second line.
             completes.eq(self.input.valid & Mux(tiled, x[0] & y[0], ends)),
+            completed.eq(completes),
+            self.output.valid.eq(completed),
         ]
-
-        # Direct: the running maximum of the window.
-        running = Signal(lanes, reset_less=True)
-        longest = Signal(lanes)
-        self._larger(m, longest, running, result, opens)
-        completed = Signal()
-        m.d.sync += completed.eq(completes)
-        with m.If(valid):
-            m.d.sync += running.eq(longest)
-        m.d.sync += self.output.valid.eq(completed)
-        if not config.tiles:
-            m.d.sync += self.output.lanes.eq(running)
-            return m
-
-        # Tiles: the maximum of a pair in a line waits for the pair below.
+        # Pairs in a line of a tile; without tiles nobody asks for theirs.
         columns = config.winograd // 2
         column = Signal(range(max(2, columns)))
         is_odd = Signal()
         is_below = Signal()
-        m.d.sync += [column.eq(x[1:]), is_odd.eq(x[0]), is_below.eq(y[0])]
-        above = Array(Signal(lanes, name=f"above_{number}", reset_less=True) for number in range(columns))
-        left = Signal(lanes, reset_less=True)
-        pair = Signal(lanes, reset_less=True)
-        larger = Signal(lanes)
-        chosen = Signal(lanes, reset_less=True)
-        square = Signal(lanes)
-        self._larger(m, larger, left, result, Value.cast(0))
-        with m.If(valid & ~is_odd):
-            m.d.sync += left.eq(result)
-        with m.If(valid & is_odd & ~is_below):
-            m.d.sync += above[column].eq(larger)
-        m.d.sync += [pair.eq(larger), chosen.eq(above[column])]
-        self._larger(m, square, chosen, pair, Value.cast(0))
-        m.d.sync += self.output.lanes.eq(Mux(tiled, square, running))
+        if columns:
+            m.d.sync += [column.eq(x[1:]), is_odd.eq(x[0]), is_below.eq(y[0])]
+        for number in range(config.cols):
+            m.submodules[f"lane_{number}"] = lane = PoolerLane(columns)
+            m.d.comb += [
+                lane.input.eq(self.input.lanes[number]),
+                lane.valid.eq(valid),
+                lane.opens.eq(opens),
+                lane.tiled.eq(tiled),
+                lane.is_odd.eq(is_odd),
+                lane.is_below.eq(is_below),
+                lane.column.eq(column),
+                self.output.lanes[number].eq(lane.output),
+            ]
         return m
-
-    def _larger(self, m: Module, larger: Value, a: Value, b: Value, ignore_a: Value) -> None:
-        for lane in range(self._config.cols):
-            m.d.comb += larger[lane].eq(Mux(ignore_a | (b[lane] > a[lane]), b[lane], a[lane]))

@@ -12,6 +12,7 @@ _ELSE_IF = re.compile(r"end else if \((.*)\) begin")
 _CASE = re.compile(r"casez \((.*)\)")
 _NUMBER = r"\d+'h[0-9a-f]+"
 _ITEM = re.compile(rf"({_NUMBER}(?:, {_NUMBER})*):( begin)?")
+_NOTHING = "/* empty */;"
 _ANY_CASE = "(* full_case = 32'd1 *)"
 _END = re.compile(r"end( else .*)?|endcase")
 
@@ -51,6 +52,8 @@ class _Reader:
         # That is for synthesis: whether there is a value in all cases is seen from those that there are.
         if line == _ANY_CASE and self.lines:
             line = self.lines.pop()
+        if line == _NOTHING:
+            return value
         if found := _ASSIGNMENT.fullmatch(line):
             if self.target not in (None, found[1]) or found[1] not in self.widths or not VALUE.fullmatch(found[2]):
                 raise NotAChoiceError(line)

@@ -17,6 +17,7 @@ VALUE = re.compile(_VALUE)
 _OPERAND = rf"(?:{_VALUE}|\$signed\({_VALUE}\))"
 _OPERATION = re.compile(rf"(?:[-~|&^!] )?{_OPERAND}|{_OPERAND} (?:[-+*&|^<>]|<<|>>|==|!=|<=|>=) {_OPERAND}")
 _SELECTION = re.compile(rf"({_ITEM}) *\? ({_VALUE}) *: ({_VALUE})")
+_SIGNED_COMPARISON = re.compile(rf"(\$signed\({_VALUE}\)) (<|>|<=|>=) (\$signed\({_VALUE}\))")
 _CONCATENATION = re.compile(r"\{ ([^{}]*) \}")
 # Numbers and system functions are matched too, so that no part of them is taken for a name.
 _WORD = re.compile(rf"\d*'s?[bodh][0-9a-fxz]+|\$\w+|({NAME})(?:\[(\d+)(?::(\d+))?\])?")
@@ -67,6 +68,12 @@ def is_operation(expression: str) -> bool:
 def selection(expression: str) -> tuple[str, str, str] | None:
     """Condition and both values of an expression that selects one of two values, and does nothing else."""
     found = _SELECTION.fullmatch(expression)
+    return (found[1], found[2], found[3]) if found else None
+
+
+def signed_comparison(expression: str) -> tuple[str, str, str] | None:
+    """Both signed operands of a comparison, with the operator between them."""
+    found = _SIGNED_COMPARISON.fullmatch(expression)
     return (found[1], found[2], found[3]) if found else None
 
 

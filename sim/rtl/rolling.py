@@ -20,7 +20,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 
-from wingrid.sim.rtl.expressions import NAME, Part, names, shortened, substituted
+from wingrid.sim.rtl.expressions import NAME, Part, names, parts, shortened, signed_comparison, substituted
 from wingrid.sim.rtl.plain_module import NotPlainError, PlainModule, parse
 
 FEWEST = 4
@@ -223,6 +223,15 @@ class _Family:
     def _computed(self, width: int, value: str) -> str:
         """A variable for the value, which is in the module's names."""
         value = shortened(value, self.widths, self._extended)
+        comparison = signed_comparison(value)
+        if comparison and all(part.width <= LEAST for part in parts(value, self.widths)):
+            # Without signs, from the middle of all numbers: Verilator compares signed ones as numbers of 64 bits.
+            left, operator, right = comparison
+            operands = [
+                self._given(LEAST, substituted(operand, self.widths, self._bits)) + f" ^ {LEAST}'h80000000"
+                for operand in (left, right)
+            ]
+            return self._given(width, f"({operands[0]}) {operator} ({operands[1]})")
         return self._given(width, substituted(value, self.widths, self._bits))
 
     def _given(self, width: int, value: str) -> str:

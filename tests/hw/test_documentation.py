@@ -33,6 +33,7 @@ from wingrid.hw.mesh.matrix_unit import MatrixUnit
 from wingrid.hw.queue import Queue
 from wingrid.hw.registers import FIELDS, IDENTITY, Access, Counter, Register, counter_address
 from wingrid.hw.sparse.adder_tree import AdderTree
+from wingrid.hw.store.pooler_lane import PoolerLane
 from wingrid.hw.winograd.code_lane import CodeLane
 from wingrid.hw.winograd.exact_division import DivisionLane, ExactDivision
 from wingrid.hw.winograd.input_axis import InputAxis
@@ -160,6 +161,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
         Supervisor: {"settling_cycles": 5, "quiet_cycles": 20},
         MatrixUnit: {"config": CONFIG, "tag_layout": accumulator_tag(CONFIG)},
         Bursts: {"config": CONFIG, "beats_bits": 16, "runs_bits": 3},
+        PoolerLane: {"columns": 2},
         OutputAxis: {"lanes": 2, "bits": 34},
         OutputLane: {"bits": 34},
         OutputTransform: {"tiles": (2, 4), "lanes": 2, "bits": 34},

@@ -17,6 +17,7 @@ from layer_cases import RTL_CONFIGS
 from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
+from wingrid.hw.store.pooler import Pooler
 from wingrid.hw.store.requantiser import Requantiser
 from wingrid.hw.winograd.exact_division import ExactDivision
 from wingrid.hw.winograd.input_axis import InputAxis
@@ -86,7 +87,8 @@ FORMS = {
     ),
     "some cases": ELEMENT.replace(
         "if (held) begin\n      \\$2  = sum_out;\n    end",
-        "casez (active)\n      2'h0, 2'h3:\n          \\$2  = sum_out;\n      2'h1: begin\n        if (held) begin\n"
+        "casez (active)\n      2'h2:\n          /* empty */;\n      2'h0, 2'h3:\n          \\$2  = sum_out;\n"
+        "      2'h1: begin\n        if (held) begin\n"
         "          \\$2  = 4'h5;\n        end\n      end\n    endcase",
     ),
     "all cases": ELEMENT.replace(
@@ -228,6 +230,7 @@ def test_rows_of_the_mesh_below_the_first_one_become_one_loop(config: Accelerato
         ExactDivision([winograd(2), winograd(4)], lanes=4, bits=34),
         WeightTransform(AcceleratorConfig(rows=4, cols=4)),
         Requantiser(AcceleratorConfig(rows=4, cols=4)),
+        Pooler(AcceleratorConfig(rows=4, cols=4)),
     ],
     ids=lambda component: type(component).__name__,
 )
