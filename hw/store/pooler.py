@@ -94,13 +94,13 @@ class Pooler(wiring.Component):
         for number in range(config.cols):
             m.submodules[f"lane_{number}"] = lane = PoolerLane(columns)
             m.d.comb += [
-                lane.input.eq(self.input.lanes[number]),
+                lane.value.eq(self.input.lanes[number]),
                 lane.valid.eq(valid),
                 lane.opens.eq(opens),
                 lane.tiled.eq(tiled),
                 lane.is_odd.eq(is_odd),
                 lane.is_below.eq(is_below),
                 lane.column.eq(column),
-                self.output.lanes[number].eq(lane.output),
+                self.output.lanes[number].eq(lane.maximum),
             ]
         return m

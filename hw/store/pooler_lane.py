@@ -12,9 +12,10 @@ class PoolerLane(wiring.Component):
 
     Members
     -------
-    input : In, signed(8)
+    value : In, signed(8)
+        The result.
     valid : In, 1
-        There was an input in the cycle before, and all that follows is about that one.
+        There was a result in the cycle before, and all that follows is about that one.
     opens : In, 1
         It is the first one of its window.
     tiled : In, 1
@@ -23,36 +24,36 @@ class PoolerLane(wiring.Component):
         It is the second one of its pair in a line, and in the second line of its square.
     column : In, range(max(2, columns))
         Its pair's place in a line.
-    output : Out, signed(8)
+    maximum : Out, signed(8)
     """
 
     def __init__(self, columns: int) -> None:
         self._columns = columns
         super().__init__(
             {
-                "input": In(signed(8)),
+                "value": In(signed(8)),
                 "valid": In(1),
                 "opens": In(1),
                 "tiled": In(1),
                 "is_odd": In(1),
                 "is_below": In(1),
                 "column": In(range(max(2, columns))),
-                "output": Out(signed(8)),
+                "maximum": Out(signed(8)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        result, output = _register("result"), _register("output")
-        m.d.sync += result.eq(self.input)
-        m.d.comb += self.output.eq(output)
+        result, maximum = _register("result"), _register("maximum")
+        m.d.sync += result.eq(self.value)
+        m.d.comb += self.maximum.eq(maximum)
 
         # Direct: the running maximum of the window.
         running = _register("running")
         with m.If(self.valid):
             m.d.sync += running.eq(Mux(self.opens, result, _larger(running, result)))
         if not self._columns:
-            m.d.sync += output.eq(running)
+            m.d.sync += maximum.eq(running)
             return m
 
         # Tiles: the maximum of a pair in a line waits for the pair below.
@@ -67,7 +68,7 @@ class PoolerLane(wiring.Component):
         m.d.sync += [
             pair.eq(larger),
             chosen.eq(above[self.column]),
-            output.eq(Mux(self.tiled, _larger(chosen, pair), running)),
+            maximum.eq(Mux(self.tiled, _larger(chosen, pair), running)),
         ]
         return m
 

@@ -86,15 +86,15 @@ class InputLane(wiring.Component):
             m.d.sync += subtrahend.eq(0)
         with m.Elif(self.pairs_arrive | self.end_arrives):
             m.d.sync += subtrahend.eq(Mux(four, g_second << 2, g))
-        end, pair, result = (register(name, to_bits) for name in ("end", "pair", "result"))
+        outer, pair, result = (register(name, to_bits) for name in ("outer", "pair", "result"))
         left, right = register("left", bits + 3), register("right", bits + 3)
         m.d.sync += [
-            end.eq(minuend - subtrahend),
+            outer.eq(minuend - subtrahend),
             left.eq(Mux(self.of_g, g_high, e_high)),
             right.eq(Mux(self.of_g, g_low << 1, e_low) ^ self.negative.replicate(bits + 3)),
             # The one that makes a complement negative enters as a carry.
             pair.eq((Cat(1, left).as_signed() + Cat(self.carry, right).as_signed()) >> 1),
-            result.eq(Mux(self.is_end, end, pair)),
+            result.eq(Mux(self.is_end, outer, pair)),
         ]
         m.d.comb += self.result.eq(result)
         return m

@@ -75,26 +75,26 @@ class OutputLane(wiring.Component):
         with m.If(self.ends):
             m.d.sync += last.eq(value)
 
-        # F(2x2) is computed four times as large, so that the same three bits fall away.
-        small, large = register("small", bits + 2), register("large", bits)
-        inner, end = register("inner", bits + 2), register("end", bits + 2)
+        # Of each pair what a result takes. F(2x2) is computed four times as large, so that the same three bits fall away.
+        from_second, from_first = register("from_second", bits + 2), register("from_first", bits)
+        inner, outer = register("inner", bits + 2), register("outer", bits + 2)
         result = register("result", bits + 2)
         half = Signal(bits + 1)
         m.d.comb += half.eq(Mux(self.is_odd, s << 1, r))
         with m.If(~four):
-            m.d.sync += small.eq(0)
+            m.d.sync += from_second.eq(0)
         with m.Else():
-            m.d.sync += small.eq(Mux(self.is_upper, half << 2, half))
+            m.d.sync += from_second.eq(Mux(self.is_upper, half << 2, half))
         # The one that makes a complement negative enters as a carry.
         m.d.sync += [
-            large.eq(Mux(self.is_odd, q, p) ^ four.replicate(bits)),
-            inner.eq(Cat(small[:2], (Cat(1, large) + Cat(four, small[2:]))[1 : bits + 1])),
-            result.eq(inner + end),
+            from_first.eq(Mux(self.is_odd, q, p) ^ four.replicate(bits)),
+            inner.eq(Cat(from_second[:2], (Cat(1, from_first) + Cat(four, from_second[2:]))[1 : bits + 1])),
+            result.eq(inner + outer),
         ]
         # The inner sums of y1 and y2 are complete two cycles after their operands are taken.
         with m.If(self.is_upper):
-            m.d.sync += end.eq(0)
+            m.d.sync += outer.eq(0)
         with m.Else():
-            m.d.sync += end.eq(Mux(self.takes_last, last << 3, (first_of_four << 1) | (first_of_two << 3)))
+            m.d.sync += outer.eq(Mux(self.takes_last, last << 3, (first_of_four << 1) | (first_of_two << 3)))
         m.d.comb += self.result.eq(result)
         return m
