@@ -75,7 +75,7 @@ class OutputLane(wiring.Component):
         with m.If(self.ends):
             m.d.sync += last.eq(value)
 
-        # Of each pair what a result takes. F(2x2) is computed four times as large, so that the same three bits fall away.
+        # What a result takes of each pair. F(2x2) is computed four times as large, so that the same three bits go.
         from_second, from_first = register("from_second", bits + 2), register("from_first", bits)
         inner, outer = register("inner", bits + 2), register("outer", bits + 2)
         result = register("result", bits + 2)
