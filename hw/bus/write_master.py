@@ -34,7 +34,8 @@ class WriteMaster(wiring.Component):
     beat : In, 8 * bus_bytes
         The oldest beat of the output buffer, from the cycle after ``fetch`` on.
     fetch : Out, 1
-        A burst starts, or goes on to its next beat.
+        There is a next beat of the burst, or of one that may start, and the place of the one before is free. So this
+        hangs on few registers, not on whether a burst does start.
     released : Out, 1
         The last beat of a burst is taken.
     released_beats : Out, 9
@@ -88,6 +89,9 @@ class WriteMaster(wiring.Component):
         remaining = Signal(9)
         start = Signal()
         taken = Signal()
+        # ``beat`` is one that is not taken.
+        loaded = Signal()
+        m.d.sync += loaded.eq(self.fetch | (loaded & ~taken))
         # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
         apart = Signal()
         amid = Signal()
@@ -102,7 +106,7 @@ class WriteMaster(wiring.Component):
             bus.wstrb.eq(~0),
             taken.eq(bus.wvalid & bus.wready),
             self.released.eq(taken & bus.wlast),
-            self.fetch.eq(start | (taken & ~bus.wlast)),
+            self.fetch.eq((taken & ~bus.wlast) | ((taken | ~loaded) & requests.output.valid)),
             apart.eq(head.beat_pitch != 1),
             final.eq(Mux(amid, ends, ~apart | (head.beats == 1))),
             address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),
