@@ -166,7 +166,7 @@ class Core(wiring.Component):
             fetch.beat.eq(reader.fetch_beat),
             load.beat.eq(reader.load_beat),
             writer.beat.eq(output_buffer.beat),
-            output_buffer.fetch.eq(writer.fetch),
+            output_buffer.read_next.eq(writer.read_next),
             output_buffer.released.eq(writer.released),
             output_buffer.released_beats.eq(writer.released_beats),
         ]

@@ -32,8 +32,8 @@ class WriteMaster(wiring.Component):
     bus : Out, ``axi.write_channels(config)``
     request : In, stream of ``write_request(config)``
     beat : In, 8 * bus_bytes
-        The oldest beat of the output buffer, from the cycle after ``fetch`` on.
-    fetch : Out, 1
+        The oldest beat of the output buffer, from the cycle after ``read_next`` on.
+    read_next : Out, 1
         There is a next beat of the burst, or of one that may start, and the place of the one before is free. So this
         hangs on few registers, not on whether a burst does start.
     released : Out, 1
@@ -67,7 +67,7 @@ class WriteMaster(wiring.Component):
                 "bus": Out(axi.write_channels(config)),
                 "request": In(stream.Signature(write_request(config))),
                 "beat": In(8 * config.bus_bytes),
-                "fetch": Out(1),
+                "read_next": Out(1),
                 "released": Out(1),
                 "released_beats": Out(9),
                 "halt": In(1),
@@ -91,7 +91,7 @@ class WriteMaster(wiring.Component):
         taken = Signal()
         # ``beat`` is one that is not taken.
         loaded = Signal()
-        m.d.sync += loaded.eq(self.fetch | (loaded & ~taken))
+        m.d.sync += loaded.eq(self.read_next | (loaded & ~taken))
         # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
         apart = Signal()
         amid = Signal()
@@ -106,7 +106,7 @@ class WriteMaster(wiring.Component):
             bus.wstrb.eq(~0),
             taken.eq(bus.wvalid & bus.wready),
             self.released.eq(taken & bus.wlast),
-            self.fetch.eq((taken & ~bus.wlast) | ((taken | ~loaded) & requests.output.valid)),
+            self.read_next.eq((taken & ~bus.wlast) | ((taken | ~loaded) & requests.output.valid)),
             apart.eq(head.beat_pitch != 1),
             final.eq(Mux(amid, ends, ~apart | (head.beats == 1))),
             address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),

@@ -59,10 +59,10 @@ class OutputBuffer(wiring.Component):
     results : In, ``results_layout(config)``
         Results of the segments taken, in order. No back-pressure.
     request : Out, stream of ``write_request(config)``
-    fetch : In, 1
+    read_next : In, 1
         The oldest beat leaves the ring.
     beat : Out, 8 * bus_bytes
-        The last one that left, from the cycle after ``fetch`` on.
+        The last one that left, from the cycle after ``read_next`` on.
     released : In, 1
         A burst has left, and its room is free.
     released_beats : In, 9
@@ -91,7 +91,7 @@ class OutputBuffer(wiring.Component):
                 "results": In(results_layout(config)),
                 "request": Out(stream.Signature(write_request(config))),
                 "beat": Out(8 * config.bus_bytes),
-                "fetch": In(1),
+                "read_next": In(1),
                 "released": In(1),
                 "released_beats": In(9),
                 "placed": Out(1),
@@ -134,8 +134,8 @@ class OutputBuffer(wiring.Component):
 
         oldest = Signal(range(config.output_buffer))
         second = Signal(range(config.output_buffer), init=1)
-        m.d.comb += read.addr.eq(Mux(self.fetch, second, oldest))
-        with m.If(self.fetch):
+        m.d.comb += read.addr.eq(Mux(self.read_next, second, oldest))
+        with m.If(self.read_next):
             m.d.sync += [self.beat.eq(read.data), oldest.eq(second), second.eq(second + 1)]
         return m
 

@@ -89,7 +89,7 @@ class DmaDevice(wiring.Component):
         m.d.comb += [
             output_buffer.results.eq(self.results),
             writer.beat.eq(output_buffer.beat),
-            output_buffer.fetch.eq(writer.fetch),
+            output_buffer.read_next.eq(writer.read_next),
             output_buffer.released.eq(writer.released),
             output_buffer.released_beats.eq(writer.released_beats),
             self.placed.eq(output_buffer.placed),

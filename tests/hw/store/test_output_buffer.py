@@ -128,7 +128,7 @@ def run(
             pins.set(dut.request.ready, grant())
             leaves = left and beat()
             starts = len(bursts) > (left > 0) and (not left or (leaves and left == 1)) and beat()
-            pins.set(dut.fetch, starts or (leaves and left > 1))
+            pins.set(dut.read_next, starts or (leaves and left > 1))
             pins.set(dut.released, leaves and left == 1)
             if leaves:
                 address, beats, beat_pitch = bursts[0]

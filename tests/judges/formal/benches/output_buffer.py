@@ -28,7 +28,7 @@ class OutputBufferBench(Bench):
         super().__init__(
             {
                 "segment_valid": 1, "segment": SEGMENT.size, "result_valid": 1, "request_ready": 1,
-                "fetch": 1, "released": 1, "released_beats": 9,
+                "read_next": 1, "released": 1, "released_beats": 9,
                 "page": page_bits(config),
             }
         )  # fmt: skip
@@ -46,7 +46,7 @@ class OutputBufferBench(Bench):
             fields.as_value().eq(self.segment),
             device.results.valid.eq(self.result_valid),
             request.ready.eq(self.request_ready),
-            device.fetch.eq(self.fetch),
+            device.read_next.eq(self.read_next),
             device.released.eq(self.released),
             device.released_beats.eq(self.released_beats),
         ]
