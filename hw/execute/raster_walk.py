@@ -111,7 +111,6 @@ class RasterWalk(wiring.Component):
             self.inside.eq(
                 (row_top.as_unsigned() < current.image_height) & (image_column.as_unsigned() < current.image_width)
             ),
-            self.final.eq(self.last & last_x & last_y & last_block),
         ]
 
         # What an instruction begins with is loaded whether or not there is one, so that this hangs on registers alone.
@@ -148,7 +147,11 @@ class RasterWalk(wiring.Component):
                     (wraps, begins_wrapped, new.first == new.last),
                 ):
                     m.d.sync += [flag.eq(value), one.eq(value)]
+                one_tap = (new.kernel_width == 1) & (new.kernel_height == 1) & (new.blocks == 1)
+                m.d.sync += self.final.eq((new.count == 1) & one_tap)
             with m.Else():
+                # Foreseen as ``last``, as whether another instruction starts hangs on it.
+                m.d.sync += self.final.eq((vectors_left == 2) & last_x & last_y & last_block)
                 m.d.sync += [
                     vectors_left.eq(vectors_left - 1),
                     self.sum_address.eq(self.sum_address + 1),
@@ -182,6 +185,7 @@ class RasterWalk(wiring.Component):
                         top_below.eq(next_top + current.dilation_y),
                         taps_x_left.eq(taps_x_left - 1),
                         last_x.eq(taps_x_left == 2),
+                        self.final.eq(one_vector & (taps_x_left == 2) & last_y & last_block),
                     ]
                     with m.If(last_x):
                         m.d.sync += [
@@ -189,6 +193,7 @@ class RasterWalk(wiring.Component):
                             last_x.eq(one_x),
                             taps_y_left.eq(taps_y_left - 1),
                             last_y.eq(taps_y_left == 2),
+                            self.final.eq(one_vector & one_x & (taps_y_left == 2) & last_block),
                             below.eq(next_address + current.tap_row_pitch),
                         ]
                         with m.If(last_y):
@@ -197,6 +202,7 @@ class RasterWalk(wiring.Component):
                                 last_y.eq(one_y),
                                 blocks_left.eq(blocks_left - 1),
                                 last_block.eq(blocks_left == 2),
+                                self.final.eq(one_vector & one_x & one_y & (blocks_left == 2)),
                                 behind.eq(next_address + current.block_pitch),
                             ]
         return m

@@ -196,7 +196,6 @@ class TransformBuffer(wiring.Component):
             advance.eq(~self.vectors.valid | self.vectors.ready),
             step.eq(active & advance & ~full[0]),
             last_vector.eq(last_step & last_tile),
-            final.eq(last_vector & last_block),
             released.eq(step & last_step & (tiles_left == release_at)),
             blocked.eq(head.wait[Semaphore.BANK_RELEASED] & ~self.available[Semaphore.BANK_RELEASED]),
             start.eq(armed(m, queue.output.valid & ~blocked, start) & (~active | (step & final)) & ~self.halt),
@@ -224,12 +223,22 @@ class TransformBuffer(wiring.Component):
                     first_block.eq(1),
                     before_last_position.eq(next_before_last),
                     release_at.eq(next_release),
+                    final.eq(0),
                 ]
             with m.Else():
                 m.d.sync += [
                     tiles_left.eq(Mux(last_tile, current.count, tiles_left - 1)),
                     first_tile.eq(last_tile),
                     last_tile.eq(Mux(last_tile, one_tile, tiles_left == 2)),
+                    # An instruction has more than one position.
+                    final.eq(
+                        last_block
+                        & Mux(
+                            last_tile,
+                            one_tile & ~last_step & (position == before_last_position),
+                            last_step & (tiles_left == 2),
+                        )
+                    ),
                 ]
                 with m.If(last_vector):
                     m.d.sync += [blocks_left.eq(blocks_left - 1), last_block.eq(blocks_left == 2), first_block.eq(0)]
