@@ -26,7 +26,7 @@ class RegisterFileBench(Bench):
         "R after AR": "A3.3.1: no data before their address is taken",
         "no overrun": "neither address nor data are taken before those before them have acted",
         "write answered": "a response comes as soon as address and data are taken and B is free",
-        "read answered": "data come in the cycle after their address is taken",
+        "read answered": "data come `read_latency` cycles after their address is taken",
         "responses": "B1.1.1: OKAY or SLVERR",
         "after reset": "A3.1.2: BVALID and RVALID are low in the first cycle after reset",
         "PROGRAM": "takes the strobed bytes of a write to it, but for the low bits, and no others",
@@ -89,10 +89,16 @@ class RegisterFileBench(Bench):
         self.rule(m, "no overrun", ~(aw & address_taken & ~fresh) & ~(w & content_taken & ~fresh))
         due = past(m, address_taken & content_taken & ~bus.bvalid)
         self.rule(m, "write answered", ~due | bus.bvalid)
-        # A read looks in the cycle after its address was taken.
+        # A read looks in the cycle after its address was taken, and tells what it saw two cycles later.
         looks = past(m, ar)
-        self.rule(m, "read answered", ~past(m, looks) | bus.rvalid)
-        reading = past(m, looks | (bus.rvalid & ~r))
+
+        def told(seen: Value) -> Value:
+            for _ in range(RegisterFile.read_latency - 1):
+                seen = past(m, seen)
+            return seen
+
+        self.rule(m, "read answered", ~told(looks) | bus.rvalid)
+        reading = told(looks) | past(m, bus.rvalid & ~r)
         self.rule(m, "R after AR", ~bus.rvalid | reading)
 
         def written(register: Register) -> Value:
@@ -161,8 +167,8 @@ class RegisterFileBench(Bench):
                     m.d.comb += [found.eq(value), known.eq(1), tear.eq(value is high)]
             with m.Case(*unseen):
                 m.d.comb += known.eq(1)
-        watched = past(m, looks & ~Cat(read_address == where for where in unseen).any())
-        was_found, was_known, was_tear = past(m, found), past(m, known), past(m, tear)
+        watched = told(looks & ~Cat(read_address == where for where in unseen).any())
+        was_found, was_known, was_tear = told(found), told(known), told(tear)
         right = (bus.rdata == was_found) & ((bus.rresp == axi.RESPONSE_OKAY) == was_known)
         self.rule(m, "reads", ~watched | was_tear | right)
         self.rule(m, "whole counters", ~watched | ~was_tear | right)
