@@ -195,7 +195,7 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
 MORE_MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     "a late WLAST": (
         WriteMasterBench,
-        replaced(r"^(  assign bus__wlast = remaining == )\S+;", r"\g<1>9'd2;"),
+        replaced(r"^(  assign \\\$\d+ += remaining == )2'h2;", r"\g<1>2'h3;"),
         "WLAST position",
     ),
     "the first table in place of the second": (
@@ -220,12 +220,12 @@ MORE_MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     ),
     "the line above is left out": (
         PoolerBench,
-        replaced(r"^(  assign \\\$\d+ += tiled \? )square( : running;)", r"\g<1>pair\g<2>"),
+        replaced(r"^(  assign \\\$\d+ += tiled \? )\\\$\d+ +(: running;)", r"\g<1>pair \g<2>"),
         "largest",
     ),
     "results that pass meet the line above": (
         PoolerBench,
-        replaced(r"^(  assign \\\$\d+ += )tiled( \? square : running;)", r"\g<1>1'h1\g<2>"),
+        replaced(r"^(  assign \\\$\d+ += )tiled( \? \\\$\d+ +: running;)", r"\g<1>1'h1\g<2>"),
         "passes",
     ),
 }

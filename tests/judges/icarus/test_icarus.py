@@ -66,7 +66,7 @@ def test_memory_and_counters_equal_verilators_and_nothing_is_unknown(
 @pytest.mark.parametrize(
     ("pattern", "instead"),
     [
-        (r"(= remaining;\n(?:.*\n){1,12}?    if \()core_rst\)", r"\1 1'b0)"),
+        (r"(= bus__wvalid;\n(?:.*\n){1,12}?    if \()core_rst\)", r"\1 1'b0)"),
         (rf"  initial {verilog.WAKE} <= 1'b0;\n", ""),
     ],
     ids=["a register without reset", "processes that nothing wakes"],
