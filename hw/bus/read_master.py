@@ -26,7 +26,7 @@ def read_request(config: AcceleratorConfig) -> data.StructLayout:
 
 
 def read_beat(config: AcceleratorConfig) -> data.StructLayout:
-    """A beat on its way to its reader: ``last`` of its burst, ``final`` if that burst was, ``error`` response."""
+    """A beat on its way to its reader: ``last`` of its burst, and ``final`` if that burst was; ``error`` response."""
     return data.StructLayout({"valid": 1, "data": 8 * config.bus_bytes, "last": 1, "final": 1, "error": 1})
 
 
@@ -115,7 +115,7 @@ class ReadMaster(wiring.Component):
             m.d.sync += [
                 beat.data.eq(bus.rdata),
                 beat.last.eq(bus.rlast),
-                beat.final.eq(owner.final),
+                beat.final.eq(bus.rlast & owner.final),
                 beat.error.eq(bus.rresp != axi.RESPONSE_OKAY),
             ]
         for port, name in ((self.fetch_beat, Reader.FETCH), (self.load_beat, Reader.LOAD)):

@@ -62,10 +62,9 @@ class ExecuteEngine(wiring.Component):
     code_data : In, 8 * bus_bytes
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
-        Goes to a ``MatrixUnit``, whose ``ready`` is foreseen from ``loaded``: nothing here waits for the way there and
-        back.
-    loaded : In, 1
-        The matrix unit's: a vector with ``first`` is taken. All others always are.
+        Goes to a ``MatrixUnit``, whose ``ready`` is foreseen from ``loaded_next`` and not heard.
+    loaded_next : In, 1
+        The matrix unit's: in the next cycle a vector with ``first`` is taken. All others always are.
     beat : Out, 1
         The sparse lanes have an entry of weights.
     sums : Out, ``sums_layout(config, accumulator_tag(config))``
@@ -113,7 +112,7 @@ class ExecuteEngine(wiring.Component):
                 "code_data": In(8 * config.bus_bytes),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
-                "loaded": In(1),
+                "loaded_next": In(1),
                 "beat": Out(1),
                 "sums": Out(sums_layout(config, accumulator_tag(config))),
                 "committed": Out(1),
@@ -167,7 +166,7 @@ class ExecuteEngine(wiring.Component):
                 source.available.eq(self.available),
                 source.halt.eq(self.halt),
                 source.read_data.eq(self.input_data),
-                source.vectors.ready.eq(MatrixUnit.takes(source.vectors.payload.first, self.loaded)),
+                source.loaded_next.eq(self.loaded_next),
             ]
         # Whom the instruction is for, who took the last one, and whether that is done.
         lanes = len(sources)

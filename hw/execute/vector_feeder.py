@@ -13,7 +13,7 @@ from wingrid.hw.layouts import layout_of
 from wingrid.hw.load.operand_buffers import OperandBuffers
 from wingrid.hw.load.padding import padded_pixel
 from wingrid.hw.mesh.matrix_unit import PAYLOAD_LATENCY
-from wingrid.hw.mesh.vector_source import VectorSource
+from wingrid.hw.mesh.vector_source import VectorSource, makes_way
 from wingrid.hw.queue import Queue
 
 WAITS = frozenset({Semaphore.INPUTS_LOADED, Semaphore.BANK_RELEASED})
@@ -42,11 +42,10 @@ class VectorFeeder(VectorSource):
         bank = Signal()
         signal = Signal(len(Semaphore))
         active = Signal()
-        advance = Signal()
+        advance = makes_way(m, self.loaded_next, walk.step, walk.first)
         start = Signal()
         has_all = queue.output.valid & satisfied(head.wait, self.available, WAITS)
         m.d.comb += [
-            advance.eq(~self.vectors.valid | self.vectors.ready),
             start.eq(armed(m, has_all, start) & (~active | (walk.final & advance)) & ~self.halt),
             queue.output.ready.eq(start),
             self.take.eq(Mux(start, head.wait & own_waits, 0)),

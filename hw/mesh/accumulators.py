@@ -115,7 +115,8 @@ class Accumulators(wiring.Component):
                 touches.eq(self.sums.valid & (self.sums.tag.bank == bank)),
                 drains.eq(self.read_enable & (self.read_bank == bank)),
                 read.addr.eq(Mux(touches, self.sums.tag.address, self.read_address)),
-                read.en.eq(touches | drains),
+                # The drain's bank is read whether or not it drains, which is known late.
+                read.en.eq(touches | (self.read_bank == bank)),
                 write.addr.eq(tags[self.latency].address),
                 write.data.eq(total),
                 write.en.eq(writes),

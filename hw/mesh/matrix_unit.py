@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, Value, signed
+from amaranth.hdl import Cat, Module, Mux, Shape, ShapeLike, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -62,8 +62,8 @@ class MatrixUnit(wiring.Component):
     vectors : In, stream of ``vectors_layout(config, tag_layout)``
     sums : Out, ``sums_layout(config, tag_layout)``
         Lanes and tag have a meaning only together with ``valid``.
-    loaded : Out, 1
-        A complete tile can be taken.
+    loaded_next : Out, 1
+        A complete tile can be taken in the next cycle.
     """
 
     def __init__(self, config: AcceleratorConfig, tag_layout: ShapeLike) -> None:
@@ -74,7 +74,7 @@ class MatrixUnit(wiring.Component):
                 "weights": In(stream.Signature(weights_layout(config))),
                 "vectors": In(stream.Signature(vectors_layout(config, tag_layout))),
                 "sums": Out(sums_layout(config, tag_layout)),
-                "loaded": Out(1),
+                "loaded_next": Out(1),
             }
         )
 
@@ -83,16 +83,12 @@ class MatrixUnit(wiring.Component):
         """Cycles from a vector's transfer to its sums: to its lanes, one to the mesh, and through it."""
         return PAYLOAD_LATENCY + 1 + Mesh.latency_for(config)
 
-    @staticmethod
-    def takes(first: Value, loaded: Value) -> Value:
-        """Whether a vector is taken: one with ``first`` needs a complete tile."""
-        return ~first | loaded
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rows, latency = self._config.rows, self.latency_for(self._config)
         m.submodules.mesh = mesh = Mesh(self._config)
 
+        loaded = Signal()
         full = Signal()
         row_waits = Signal()
         takes_row = Signal(init=1)
@@ -112,15 +108,17 @@ class MatrixUnit(wiring.Component):
         m.d.comb += [
             row_enters.eq(row_waits & ~full),
             self.weights.ready.eq(takes_row),
-            self.vectors.ready.eq(self.takes(self.vectors.p.first, self.loaded)),
-            take.eq(self.vectors.valid & self.vectors.ready & self.vectors.p.first),
+            # A vector with ``first`` needs a complete tile, all others are taken.
+            self.vectors.ready.eq(~self.vectors.p.first | loaded),
+            take.eq(self.vectors.valid & self.vectors.p.first & loaded),
         ]
         # A tile is complete when its last row has entered, or waits to.
-        still_full = self.loaded & ~take
+        still_full = loaded & ~take
         still_waits = Mux(takes_row, self.weights.valid, row_waits)
         still_last = Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
+        m.d.comb += self.loaded_next.eq(still_full | (still_waits & still_last))
         m.d.sync += [
-            self.loaded.eq(still_full | (still_waits & still_last)),
+            loaded.eq(self.loaded_next),
             full.eq(still_full),
             row_waits.eq(still_waits),
             takes_row.eq(~still_waits | ~still_full),

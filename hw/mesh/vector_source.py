@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from amaranth.hdl import Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Member, Out
 
@@ -30,7 +31,10 @@ class VectorSource(wiring.Component):
     read_data : In, 8 * rows
         The input buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
-        Lanes come ``PAYLOAD_LATENCY`` cycles after their transfer.
+        Lanes come ``PAYLOAD_LATENCY`` cycles after their transfer. Goes to a ``MatrixUnit``, whose ``ready`` is
+        foreseen from ``loaded_next`` and not heard.
+    loaded_next : In, 1
+        The matrix unit's: in the next cycle a vector with ``first`` is taken. All others always are.
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
@@ -61,6 +65,7 @@ class VectorSource(wiring.Component):
                 "read_address": Out(range(config.input_buffer)),
                 "read_data": In(8 * config.rows),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "loaded_next": In(1),
                 "halt": In(1),
                 "stall": Out(Stall),
                 "idle": Out(1),
@@ -68,3 +73,15 @@ class VectorSource(wiring.Component):
                 "ended": Out(1),
             }
         )
+
+
+def makes_way(m: Module, loaded_next: Value, step: Value, first: Value) -> Signal:
+    """A register that says whether the place of the vector on offer is free for the next one.
+
+    It is empty, or its vector is taken in this cycle. Only a vector with ``first`` waits, for a complete tile of
+    weights; ``step`` puts one there, ``first`` or another. Foreseen in the cycle before, as whatever moves behind it
+    hangs on this.
+    """
+    advance = Signal(init=1, name="advance")
+    m.d.sync += advance.eq(loaded_next | (advance & ~(step & first)))
+    return advance

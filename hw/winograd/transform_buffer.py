@@ -14,6 +14,7 @@ from wingrid.hw.isa import Execute, Semaphore
 from wingrid.hw.layouts import layout_of
 from wingrid.hw.mesh.accumulators import accumulator_tag
 from wingrid.hw.mesh.matrix_unit import vectors_layout
+from wingrid.hw.mesh.vector_source import makes_way
 from wingrid.hw.queue import Queue
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.tally import tally
@@ -34,7 +35,7 @@ class TransformBuffer(wiring.Component):
     ``accumulator_base`` + position*count + tile. A vector leaves per cycle, across steps, blocks and instructions,
     as long as blocks arrive in time.
 
-    ``vectors.ready`` may stay low for any time, but only for a vector with ``first``, as in ``MatrixUnit``. So
+    A vector with ``first`` may wait for any time, but no other. So
     once the last step's first vector is gone, the others follow in as many cycles, and the half can be given
     to the next block when at most ``refill_latency_for(tile)`` of them are left to read: the first vector of that
     block is written that many cycles later. (A block of another tile may be two cycles sooner, and reads reach the
@@ -52,7 +53,8 @@ class TransformBuffer(wiring.Component):
     transformed : In, ``vector_layout(activation_bits, rows)``
         Vectors of the blocks taken, in order. No back-pressure.
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
-        Lanes come ``PAYLOAD_LATENCY`` cycles after their transfer.
+        As those of every ``VectorSource``.
+    loaded_next : In, 1
     halt : In, 1
         No further instruction starts.
     stall : Out, Stall
@@ -87,6 +89,7 @@ class TransformBuffer(wiring.Component):
                 "block": In(stream.Signature(BLOCK)),
                 "transformed": In(vector_layout(config.activation_bits, config.rows)),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "loaded_next": In(1),
                 "halt": In(1),
                 "stall": Out(Stall),
                 "idle": Out(1),
@@ -181,10 +184,10 @@ class TransformBuffer(wiring.Component):
 
         active = Signal()
         blocked = Signal()
-        advance = Signal()
         start = Signal()
         step = Signal()
         first_tile = Signal()
+        advance = makes_way(m, self.loaded_next, step, first_tile)
         last_tile = Signal()
         one_tile = Signal()
         last_step = Signal()
@@ -193,7 +196,6 @@ class TransformBuffer(wiring.Component):
         final = Signal()
         full = tally(m, "full", self.halves, filled, step & last_vector)
         m.d.comb += [
-            advance.eq(~self.vectors.valid | self.vectors.ready),
             step.eq(active & advance & ~full[0]),
             last_vector.eq(last_step & last_tile),
             released.eq(step & last_step & (tiles_left == release_at)),

@@ -108,14 +108,19 @@ class WeightTransform(wiring.Component):
         last_row = Signal()
         last_i = Signal()
         last_j = Signal()
+        final = Signal()
         m.d.comb += [
             last.eq(Array([transform.patch - 1 for transform in self._transforms])[self.select]),
             walking.eq(~complete[0]),
-            used.eq(walking & advance & last_row & last_i & last_j),
+            used.eq(walking & advance & final),
         ]
         m.d.sync += completed.eq(Cat(filled, completed))
         with m.If(walking & advance):
-            m.d.sync += [row.eq(row + 1), last_row.eq(row == config.rows - 2)]
+            m.d.sync += [
+                row.eq(row + 1),
+                last_row.eq(row == config.rows - 2),
+                final.eq((row == config.rows - 2) & last_i & last_j),
+            ]
             with m.If(last_row):
                 m.d.sync += [row.eq(0), last_row.eq(0), i.eq(i + 1), last_i.eq(i + 1 == last)]
                 with m.If(last_i):

@@ -37,6 +37,7 @@ class WinogradFeeder(VectorSource):
         connect(m, patches.block, buffer.block)
         connect(m, buffer.vectors, flipped(self.vectors))
         m.d.comb += [
+            buffer.loaded_next.eq(self.loaded_next),
             self.instruction.ready.eq(patches.instruction.ready & buffer.instruction.ready),
             patches.instruction.valid.eq(self.instruction.valid & buffer.instruction.ready),
             buffer.instruction.valid.eq(self.instruction.valid & patches.instruction.ready),

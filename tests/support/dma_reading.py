@@ -127,8 +127,9 @@ class Reading:
         if int(dut.fetch__valid.value) and int(dut.fetch__ready.value):
             request = unpack_fields(read_request(self._config), int(dut.fetch__payload.value))
             first, last = request["address"] - self._memory.base, request["beats_less_one"]
+            final = bool(request["final"])
             self._fetched = [
-                FetchedBeat(first + index * self._config.bus_bytes, index == last, bool(request["final"]))
+                FetchedBeat(first + index * self._config.bus_bytes, index == last, index == last and final)
                 for index in range(last + 1)
             ]
         taken = 0

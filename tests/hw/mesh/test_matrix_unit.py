@@ -79,7 +79,7 @@ def run(
             tag = {"number": vector, "odd": vector % 2}
             ctx.set(dut.vectors.payload, {"lanes": lanes_due.popleft(), "first": first, "tag": tag})
             trace.ready.append(bool(ctx.get(dut.vectors.ready)))
-            trace.loaded.append(bool(ctx.get(dut.loaded)))
+            trace.loaded.append(bool(ctx.get(dut.loaded_next)))
             weights_due.append([-1] * config.cols)
             lanes_due.append([-1] * config.rows)
             if weights_offered and ctx.get(dut.weights.ready):
@@ -161,11 +161,11 @@ def test_gaps_in_both_streams_are_harmless(rows: int, cols: int, winograd: int, 
     )
 
 
-def test_loaded_says_that_a_whole_tile_waits() -> None:
+def test_a_whole_tile_that_waits_is_told_of_a_cycle_before() -> None:
     config = AcceleratorConfig(winograd=0, rows=3, cols=2)
     trace = run(config, operands(config, [4]), offer_vectors=lambda cycle: cycle >= 8)
     assert trace.vector_cycles == [8, 9, 10, 11]
-    assert [cycle for cycle, loaded in enumerate(trace.loaded) if loaded] == [3, 4, 5, 6, 7, 8]
+    assert [cycle for cycle, loaded in enumerate(trace.loaded, 1) if loaded] == [3, 4, 5, 6, 7, 8]
 
 
 def test_the_next_tile_enters_after_its_predecessor_is_taken_and_its_first_row_waits_for_that() -> None:

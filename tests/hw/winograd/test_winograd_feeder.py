@@ -102,9 +102,9 @@ def run(
 ) -> Trace:
     """Every vector must be that of the definition, in order, and none may follow.
 
-    As the matrix unit does, ``vectors.ready`` is low only where ``first`` is set, and there for as many cycles as
-    ``wait_at_first`` says. ``grant`` says how many signals of each semaphore come in a cycle. With ``cycles`` the
-    run ends then, else when all vectors have come.
+    As the matrix unit does, vectors wait only where ``first`` is set, and there for as many cycles as
+    ``wait_at_first`` says; that they do not is told a cycle before. ``grant`` says how many signals of each semaphore
+    come in a cycle. With ``cycles`` the run ends then, else when all vectors have come.
     """
     random = np.random.default_rng(0)
     buffer = random.integers(-128, 128, (CONFIG.input_buffer, CONFIG.rows)) if buffer is None else buffer
@@ -122,7 +122,9 @@ def run(
         instruction_word, vector_word = dut.instruction.payload.as_value(), dut.vectors.payload.as_value()
         first_flag = dut.vectors.payload.first
         sizes = [len(vectors) for vectors in per_instruction]
-        cycle, waiting, quiet_since, accepted = 0, None, -1, 0
+        cycle, quiet_since, accepted = 0, -1, 0
+        # How long the next vector with ``first`` waits from now on, or from when it is there.
+        waiting = wait_at_first()
         # What the buffer's memory answers, and what it was asked for; all of taken vectors but their lanes.
         answer, asked = 0, deque([None] * (OperandBuffers.read_latency - 2))
         taken = deque([None] * PAYLOAD_LATENCY)
@@ -140,20 +142,18 @@ def run(
                 assert f"{vector:x}" == f"{expected[len(trace.vectors)]:x}", (cycle, len(trace.vectors))
                 trace.vectors.append(vector)
             offered, first = ctx.get(dut.vectors.valid), ctx.get(first_flag)
-            if offered and first and waiting is None:
-                waiting = wait_at_first()
-            ready = not (offered and first) or waiting == 0
-            pins.set(dut.vectors.ready, ready)
+            ready = not first or not waiting
             if cycle:  # It tells of the cycle before.
                 trace.stalls.append(Stall(ctx.get(dut.stall)))
             if offered and ready:
-                waiting = None
+                waiting = wait_at_first() if first else waiting
                 assert len(trace.taken) < len(expected), f"surplus vector in cycle {cycle}"
                 taken[-1] = ctx.get(vector_word) & ~lanes
                 trace.taken.append(cycle)
                 quiet_since = cycle
-            elif waiting:
+            elif offered:
                 waiting -= 1
+            pins.set(dut.loaded_next, not waiting)
             assert ctx.get(dut.idle) == (len(trace.taken) == accepted and cycle > quiet_since), cycle
             take, signal = ctx.get(dut.take), ctx.get(dut.signal)
             for semaphore in Semaphore:

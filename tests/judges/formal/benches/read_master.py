@@ -24,7 +24,7 @@ class ReadMasterBench(Bench):
         "address": "a burst's address is that of the request taken in the cycle before",
         "RREADY": "R never waits",
         "beats find their reader": "a beat goes to whoever asked for its burst, in the next cycle",
-        "final": "the last beat of a burst carries what its request said, no other beat ends a burst",
+        "final": "the last beat of a burst carries what its request said, no other beat is last or final",
         "idle": "idle means that no burst is on the bus",
     }
     witnesses: ClassVar = {
@@ -82,9 +82,8 @@ class ReadMasterBench(Bench):
         last = past(m, bus.rlast)
         to_fetch, to_load = device.fetch_beat.valid, device.load_beat.valid
         self.rule(m, "beats find their reader", (to_fetch == (beat & ~owner[0])) & (to_load == (beat & owner[0])))
-        self.rule(
-            m, "final", ~beat | ((device.load_beat.last == last) & (~last | (device.load_beat.final == owner[1])))
-        )
+        ends = (device.load_beat.last == last) & (device.load_beat.final == (last & owner[1]))
+        self.rule(m, "final", ~beat | ends)
         self.rule(m, "idle", ~device.idle | (count == 0))
         ended, beats = Signal(2), Signal(9)
         m.d.sync += beats.eq(Mux(leaves, 0, beats + (bus.rvalid & bus.rready)))
