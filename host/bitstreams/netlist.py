@@ -8,12 +8,13 @@ from pathlib import Path
 
 from wingrid.host.bitstreams.layout import TOP
 from wingrid.host.silicon.block_registers import METHOD, rewrite
+from wingrid.host.silicon.family import ECP5_MAPPING
 from wingrid.host.silicon.two_ways import YOSYS, synthesise, ways
 from wingrid.host.silicon.yowasp import identity, run
 from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 
-SYNTHESIS = ways(f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP}", "write_json netlist.json")
+SYNTHESIS = ways(f"read_verilog {TOP}.v", f"synth_ecp5 -top {TOP}", "write_json netlist.json", ECP5_MAPPING)
 AS_VERILOG = "read_json netlist.json; splitnets; write_verilog -noattr netlist.v"
 """Single wires in the Verilog: bits of a carry chain that depend on each other look like a loop within a vector."""
 

@@ -44,6 +44,7 @@ def scripts(target: Target) -> tuple[str, str]:
         f"read_verilog {verilog.TOP}.v {TOP}.v",
         f"{family.synthesis}{large} -top {TOP}",
         f"{names} write_json {NETLIST}".strip(),
+        family.mapping,
     )
 
 

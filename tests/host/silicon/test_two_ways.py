@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from wingrid.host.silicon import two_ways
+from wingrid.host.silicon.family import ECP5_MAPPING
 from wingrid.host.silicon.two_ways import synthesise, ways
 from wingrid.sim.tools import BuildError, Tools
 
@@ -46,8 +47,10 @@ def test_an_error_that_yosys_names_is_final(monkeypatch: pytest.MonkeyPatch, tmp
     assert scripts == ["first"]
 
 
-def test_both_ways_end_in_the_same_cells(tmp_path: Path) -> None:
-    both = ways("read_verilog top.v", "synth_ecp5 -top top", "write_json netlist.json")
+@pytest.mark.parametrize("mapping", ["", ECP5_MAPPING])
+def test_both_ways_end_in_the_same_cells(mapping: str, tmp_path: Path) -> None:
+    both = ways("read_verilog top.v", "synth_ecp5 -top top", "write_json netlist.json", mapping)
+    assert all(mapping in script for script in both)
     found = []
     for number, script in enumerate(both):
         folder = tmp_path / str(number)
