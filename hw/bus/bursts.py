@@ -12,12 +12,14 @@ from wingrid.hw.isa import PIXEL_PITCH_BITS
 
 
 def burst_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page, or as many bursts of one beat each, ``beat_pitch`` beats apart;
-    ``final`` marks the last one of its descriptor.
+    """A burst of 1 to 256 beats within one 4 KiB page; or, ``apart``, as many bursts of one beat each, ``beat_pitch``
+    beats apart, where that is more than 1. ``final`` marks the last one of its descriptor.
 
     ``address`` is that on the bus.
     """
-    return data.StructLayout({"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "final": 1})
+    return data.StructLayout(
+        {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "apart": 1, "final": 1}
+    )
 
 
 def descriptor_layout(beats_bits: int, runs_bits: int) -> data.StructLayout:
@@ -92,7 +94,6 @@ class Bursts(wiring.Component):
         beats = Signal(given.beats.shape())
         runs = Signal(given.runs.shape())
         last_run = Signal()
-        apart = Signal()
 
         page_beats = AXI_PAGE_BYTES // config.bus_bytes
         to_boundary = Signal(range(page_beats + 1))
@@ -106,7 +107,7 @@ class Bursts(wiring.Component):
         step = Signal()
         m.d.sync += [
             most.eq(Mux(to_boundary > config.burst_beats, config.burst_beats, to_boundary)),
-            ends_run.eq(apart | ((left <= to_boundary) & (left <= config.burst_beats))),
+            ends_run.eq(self.burst.p.apart | ((left <= to_boundary) & (left <= config.burst_beats))),
         ]
         m.d.comb += [
             self.descriptor.ready.eq(~busy),
@@ -148,7 +149,7 @@ class Bursts(wiring.Component):
                 beats.eq(given.beats),
                 runs.eq(given.runs),
                 last_run.eq(given.runs == 1),
-                apart.eq(given.beat_pitch != 1),
                 self.burst.p.beat_pitch.eq(given.beat_pitch),
+                self.burst.p.apart.eq(given.beat_pitch != 1),
             ]
         return m

@@ -13,10 +13,10 @@ from wingrid.hw.queue import Queue
 
 
 def write_request(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, with a ``beat_pitch``
-    beyond 1, as many bursts of one beat each, so many beats apart."""
+    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, ``apart``, as many bursts
+    of one beat each, ``beat_pitch`` beats apart, where that is more than 1."""
     return data.StructLayout(
-        {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "pc": PC_BITS}
+        {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "apart": 1, "pc": PC_BITS}
     )
 
 
@@ -92,8 +92,7 @@ class WriteMaster(wiring.Component):
         # ``beat`` is one that is not taken.
         loaded = Signal()
         m.d.sync += loaded.eq(self.read_next | (loaded & ~taken))
-        # Of beats apart: whether the first one's burst has started, how many are to start, and whether that is one.
-        apart = Signal()
+        # Of beats ``apart``: whether the first one's burst has started, how many are to start, and whether that is one.
         amid = Signal()
         to_start = Signal(9)
         ends = Signal()
@@ -107,13 +106,12 @@ class WriteMaster(wiring.Component):
             taken.eq(bus.wvalid & bus.wready),
             self.released.eq(taken & bus.wlast),
             self.read_next.eq((taken & ~bus.wlast) | ((taken | ~loaded) & requests.output.valid)),
-            apart.eq(head.beat_pitch != 1),
-            final.eq(Mux(amid, ends, ~apart | (head.beats == 1))),
+            final.eq(Mux(amid, ends, ~head.apart | (head.beats == 1))),
             address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),
-            beats.eq(Mux(apart, 1, head.beats)),
+            beats.eq(Mux(head.apart, 1, head.beats)),
             start.eq(
                 requests.output.valid
-                & (~bus.wvalid | (apart & self.released))
+                & (~bus.wvalid | (head.apart & self.released))
                 & (~bus.awvalid | bus.awready)
                 & ~awaiting.holds[config.writes_in_flight]
                 & ~self.halt

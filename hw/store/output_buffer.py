@@ -103,7 +103,10 @@ class OutputBuffer(wiring.Component):
         config = self._config
         m = Module()
         m.submodules.placing = placing = Queue(PLACE, self.placing_segments - 1)
-        m.submodules.leaving = leaving = Queue(SEGMENT, self.leaving_segments)
+        # Whether a segment is empty is worked out as it enters.
+        m.submodules.leaving = leaving = Queue(
+            data.StructLayout({"segment": SEGMENT, "empty": 1}), self.leaving_segments
+        )
         # The oldest beat is read again in every cycle until it leaves, long after it was written.
         m.submodules.memory = memory = Memory(
             shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.without_bypass
@@ -119,7 +122,8 @@ class OutputBuffer(wiring.Component):
             accepted.eq(self.segment.valid & self.segment.ready),
             placing.input.valid.eq(accepted),
             leaving.input.valid.eq(accepted),
-            leaving.input.payload.eq(self.segment.payload),
+            leaving.input.payload.segment.eq(self.segment.payload),
+            leaving.input.payload.empty.eq(self.segment.payload.lines == 0),
         ]
         m.d.comb += [placing.input.payload[name].eq(self.segment.payload[name]) for name, _ in PLACE]
         # ``roomy`` knows of a segment two cycles after it was taken.
@@ -211,15 +215,13 @@ class OutputBuffer(wiring.Component):
 
     def _request(self, m: Module, leaving: Queue, done: Signal) -> None:
         """Request the bursts of placed segments, line after line."""
-        segment = leaving.output.payload
+        segment, empty = leaving.output.payload.segment, leaving.output.payload.empty
         m.submodules.bursts = bursts = self.bursts
         descriptor, burst = bursts.descriptor, bursts.burst
         leaves = Signal()
         complete = tally(m, "complete", leaving.depth, done, leaves)
-        empty = Signal()
         pc = Signal(PC_BITS)
         m.d.comb += [
-            empty.eq(segment.lines == 0),
             bursts.base.eq(self.base),
             descriptor.valid.eq(~complete[0] & ~empty),
             descriptor.p.address.eq(segment.address),
@@ -234,6 +236,7 @@ class OutputBuffer(wiring.Component):
             self.request.payload.address.eq(burst.p.address),
             self.request.payload.beats.eq(burst.p.beats),
             self.request.payload.beat_pitch.eq(burst.p.beat_pitch),
+            self.request.payload.apart.eq(burst.p.apart),
             self.request.payload.pc.eq(pc),
             self.idle.eq(leaving.holds[0] & bursts.idle),
         ]

@@ -46,7 +46,7 @@ class InputTransform(wiring.Component):
                 "select": In(range(max(2, len(tiles)))),
                 "input": In(vector_layout(8, lanes)),
                 "output": Out(vector_layout(self._output_bits, lanes)),
-                "empty": Out(1),
+                "empty": Out(1, init=1),
             }
         )
 
@@ -118,7 +118,7 @@ class InputTransform(wiring.Component):
                 m.d.sync += partial.eq(1)
             with m.If(remaining != 0):
                 m.d.sync += remaining.eq(remaining - 1)
-        m.d.comb += self.empty.eq(~partial & (remaining == 0))
+        m.d.sync += self.empty.eq(~complete & ~partial & ~self.input.valid & (remaining <= 1))
         return m
 
     def _stay_for(self, tile: int) -> int:

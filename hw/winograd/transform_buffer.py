@@ -131,7 +131,7 @@ class TransformBuffer(wiring.Component):
         """Write arriving vectors; returns the pulse that ends a block."""
         block = arriving.output.payload
         half = Signal()
-        tile = Signal(16)
+        next_tile = Signal(16, init=1)
         position = Signal(range(MOST_POSITIONS))
         address = Signal.like(write.addr)
         top = Signal.like(write.addr)
@@ -139,7 +139,7 @@ class TransformBuffer(wiring.Component):
         last_tile = Signal()
         filled = Signal()
         # A tile takes long enough for this to be told in a cycle of its own.
-        m.d.sync += last_tile.eq(tile == block.count - 1)
+        m.d.sync += last_tile.eq(next_tile == block.count)
         m.d.comb += [
             write.en.eq(self.transformed.valid),
             write.addr.eq(address),
@@ -154,9 +154,9 @@ class TransformBuffer(wiring.Component):
                 address.eq(address + block.count),
             ]
             with m.If(ends_tile):
-                m.d.sync += [position.eq(0), tile.eq(tile + 1), address.eq(top + 1), top.eq(top + 1)]
+                m.d.sync += [position.eq(0), next_tile.eq(next_tile + 1), address.eq(top + 1), top.eq(top + 1)]
             with m.If(filled):
-                m.d.sync += [tile.eq(0), half.eq(~half)]
+                m.d.sync += [next_tile.eq(1), half.eq(~half)]
                 m.d.sync += [register.eq(self._beginning(~half)) for register in (address, top)]
         return filled
 

@@ -30,6 +30,7 @@ def bursts(base: int, address: int, beats: int, beat_pitch: int, pitch: int, run
                 "address": place,
                 "beats": length,
                 "beat_pitch": beat_pitch,
+                "apart": int(beat_pitch > 1),
                 "final": int(left == 0 and run == runs - 1),
             }
             here = (here + length * BUS) % (1 << OFFSET_BITS)

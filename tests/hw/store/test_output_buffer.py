@@ -145,9 +145,9 @@ def run(
             taken = None
             if ctx.get(dut.request.valid):
                 word = ctx.get(request_word)
-                address, beats, beat_pitch, pc = (
+                address, beats, beat_pitch, apart, pc = (
                     word >> request[name].offset & (1 << request[name].width) - 1
-                    for name in ("address", "beats", "beat_pitch", "pc")
+                    for name in ("address", "beats", "beat_pitch", "apart", "pc")
                 )
                 address -= BASE
                 segment = leaving[0]
@@ -155,6 +155,7 @@ def run(
                 assert pc == segment.pc
                 assert 1 <= beats <= CONFIG.burst_beats
                 assert beat_pitch == segment.pixel_pitch
+                assert apart == (beat_pitch != 1)
                 if beat_pitch == 1:
                     assert address // AXI_PAGE_BYTES == (address + beats * BUS - 1) // AXI_PAGE_BYTES
                 taken = (address, beats, beat_pitch) if ctx.get(dut.request.ready) else None

@@ -20,7 +20,7 @@ BEATS_BITS, RUNS_BITS = 6, 3
 class BurstsBench(Bench):
     """The bursts of any runs that are legal, as the two that have them prove theirs to be."""
 
-    rules: ClassVar = {**REQUESTS}
+    rules: ClassVar = {**REQUESTS, "apart": "a burst says whether its beats lie apart"}
     witnesses: ClassVar = {"second descriptor": "two descriptors of several bursts were asked for"}
 
     def __init__(self, config: AcceleratorConfig = NARROW_BUS) -> None:
@@ -42,7 +42,8 @@ class BurstsBench(Bench):
             burst.ready.eq(self.burst_ready),
         ]
         self.assume(legal_runs(self.config, descriptor.valid, descriptor.payload))
-        request_rules(self, m, self.config, burst.valid, burst.p.address, burst.p.beats, burst.p.beat_pitch == 1)
+        request_rules(self, m, self.config, burst.valid, burst.p.address, burst.p.beats, ~burst.p.apart)
+        self.rule(m, "apart", ~burst.valid | (burst.p.apart == (burst.p.beat_pitch != 1)))
         count, asked = Signal(3), burst.valid & burst.ready
         with m.If(asked & ~burst.p.final & (count[0] == 0)):
             m.d.sync += count.eq(count + 1)

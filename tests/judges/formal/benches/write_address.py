@@ -47,7 +47,8 @@ class WriteAddressBench(Bench):
         # One burst, any of one to three that a request is for: its address, and how many are ahead of it on their way
         # to AW.
         asked = request.payload
-        apart = asked.beat_pitch != 1
+        apart = asked.apart
+        self.assume(apart == (asked.beat_pitch != 1))
         self.assume((asked.beat_pitch != 0) & (~apart | ((asked.beats != 0) & (asked.beats <= 3))))
         bursts = Mux(apart, asked.beats, 1)
         most = 3 * (device.requests(config) + 1)

@@ -54,9 +54,11 @@ class WriteMasterBench(Bench):
             request.payload.eq(self.request),
         ]
         asked = request.payload
-        whole = (asked.beat_pitch == 1) & burst_is_legal(config, asked.address, asked.beats)
+        whole = ~asked.apart & (asked.beat_pitch == 1) & burst_is_legal(config, asked.address, asked.beats)
         # Each of beats that lie apart is a burst, wherever it lies.
-        alone = (asked.beat_pitch > 1) & burst_is_legal(config, asked.address, Const(1)) & (asked.beats != 0)
+        alone = (
+            asked.apart & (asked.beat_pitch > 1) & burst_is_legal(config, asked.address, Const(1)) & (asked.beats != 0)
+        )
         self.assume(~request.valid | whole | (alone & (asked.beats <= config.burst_beats)))
         check_writes(self, m, config, bus)
         self.rule(m, "BREADY", bus.bready)
