@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, ShapeLike, Signal
+from amaranth.hdl import Module, Mux, Shape, ShapeLike, Signal
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
-from wingrid.hw.ram_style import RamStyle
+from wingrid.hw.block_memory import BlockMemory
 
 
 class DeepMemory(wiring.Component):
@@ -58,18 +57,16 @@ class DeepMemory(wiring.Component):
         parts = [("lower", 1 << bits, ~write_above, ~read_above), ("upper", rest, write_above, read_above)]
         outputs = []
         for name, depth, writes, reads in parts if rest else parts[:1]:
-            memory = Memory(shape=self._shape, depth=depth, init=[], attrs=RamStyle.BLOCK.without_bypass)
-            m.submodules[name] = memory
-            write, read = memory.write_port(), memory.read_port()
+            m.submodules[name] = memory = BlockMemory(Shape.cast(self._shape).width, depth)
             output = Signal(self._shape, name=f"{name}_output", reset_less=True)
             m.d.comb += [
-                write.addr.eq(self.write_address),
-                write.data.eq(self.write_data),
-                write.en.eq(self.write_enable & writes),
-                read.addr.eq(self.read_address),
-                read.en.eq(self.read_enable & reads),
+                memory.write_address.eq(self.write_address),
+                memory.write_data.eq(self.write_data),
+                memory.write_enable.eq(self.write_enable & writes),
+                memory.read_address.eq(self.read_address),
+                memory.read_enable.eq(self.read_enable & reads),
             ]
-            m.d.sync += output.eq(read.data)
+            m.d.sync += output.eq(memory.read_data)
             outputs.append(output)
         if not rest:
             m.d.comb += self.read_data.eq(outputs[0])

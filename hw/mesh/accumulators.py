@@ -75,7 +75,7 @@ class Accumulators(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        rows = self._config.rows
+        rows, cols = self._config.rows, self._config.cols
         # What entered 0, 1, ... cycles ago, until it is written; tags for one more cycle, to be compared with.
         valid = Signal(self.latency + 1)
         m.d.sync += valid.eq(Cat(self.sums.valid, valid))
@@ -110,7 +110,10 @@ class Accumulators(wiring.Component):
             drains = Signal(name=f"drains_{bank}")
             writes = Signal(name=f"writes_{bank}")
             output = Signal(len(write.data.as_value()), name=f"output_{bank}", reset_less=True)
-            chosen = Signal(name=f"chosen_{bank}", reset_less=True)
+            # For either half of the lanes, as a wire to all of them is long. They differ where there is no sum, lest
+            # tools make one register of both.
+            chosen = Signal(2, name=f"chosen_{bank}", reset_less=True)
+            chooses = from_memory & (tags[1].bank == bank)
             m.d.comb += [
                 touches.eq(self.sums.valid & (self.sums.tag.bank == bank)),
                 drains.eq(self.read_enable & (self.read_bank == bank)),
@@ -123,17 +126,17 @@ class Accumulators(wiring.Component):
             ]
             m.d.sync += [
                 output.eq(read.data),
-                chosen.eq(from_memory & (tags[1].bank == bank)),
+                chosen.eq(Cat(chooses, chooses | ~valids[1])),
                 writes.eq(valids[self.latency - 1] & (tags[self.latency - 1].bank == bank)),
             ]
-            old |= output & chosen.replicate(len(output))
+            old |= output & Cat(chosen[2 * c // cols].replicate(len(output) // cols) for c in range(cols))
             drained.append(output)
             with m.If(touches & drains):
                 m.d.comb += meet.eq(1)
 
         operand = Signal(self._lanes)
         m.d.comb += operand.as_value().eq(old)
-        for c in range(self._config.cols):
+        for c in range(cols):
             m.d.sync += total[c].eq(operand[c] + lanes[-1][c])
         m.d.comb += [
             self.read_lanes.as_value().eq(Mux(drained_bank[-1], drained[1], drained[0])),

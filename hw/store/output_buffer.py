@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.memory import Memory, WritePort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
+from wingrid.hw.block_memory import BlockMemory
 from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.write_master import write_request
 from wingrid.hw.config import OFFSET_BITS, AcceleratorConfig
 from wingrid.hw.isa import PC_BITS, PIXEL_PITCH_BITS
 from wingrid.hw.queue import Queue
-from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.store.requantiser import results_layout
 from wingrid.hw.tally import tally
 
@@ -108,10 +107,7 @@ class OutputBuffer(wiring.Component):
             data.StructLayout({"segment": SEGMENT, "empty": 1}), self.leaving_segments
         )
         # The oldest beat is read again in every cycle until it leaves, long after it was written.
-        m.submodules.memory = memory = Memory(
-            shape=8 * config.bus_bytes, depth=config.output_buffer, init=[], attrs=RamStyle.BLOCK.without_bypass
-        )
-        write, read = memory.write_port(), memory.read_port()
+        m.submodules.memory = memory = BlockMemory(8 * config.bus_bytes, config.output_buffer)
 
         free = Signal(range(config.output_buffer + 1), init=config.output_buffer)
         roomy = Signal()
@@ -133,17 +129,17 @@ class OutputBuffer(wiring.Component):
             free.eq(free - Mux(accepted, self.segment.payload.beats, 0) + Mux(self.released, self.released_beats, 0)),
         ]
 
-        done = self._place(m, placing, write)
+        done = self._place(m, placing, memory)
         self._request(m, leaving, done)
 
         oldest = Signal(range(config.output_buffer))
         second = Signal(range(config.output_buffer), init=1)
-        m.d.comb += read.addr.eq(Mux(self.read_next, second, oldest))
+        m.d.comb += [memory.read_enable.eq(1), memory.read_address.eq(Mux(self.read_next, second, oldest))]
         with m.If(self.read_next):
-            m.d.sync += [self.beat.eq(read.data), oldest.eq(second), second.eq(second + 1)]
+            m.d.sync += [self.beat.eq(memory.read_data), oldest.eq(second), second.eq(second + 1)]
         return m
 
-    def _place(self, m: Module, placing: Queue, write: WritePort) -> Signal:
+    def _place(self, m: Module, placing: Queue, memory: BlockMemory) -> Signal:
         """Write each result to its place in the ring; returns the pulse that ends a segment."""
         config = self._config
         following = placing.output.payload
@@ -169,9 +165,9 @@ class OutputBuffer(wiring.Component):
         next_base = Signal(ring)
         next_tile = Signal(ring)
         m.d.comb += [
-            write.addr.eq(line + x),
-            write.data.eq(self.results.lanes.as_value()),
-            write.en.eq(self.results.valid & (x < columns_left) & (y < segment.lines)),
+            memory.write_address.eq(line + x),
+            memory.write_data.eq(self.results.lanes.as_value()),
+            memory.write_enable.eq(self.results.valid & (x < columns_left) & (y < segment.lines)),
             ends_tile.eq(ends_line & last_line),
             done.eq(self.results.valid & ends_tile & last_tile),
             fetch.eq(done | ~expecting),

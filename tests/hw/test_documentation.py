@@ -19,6 +19,7 @@ from amaranth.hdl import Shape, UnusedElaboratable, signed
 from amaranth.lib import data, stream, wiring
 
 from wingrid import hw
+from wingrid.hw.block_memory import BlockMemory
 from wingrid.hw.bus.bursts import Bursts
 from wingrid.hw.bus.register_slice import RegisterSlice
 from wingrid.hw.config import AcceleratorConfig
@@ -154,6 +155,7 @@ def signature(kind: type[wiring.Component]) -> tuple[wiring.SignatureMembers, di
     special: dict[type, dict[str, Any]] = {
         AdderTree: {"terms": 5, "bits": 32},
         CodeLane: {"config": CONFIG, "first_bit": 0},
+        BlockMemory: {"bits": 40, "depth": 20},
         DeepMemory: {"shape": 8, "depth": 20},
         Queue: {"shape": 8, "depth": 4},
         RegisterSlice: {"shape": 8},

@@ -28,6 +28,13 @@ def register(data: int, behind: int, clock: int = CLOCK) -> dict[str, Any]:
     }
 
 
+def enabled(flip_flop: dict[str, Any], enable: int) -> dict[str, Any]:
+    flip_flop["parameters"]["CEMUX"] = "CE"
+    flip_flop["port_directions"]["CE"] = "input"
+    flip_flop["connections"]["CE"] = [enable]
+    return flip_flop
+
+
 def module() -> dict[str, Any]:
     """One bit times one bit, with registers of both and of the product."""
     pins: dict[str, list[int | str]] = {f"{side}{bit}": ["0"] for side in "AB" for bit in range(18)}
@@ -108,6 +115,26 @@ def test_a_memory_takes_those_of_both_ports() -> None:
     (memory,) = netlist["cells"].values()
     assert (memory["connections"]["DOA0"], memory["connections"]["DOB0"]) == ([BEHIND_A], [BEHIND_B])
     assert (memory["parameters"]["REGMODE_A"], memory["parameters"]["REGMODE_B"]) == ("OUTREG", "OUTREG")
+
+
+def test_an_enabled_register_behind_a_memory_lends_it_the_enable() -> None:
+    netlist = remembering()
+    netlist["cells"]["b"] = enabled(register(B, BEHIND_B), BEHIND_A)
+    take_registers(netlist)
+    (memory,) = netlist["cells"].values()
+    assert (memory["connections"]["OCEA"], memory["connections"]["OCEB"]) == (["1"], [BEHIND_A])
+
+
+def test_what_a_memory_takes_as_an_enable_is_listened_to() -> None:
+    """The first memory's output enables the registers behind the second, and has one behind itself."""
+    netlist = remembering()
+    second = copy.deepcopy(netlist["cells"]["memory"])
+    second["connections"] |= {"DOA0": [P], "DOB0": ["x"]}
+    netlist["cells"] = {"second": second, "p": enabled(register(P, BEHIND_P), A), **netlist["cells"]}
+    netlist["ports"]["p"] = {"direction": "output", "bits": [BEHIND_P]}
+    take_registers(netlist)
+    assert set(netlist["cells"]) == {"second", "memory", "a"}
+    assert second["connections"]["OCEA"] == [A]
 
 
 @pytest.mark.parametrize(

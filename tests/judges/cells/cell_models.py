@@ -72,7 +72,8 @@ BEHIND: Mapping[str, tuple[tuple[int, int, str, str, str], set[str]]] = {
     "a bit": ((1, 16384, WHOLE, HELD, "q <= held;"), {"B"}),
     "two bytes": ((16, 1024, WHOLE, HELD, "q <= held;"), {"B"}),
     "some bits": ((18, 1024, WHOLE, HELD, "q <= held[11:3];"), {"B"}),
-    "enabled": ((9, 2048, WHOLE, HELD, "if (be[0]) q <= held;"), set()),
+    "enabled": ((9, 2048, WHOLE, HELD, "if (be[0]) q <= held;"), {"B"}),
+    "enabled apart": ((9, 2048, WHOLE, HELD, "q[8:4] <= held[8:4]; if (be[0]) q[3:0] <= held;"), set()),
     "reset": ((9, 2048, WHOLE, HELD, "if (rst) q <= 0; else q <= held;"), set()),
     "seen": ((9, 2048, WHOLE, HELD, "q <= held; q2 <= held + q;"), set()),
     "one bit seen": ((9, 2048, WHOLE, HELD, "q <= held; q2 <= held[4] ^ q[3];"), set()),
@@ -306,12 +307,16 @@ def test_the_judge_notices_a_byte_too_few(tmp_path: Path) -> None:
     assert said.strip() != "0 wrong"
 
 
-def test_the_judge_notices_a_memory_without_its_register(tmp_path: Path) -> None:
-    broken = ('REGMODE_B("OUTREG")', 'REGMODE_B("NOREG")')
-    assert (
-        judged(*remembered(*BEHIND["always"][0], sure_at_once=False), MEMORY_CELL, tmp_path, broken).strip()
-        != "0 wrong"
-    )
+@pytest.mark.parametrize(
+    ("name", "broken"),
+    [
+        ("always", ('REGMODE_B("OUTREG")', 'REGMODE_B("NOREG")')),
+        ("enabled", ("if (OCEB) late_b", "late_b")),
+    ],
+)
+def test_the_judge_notices_another_register_behind_a_memory(name: str, broken: tuple[str, str], tmp_path: Path) -> None:
+    subject = remembered(*BEHIND[name][0], sure_at_once=False)
+    assert judged(*subject, MEMORY_CELL, tmp_path, broken).strip() != "0 wrong"
 
 
 @pytest.mark.parametrize(
