@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import cycle, islice
+
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
 from amaranth.lib.memory import Memory
@@ -92,6 +94,9 @@ class Accumulators(wiring.Component):
         ]
         too_near, forwarded = Cat(repeats[: rows - 1]), Cat(repeats[rows - 1 :])
         from_memory = tags[1].accumulate & ~forwarded.any()
+        # What the same register for each lane says where there is no sum: if it were the same, tools would make one of
+        # them.
+        others = list(islice(cycle([Const(0), Const(1), *tags[1].address]), cols))
 
         total = Signal(self._lanes, reset_less=True)
         old: Value = self._forward(m, total, forwarded)
@@ -110,9 +115,8 @@ class Accumulators(wiring.Component):
             drains = Signal(name=f"drains_{bank}")
             writes = Signal(name=f"writes_{bank}")
             output = Signal(len(write.data.as_value()), name=f"output_{bank}", reset_less=True)
-            # For either half of the lanes, as a wire to all of them is long. They differ where there is no sum, lest
-            # tools make one register of both.
-            chosen = Signal(2, name=f"chosen_{bank}", reset_less=True)
+            # For each lane, as a wire to all of them is long.
+            chosen = Signal(cols, name=f"chosen_{bank}", reset_less=True)
             chooses = from_memory & (tags[1].bank == bank)
             m.d.comb += [
                 touches.eq(self.sums.valid & (self.sums.tag.bank == bank)),
@@ -126,10 +130,10 @@ class Accumulators(wiring.Component):
             ]
             m.d.sync += [
                 output.eq(read.data),
-                chosen.eq(Cat(chooses, chooses | ~valids[1])),
+                chosen.eq(Cat(chooses | (~valids[1] & other) for other in others)),
                 writes.eq(valids[self.latency - 1] & (tags[self.latency - 1].bank == bank)),
             ]
-            old |= output & Cat(chosen[2 * c // cols].replicate(len(output) // cols) for c in range(cols))
+            old |= output & Cat(bit.replicate(len(output) // cols) for bit in chosen)
             drained.append(output)
             with m.If(touches & drains):
                 m.d.comb += meet.eq(1)

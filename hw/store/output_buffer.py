@@ -134,9 +134,14 @@ class OutputBuffer(wiring.Component):
 
         oldest = Signal(range(config.output_buffer))
         second = Signal(range(config.output_buffer), init=1)
-        m.d.comb += [memory.read_enable.eq(1), memory.read_address.eq(Mux(self.read_next, second, oldest))]
+        beat = Signal.like(self.beat, reset_less=True)
+        m.d.comb += [
+            self.beat.eq(beat),
+            memory.read_enable.eq(1),
+            memory.read_address.eq(Mux(self.read_next, second, oldest)),
+        ]
         with m.If(self.read_next):
-            m.d.sync += [self.beat.eq(memory.read_data), oldest.eq(second), second.eq(second + 1)]
+            m.d.sync += [beat.eq(memory.read_data), oldest.eq(second), second.eq(second + 1)]
         return m
 
     def _place(self, m: Module, placing: Queue, memory: BlockMemory) -> Signal:
