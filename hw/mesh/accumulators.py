@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import cycle, islice
+import itertools
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, wiring
@@ -96,7 +96,7 @@ class Accumulators(wiring.Component):
         from_memory = tags[1].accumulate & ~forwarded.any()
         # What the same register for each lane says where there is no sum: if it were the same, tools would make one of
         # them.
-        others = list(islice(cycle([Const(0), Const(1), *tags[1].address]), cols))
+        others = list(itertools.islice(itertools.cycle([Const(0), Const(1), *tags[1].address]), cols))
 
         total = Signal(self._lanes, reset_less=True)
         old: Value = self._forward(m, total, forwarded)
