@@ -27,15 +27,16 @@ class OutputAxis(wiring.Component):
     four : In, 1
         F(4x4) instead of F(2x2). May only change while no group is inside.
     input : In, ``vector_layout(bits, lanes)``
-        m[0], m[1], ... of group after group.
+        m[0], m[1], ... of group after group. Lanes come a cycle after ``valid``, so that what all of them obey rests in
+        registers.
     ends : Out, 1
-        The last one of a group enters.
+        The lanes are the last one of a group.
     output : Out, ``vector_layout(bits - 1, lanes)``
         A group's results, one per cycle without gaps, from ``latency`` cycles after its last input on.
     """
 
     latency = 3
-    """Cycles from a group's last input to its first result: operands, inner sum, and the end's share."""
+    """Cycles from the lanes of a group's last input to its first result: operands, inner sum, and the end's share."""
 
     def __init__(self, *, lanes: int, bits: int) -> None:
         self._lanes = lanes
@@ -51,18 +52,22 @@ class OutputAxis(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        four, valid = self.four, self.input.valid
+        four, comes = self.four, self.input.valid
         b = Signal(3)
-        with m.If(valid):
-            m.d.sync += b.eq(Mux(self.ends, 0, b + 1))
+        last = Signal()
+        m.d.comb += last.eq(b == Mux(four, 5, 3))
+        with m.If(comes):
+            m.d.sync += b.eq(Mux(last, 0, b + 1))
+        valid = Signal()
         opens = Signal()
         first_pair = Signal()
         second_pair = Signal()
-        m.d.comb += [
-            opens.eq(valid & (b == 0)),
-            first_pair.eq(valid & (b == 2)),
-            second_pair.eq(valid & (b == 4)),
-            self.ends.eq(valid & (b == Mux(four, 5, 3))),
+        m.d.sync += [
+            valid.eq(comes),
+            opens.eq(comes & (b == 0)),
+            first_pair.eq(comes & (b == 2)),
+            second_pair.eq(comes & (b == 4)),
+            self.ends.eq(comes & last),
         ]
 
         # The operands of y0 are taken as the last input arrives, those of the others in the cycles that follow.
@@ -72,10 +77,12 @@ class OutputAxis(wiring.Component):
         m.d.sync += [step_1.eq(self.ends), step_2.eq(step_1 & four), step_3.eq(step_2)]
         is_odd = Signal()
         is_upper = Signal()
+        is_lower = Signal()
         takes_last = Signal()
         m.d.sync += [
             is_odd.eq(self.ends | step_2),
             is_upper.eq((step_1 | step_2) & four),
+            is_lower.eq(~(step_1 | step_2) & four),
             takes_last.eq(Mux(four, step_3, step_1)),
         ]
         taken = Signal()
@@ -98,6 +105,7 @@ class OutputAxis(wiring.Component):
                 lane.ends.eq(self.ends),
                 lane.is_odd.eq(is_odd),
                 lane.is_upper.eq(is_upper),
+                lane.is_lower.eq(is_lower),
                 lane.takes_last.eq(takes_last),
                 self.output.lanes[number].eq(lane.result[3:].as_signed()),
             ]

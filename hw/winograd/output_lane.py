@@ -25,6 +25,8 @@ class OutputLane(wiring.Component):
         The operands that are taken are differences, of y1 and y3, instead of sums.
     is_upper : In, 1
         The operands that are taken are those of y2 or y3, and the sum that is complete is that of y1 or y2.
+    is_lower : In, 1
+        They are those of y0 or y1 of F(4x4).
     takes_last : In, 1
         The last element is the end's share of the sum that is complete, not the first one.
     result : Out, signed(bits + 2)
@@ -44,6 +46,7 @@ class OutputLane(wiring.Component):
                 "ends": In(1),
                 "is_odd": In(1),
                 "is_upper": In(1),
+                "is_lower": In(1),
                 "takes_last": In(1),
                 "result": Out(signed(bits + 2)),
             }
@@ -76,19 +79,23 @@ class OutputLane(wiring.Component):
             m.d.sync += last.eq(value)
 
         # What a result takes of each pair. F(2x2) is computed four times as large, so that the same three bits go.
-        from_second, from_first = register("from_second", bits + 2), register("from_first", bits)
+        from_second, from_first = register("from_second", bits), register("from_first", bits)
+        # Below what the first pair reaches.
+        lowest = register("lowest", 2)
         inner, outer = register("inner", bits + 2), register("outer", bits + 2)
         result = register("result", bits + 2)
         half = Signal(bits + 1)
         m.d.comb += half.eq(Mux(self.is_odd, s << 1, r))
+        # Four times as much for y2 and y3; the two bits that are zero then need no choice behind the step's register.
+        m.d.sync += lowest.eq(half[:2] & self.is_lower.replicate(2))
         with m.If(~four):
             m.d.sync += from_second.eq(0)
         with m.Else():
-            m.d.sync += from_second.eq(Mux(self.is_upper, half << 2, half))
+            m.d.sync += from_second.eq(Mux(self.is_upper, half, half[2:]))
         # The one that makes a complement negative enters as a carry.
         m.d.sync += [
             from_first.eq(Mux(self.is_odd, q, p) ^ four.replicate(bits)),
-            inner.eq(Cat(from_second[:2], (Cat(1, from_first) + Cat(four, from_second[2:]))[1 : bits + 1])),
+            inner.eq(Cat(lowest, (Cat(1, from_first) + Cat(four, from_second))[1 : bits + 1])),
             result.eq(inner + outer),
         ]
         # The inner sums of y1 and y2 are complete two cycles after their operands are taken.

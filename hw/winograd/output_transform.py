@@ -74,7 +74,7 @@ class OutputTransform(wiring.Component):
         m.submodules.first = first = OutputAxis(lanes=lanes, bits=bits)
         m.submodules.second = second = OutputAxis(lanes=lanes, bits=bits - 1)
         m.d.comb += [first.four.eq(four), second.four.eq(second_four)]
-        m.d.sync += first.input.valid.eq(self.input.valid)
+        m.d.comb += first.input.valid.eq(self.input.valid)
         for lane in range(lanes):
             arrived = register("arrived", bits, lane)
             m.d.sync += arrived.eq(self.input.lanes[lane])
@@ -101,15 +101,15 @@ class OutputTransform(wiring.Component):
         m.d.comb += [last_row.eq(Mux(four, 5, 3)), complete.eq(first.ends & (row == last_row))]
         with m.If(first.ends):
             m.d.sync += row.eq(Mux(complete, 0, row + 1))
-        self._read(m, four, complete, last_row, read, second.input.valid)
         m.d.comb += [
+            second.input.valid.eq(self._read(m, four, complete, last_row, read)),
             second.input.lanes.as_value().eq(read.data),
             self.output.eq(second.output),
         ]
         return m
 
-    def _read(self, m: Module, four: Value, start: Value, last_row: Value, read: ReadPort, valid: Signal) -> None:
-        """Read a tile column by column; ``valid`` comes with the data."""
+    def _read(self, m: Module, four: Value, start: Value, last_row: Value, read: ReadPort) -> Signal:
+        """Read a tile column by column; returns whether an element is read, which is there a cycle later."""
         reading = Signal()
         row = Signal(3)
         column = Signal(2)
@@ -123,7 +123,6 @@ class OutputTransform(wiring.Component):
             read.en.eq(1),
             read.addr.eq(element),
         ]
-        m.d.sync += valid.eq(reading)
         with m.If(start):
             m.d.sync += reading.eq(1)
         with m.Elif(ends_tile):
@@ -147,3 +146,4 @@ class OutputTransform(wiring.Component):
                 with m.Else():
                     # The next tile follows the last element.
                     m.d.sync += [column.eq(0), last_column.eq(0), element.eq(element + 1), top.eq(element + 1)]
+        return reading
