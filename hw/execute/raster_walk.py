@@ -114,95 +114,124 @@ class RasterWalk(wiring.Component):
         ]
 
         # What an instruction begins with is loaded whether or not there is one, so that this hangs on registers alone.
-        with m.If(~self.active | self.step):
-            with m.If(~self.active | self.final):
-                new = self.instruction
+        # An instruction's final step ends all of its loops: what each of them keeps is enabled by its own end.
+        new = self.instruction
+        begins = Signal()
+        moves = Signal()
+        ends_tap = Signal()
+        ends_line = Signal()
+        ends_block = Signal()
+        m.d.comb += [
+            begins.eq(~self.active | self.final),
+            moves.eq(~self.active | self.step),
+            ends_tap.eq(~self.active | (self.step & self.last)),
+            ends_line.eq(~self.active | (self.step & self.last & last_x)),
+            ends_block.eq(~self.active | (self.step & self.last & last_x & last_y)),
+        ]
+        with m.If(moves):
+            with m.If(begins):
                 m.d.sync += [
                     current.eq(new),
+                    self.overwrite.eq(~new.accumulate[0]),
                     vectors_left.eq(new.count),
                     self.sum_address.eq(new.accumulator_base),
-                    self.overwrite.eq(~new.accumulate[0]),
                     self.first.eq(1),
+                    self.last.eq(new.count == 1),
                     column.eq(new.first),
                     before_last.eq(new.last - new.stride_x),
+                    wraps.eq(new.first == new.last),
                     row_address.eq(new.input_base),
                     row_top.eq(new.top),
-                    tap_left.eq(new.left),
-                    tap_top.eq(new.top),
-                    beside.eq(new.input_base + new.tap_pitch),
-                    below.eq(new.input_base + new.tap_row_pitch),
-                    behind.eq(new.input_base + new.block_pitch),
-                    left_beside.eq(new.left + new.tap_pitch),
-                    top_below.eq(new.top + new.dilation_y),
-                    taps_x_left.eq(new.kernel_width),
-                    taps_y_left.eq(new.kernel_height),
-                    blocks_left.eq(new.blocks),
-                    last_block.eq(new.blocks == 1),
+                    one_vector.eq(new.count == 1),
                     one_column.eq(new.last == 0),
+                    one_x.eq(new.kernel_width == 1),
+                    one_y.eq(new.kernel_height == 1),
+                    begins_wrapped.eq(new.first == new.last),
+                    self.final.eq(
+                        (new.count == 1) & (new.kernel_width == 1) & (new.kernel_height == 1) & (new.blocks == 1)
+                    ),
                 ]
-                for flag, one, value in (
-                    (self.last, one_vector, new.count == 1),
-                    (last_x, one_x, new.kernel_width == 1),
-                    (last_y, one_y, new.kernel_height == 1),
-                    (wraps, begins_wrapped, new.first == new.last),
-                ):
-                    m.d.sync += [flag.eq(value), one.eq(value)]
-                one_tap = (new.kernel_width == 1) & (new.kernel_height == 1) & (new.blocks == 1)
-                m.d.sync += self.final.eq((new.count == 1) & one_tap)
+            with m.Elif(self.last):
+                m.d.sync += [
+                    self.overwrite.eq(0),
+                    vectors_left.eq(current.count),
+                    self.sum_address.eq(current.accumulator_base),
+                    self.first.eq(1),
+                    self.last.eq(one_vector),
+                    column.eq(current.first),
+                    wraps.eq(begins_wrapped),
+                    row_address.eq(next_address),
+                    row_top.eq(next_top),
+                    # Foreseen as ``last``, as whether another instruction starts hangs on it.
+                    self.final.eq(
+                        one_vector
+                        & Mux(
+                            last_x,
+                            one_x & Mux(last_y, one_y & (blocks_left == 2), (taps_y_left == 2) & last_block),
+                            (taps_x_left == 2) & last_y & last_block,
+                        )
+                    ),
+                ]
             with m.Else():
-                # Foreseen as ``last``, as whether another instruction starts hangs on it.
-                m.d.sync += self.final.eq((vectors_left == 2) & last_x & last_y & last_block)
                 m.d.sync += [
                     vectors_left.eq(vectors_left - 1),
                     self.sum_address.eq(self.sum_address + 1),
                     self.first.eq(0),
                     self.last.eq(vectors_left == 2),
-                    column.eq(column + current.stride_x),
-                    wraps.eq(column == before_last),
+                    column.eq(Mux(wraps, 0, column + current.stride_x)),
+                    wraps.eq(Mux(wraps, one_column, column == before_last)),
+                    self.final.eq((vectors_left == 2) & last_x & last_y & last_block),
                 ]
                 with m.If(wraps):
                     m.d.sync += [
-                        column.eq(0),
-                        wraps.eq(one_column),
                         row_address.eq(row_address + current.row_pitch),
                         row_top.eq(row_top + current.stride_y),
                     ]
-                with m.If(self.last):
-                    m.d.sync += [
-                        vectors_left.eq(current.count),
-                        self.sum_address.eq(current.accumulator_base),
-                        self.first.eq(1),
-                        self.last.eq(one_vector),
-                        self.overwrite.eq(0),
-                        column.eq(current.first),
-                        wraps.eq(begins_wrapped),
-                        row_address.eq(next_address),
-                        row_top.eq(next_top),
-                        tap_left.eq(next_left),
-                        tap_top.eq(next_top),
-                        beside.eq(next_address + current.tap_pitch),
-                        left_beside.eq(next_left + current.tap_pitch),
-                        top_below.eq(next_top + current.dilation_y),
-                        taps_x_left.eq(taps_x_left - 1),
-                        last_x.eq(taps_x_left == 2),
-                        self.final.eq(one_vector & (taps_x_left == 2) & last_y & last_block),
-                    ]
-                    with m.If(last_x):
-                        m.d.sync += [
-                            taps_x_left.eq(current.kernel_width),
-                            last_x.eq(one_x),
-                            taps_y_left.eq(taps_y_left - 1),
-                            last_y.eq(taps_y_left == 2),
-                            self.final.eq(one_vector & one_x & (taps_y_left == 2) & last_block),
-                            below.eq(next_address + current.tap_row_pitch),
-                        ]
-                        with m.If(last_y):
-                            m.d.sync += [
-                                taps_y_left.eq(current.kernel_height),
-                                last_y.eq(one_y),
-                                blocks_left.eq(blocks_left - 1),
-                                last_block.eq(blocks_left == 2),
-                                self.final.eq(one_vector & one_x & one_y & (blocks_left == 2)),
-                                behind.eq(next_address + current.block_pitch),
-                            ]
+        with m.If(ends_tap):
+            with m.If(begins):
+                m.d.sync += [
+                    tap_left.eq(new.left),
+                    tap_top.eq(new.top),
+                    beside.eq(new.input_base + new.tap_pitch),
+                    left_beside.eq(new.left + new.tap_pitch),
+                    top_below.eq(new.top + new.dilation_y),
+                    taps_x_left.eq(new.kernel_width),
+                    last_x.eq(new.kernel_width == 1),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    tap_left.eq(next_left),
+                    tap_top.eq(next_top),
+                    beside.eq(next_address + current.tap_pitch),
+                    left_beside.eq(next_left + current.tap_pitch),
+                    top_below.eq(next_top + current.dilation_y),
+                    taps_x_left.eq(Mux(last_x, current.kernel_width, taps_x_left - 1)),
+                    last_x.eq(Mux(last_x, one_x, taps_x_left == 2)),
+                ]
+        with m.If(ends_line):
+            with m.If(begins):
+                m.d.sync += [
+                    below.eq(new.input_base + new.tap_row_pitch),
+                    taps_y_left.eq(new.kernel_height),
+                    last_y.eq(new.kernel_height == 1),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    below.eq(next_address + current.tap_row_pitch),
+                    taps_y_left.eq(Mux(last_y, current.kernel_height, taps_y_left - 1)),
+                    last_y.eq(Mux(last_y, one_y, taps_y_left == 2)),
+                ]
+        with m.If(ends_block):
+            with m.If(begins):
+                m.d.sync += [
+                    behind.eq(new.input_base + new.block_pitch),
+                    blocks_left.eq(new.blocks),
+                    last_block.eq(new.blocks == 1),
+                ]
+            with m.Else():
+                m.d.sync += [
+                    behind.eq(next_address + current.block_pitch),
+                    blocks_left.eq(blocks_left - 1),
+                    last_block.eq(blocks_left == 2),
+                ]
         return m
