@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.bus import axi
 from wingrid.hw.config import AcceleratorConfig
@@ -81,11 +81,19 @@ class WriteMaster(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         config, bus = self._config, self.bus
         m = Module()
-        m.submodules.requests = requests = Queue(write_request(config), self.requests(config))
+        # Whether a request is for one burst is worked out as it enters.
+        waiting = data.StructLayout({"request": write_request(config), "alone": 1})
+        m.submodules.requests = requests = Queue(waiting, self.requests(config))
         m.submodules.awaiting = awaiting = Queue(PC_BITS, max(2, config.writes_in_flight))
-        connect(m, flipped(self.request), requests.input)
+        asked = self.request.payload
+        m.d.comb += [
+            requests.input.valid.eq(self.request.valid),
+            self.request.ready.eq(requests.input.ready),
+            requests.input.payload.request.eq(asked),
+            requests.input.payload.alone.eq(~asked.apart | (asked.beats == 1)),
+        ]
 
-        head = requests.output.payload
+        head, alone = requests.output.payload.request, requests.output.payload.alone
         remaining = Signal(9)
         start = Signal()
         taken = Signal()
@@ -106,7 +114,7 @@ class WriteMaster(wiring.Component):
             taken.eq(bus.wvalid & bus.wready),
             self.released.eq(taken & bus.wlast),
             self.read_next.eq((taken & ~bus.wlast) | ((taken | ~loaded) & requests.output.valid)),
-            final.eq(Mux(amid, ends, ~head.apart | (head.beats == 1))),
+            final.eq(Mux(amid, ends, alone)),
             address.eq(Mux(amid, bus.awaddr + head.beat_pitch * config.bus_bytes, head.address)),
             beats.eq(Mux(head.apart, 1, head.beats)),
             start.eq(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from functools import reduce
+from operator import or_
+
+from amaranth.hdl import Array, Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -12,6 +15,7 @@ from wingrid.hw.control.counters import COUNTER_BITS
 from wingrid.hw.isa import PC_BITS, Fault
 from wingrid.hw.registers import (
     BASE_ALIGNMENT_BITS,
+    COUNTER_BASE,
     PROGRAM_ALIGNMENT_BITS,
     PROGRAM_LENGTH_BITS,
     REGISTER_ADDRESS_BITS,
@@ -161,34 +165,43 @@ class RegisterFile(wiring.Component):
         found = Signal()
         known = Signal()
         word = Signal(32)
-        counter = Signal(COUNTER_BITS)
         high = Signal(COUNTER_BITS - 32)
-        tells_low = Signal()
         tells_high = Signal()
+        # Of each few counters, the one whose place in there is asked for; and whether it is asked for itself.
+        few = 8
+        groups = [list(Counter)[start : start + few] for start in range(0, len(Counter), few)]
+        near = [Signal(COUNTER_BITS, name=f"counter_{number}") for number in range(len(groups))]
+        tells_low = Signal(len(groups))
+        assert COUNTER_BASE % (few * COUNTER_BITS // 8) == 0
+        place = address[3:6]
         m.d.comb += bus.arready.eq(~asked & ~found & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [asked.eq(1), address.eq(bus.araddr)]
         with m.Else():
             m.d.sync += asked.eq(0)
-        m.d.sync += [found.eq(asked), known.eq(1), word.eq(0), counter.eq(0), tells_low.eq(0), tells_high.eq(0)]
+        m.d.sync += [found.eq(asked), known.eq(1), word.eq(0), tells_low.eq(0), tells_high.eq(0)]
+        with m.If(asked):
+            for counter, group in zip(near, groups, strict=True):
+                m.d.sync += counter.eq(Array(self.counters[number] for number in group)[place])
         with m.Switch(address):
             for register, value in self._readable(pending, enabled).items():
                 with m.Case(register):
                     m.d.sync += word.eq(value)
             for number in Counter:
                 with m.Case(counter_address(number)):
-                    m.d.sync += [counter.eq(self.counters[number]), tells_low.eq(1)]
+                    m.d.sync += tells_low[number // few].eq(1)
                 with m.Case(counter_address(number) + 4):
                     m.d.sync += tells_high.eq(1)
             with m.Default():
                 m.d.sync += known.eq(0)
+        counter = reduce(or_, (Mux(tells, value, 0) for tells, value in zip(tells_low, near, strict=True)))
         with m.If(found):
             m.d.sync += [
                 bus.rvalid.eq(1),
                 bus.rdata.eq(word | counter[:32] | Mux(tells_high, high, 0)),
                 bus.rresp.eq(Mux(known, axi.RESPONSE_OKAY, axi.RESPONSE_SLVERR)),
             ]
-            with m.If(tells_low):
+            with m.If(tells_low.any()):
                 m.d.sync += high.eq(counter[32:])
         with m.Elif(bus.rready):
             m.d.sync += bus.rvalid.eq(0)
