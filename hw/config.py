@@ -41,6 +41,10 @@ class ConfigError(ValueError):
     """A configuration that cannot work; the message names field, value and rule."""
 
 
+WHOLE_MEMORIES = frozenset({"accumulators 0", "accumulators 1", "transformed"})
+"""Of ``AcceleratorConfig.block_memories`` those that are one memory each, however shallow."""
+
+
 @dataclass(frozen=True)
 class AcceleratorConfig:
     """Everything that shapes an accelerator. Buffer sizes are in entries, not bytes.
@@ -155,7 +159,10 @@ class AcceleratorConfig:
 
     @property
     def block_memories(self) -> dict[str, tuple[int, int]]:
-        """Depth and width in bits of each buffer of the datapath: block memories, with one write and one read port."""
+        """Depth and width in bits of each buffer of the datapath: block memories, with one write and one read port.
+
+        All but ``WHOLE_MEMORIES`` are cut into slices where they are shallow (``BlockMemory``).
+        """
         memories = {
             # Each sparse lane reads another entry.
             **(

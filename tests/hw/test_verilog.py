@@ -147,8 +147,8 @@ def test_every_memory_has_a_style(winograd: int) -> None:
         found = re.search(r'\(\* ram_style = "(\w+)" \*\)', attributes)
         assert found, f"{name} has no style"
         styles[found[1]].append(name)
-    # Three operand buffers, two banks, the output buffer, and the transform buffer.
-    assert len(styles["block"]) == (7 if winograd else 6)
+    # Three operand buffers and the output buffer in two slices each, two banks, and the transform buffer.
+    assert len(styles["block"]) == (11 if winograd else 10)
     assert len(styles["distributed"]) > 10
 
 
