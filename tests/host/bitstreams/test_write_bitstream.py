@@ -48,9 +48,9 @@ def test_words_begin_with_the_lowest_byte() -> None:
 
 
 def test_the_network_has_what_accelerator_and_processor_leave() -> None:
-    require_room(162, CONFIG)
-    with pytest.raises(UserError, match="take 163 block RAMs, and ulx3s has room for 162 of them"):
-        require_room(163, CONFIG)
+    require_room(160, CONFIG)
+    with pytest.raises(UserError, match="take 161 block RAMs, and ulx3s has room for 160 of them"):
+        require_room(161, CONFIG)
 
 
 def test_the_networks_memory_is_reserved() -> None:
