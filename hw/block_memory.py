@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.ram_style import RamStyle
 
 WIDE_ENTRIES = 512
-"""Depth up to which there are blocks with more bits than ``SLICE_BITS``."""
+"""Depth up to which tools take ECP5's blocks of 36 bits, which have no register for what is read."""
 SLICE_BITS = 16
 """Of a slice at most: two bytes."""
 

@@ -55,9 +55,9 @@ class AcceleratorConfig:
     behind requantisation; 0 for an accelerator without. With ``sparse`` 1 there are lanes for sparse fully connected
     layers, one for each row of the array. ``decoders`` counts lanes that decode compressed weights on their way to the
     Winograd transform, each for 2 or 4 columns; 0 for an accelerator that takes weights as they are. ``addends`` counts
-    pixels of another tensor, ``cols`` int8 each, that are added to results; 0 for an accelerator that does not add.
-    ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits`` is the width of
-    an AXI byte address.
+    pixels of another tensor, ``cols`` int8 each, that results are combined with; 0 for an accelerator that does not
+    combine. ``bus_bytes`` 0 stands for the smallest bus that carries a channel block per beat. ``address_bits`` is the
+    width of an AXI byte address.
     """
 
     rows: int = 16

@@ -206,7 +206,10 @@ class Core(wiring.Component):
         # Arithmetic.
         connect(m, execute.weights, matrix_unit.weights)
         connect(m, execute.vectors, matrix_unit.vectors)
-        m.d.comb += execute.loaded_next.eq(matrix_unit.loaded_next)
+        m.d.comb += [
+            execute.ready_next.eq(matrix_unit.ready_next),
+            execute.loaded_next.eq(matrix_unit.loaded_next),
+        ]
         connect(m, store.segment, output_buffer.segment)
         m.d.comb += [
             accumulators.sums.eq(self._sums(matrix_unit, execute)),

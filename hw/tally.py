@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Module, Signal, Value
 
 
 def tally(m: Module, name: str, most: int, more: Value, fewer: Value, *, init: int = 0) -> Signal:
@@ -12,7 +12,12 @@ def tally(m: Module, name: str, most: int, more: Value, fewer: Value, *, init: i
     beyond 0 or ``most``. What hangs on it hangs on one bit, and neither ``more`` nor ``fewer`` meets a carry chain, at
     the cost of a flip-flop and a look-up table for each number. ``init`` is how many there are at first.
     """
+    more, fewer = (Value.cast(bit).bool() for bit in (more, fewer))
     count = Signal(most + 1, name=name, init=1 << init)
-    with m.If(more != fewer):
-        m.d.sync += count.eq(Mux(more, count << 1, count >> 1))
+    # A sum of three: from choices tools make a common enable, which is one more wire to go after more and fewer.
+    m.d.sync += count.eq(
+        ((count << 1) & (more & ~fewer).replicate(most + 1))
+        | ((count >> 1) & (fewer & ~more).replicate(most + 1))
+        | (count & ~(more ^ fewer).replicate(most + 1))
+    )
     return count

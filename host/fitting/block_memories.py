@@ -45,14 +45,17 @@ def _blocks_of_one(depth: int, width: int, family: str, *, sliced: bool) -> floa
 
 
 def blocks(depth: npt.ArrayLike, width: npt.ArrayLike, family: str, *, sliced: bool = True) -> npt.NDArray[np.float64]:
-    """Blocks of a buffer: a memory of the largest power of two entries, and one of the rest (``DeepMemory``), each
-    ``sliced`` where it is shallow (``BlockMemory``)."""
+    """Blocks of a buffer.
+
+    ``sliced``: a memory of the largest power of two entries and one of the rest (``DeepMemory``), each in slices where
+    it is shallow (``BlockMemory``). Else one memory, which yosys divides, or not, as takes fewest.
+    """
     depth, width = np.asarray(depth, np.int64), np.asarray(width, np.int64)
     # Exponents of floats are exact for all depths.
     whole = np.int64(1) << (np.frexp(depth.astype(np.float64))[1].astype(np.int64) - 1)
     least = _sliced if sliced else _least
     apart = least(whole, width, family) + np.where(depth > whole, least(depth - whole, width, family), 0)
-    return np.minimum(apart, least(depth, width, family))
+    return apart if sliced else np.minimum(apart, least(depth, width, family))
 
 
 def _sliced(depth: npt.NDArray[np.int64], width: npt.NDArray[np.int64], family: str) -> npt.NDArray[np.float64]:

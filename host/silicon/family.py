@@ -25,9 +25,9 @@ class Router:
 
 ECP5_MAPPING = "check -latchonly -assert; techmap -map +/lattice/latches_map.v; abc9 -W 1500; clean"
 """As ``synth_ecp5`` of yosys 0.70 does it, but for the wire that the mapper takes to lie before each cell: 1,500 ps
-instead of 300. nextpnr's slowest paths have 1.3 ns between two cells, on average. With short
-wires a carry chain counts as many look-up tables in a row, and all that is faster than the longest chain is mapped for
-area: up to seven levels where five will do."""
+instead of 300. nextpnr's slowest paths have 1.3 ns between two cells, on average. With short wires a carry chain counts
+as many look-up tables in a row, and all that is faster than the longest chain is mapped for area: up to seven levels
+where five will do."""
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 
 GOAL_MHZ = 150
-"""What the router aims at: above what is reached, so that it does not rest."""
+"""What the router is told to aim at. Of nextpnr 0.11.1 this moves nothing: 115 led to the same routes."""
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from wingrid.hw.isa import PIXEL_PITCH_BITS
 
 
 def burst_layout(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page; or, ``apart``, as many bursts of one beat each, ``beat_pitch``
-    beats apart, where that is more than 1. ``final`` marks the last one of its descriptor.
+    """A burst of 1 to 256 beats within one 4 KiB page; or, if ``apart``, that is with a ``beat_pitch`` above 1, as
+    many bursts of one beat each, so many beats apart. ``final`` marks the last one of its descriptor.
 
     ``address`` is that on the bus.
     """

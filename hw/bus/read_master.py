@@ -26,7 +26,10 @@ def read_request(config: AcceleratorConfig) -> data.StructLayout:
 
 
 def read_beat(config: AcceleratorConfig) -> data.StructLayout:
-    """A beat on its way to its reader: ``last`` of its burst, and ``final`` if that burst was; ``error`` response."""
+    """A beat on its way to its reader: ``last`` of its burst, and ``final`` if that burst was; ``error`` response.
+
+    ``final`` is low without ``valid``, the others mean nothing then.
+    """
     return data.StructLayout({"valid": 1, "data": 8 * config.bus_bytes, "last": 1, "final": 1, "error": 1})
 
 
@@ -107,18 +110,21 @@ class ReadMaster(wiring.Component):
 
         owner = owners.output.payload
         m.d.comb += owners.output.ready.eq(bus.rvalid & bus.rlast)
-        # A valid bit for each reader, so that no choice follows the register.
+        # A valid and a final bit for each reader, so that no choice follows the register.
         beat = Signal(read_beat(config))
         came = Signal(len(Reader))
-        m.d.sync += came.eq(Mux(bus.rvalid, 1 << owner.reader, 0))
+        final = Signal(len(Reader))
+        m.d.sync += [
+            came.eq(Mux(bus.rvalid, 1 << owner.reader, 0)),
+            final.eq(Mux(bus.rvalid & bus.rlast & owner.final, 1 << owner.reader, 0)),
+        ]
         with m.If(bus.rvalid):
             m.d.sync += [
                 beat.data.eq(bus.rdata),
                 beat.last.eq(bus.rlast),
-                beat.final.eq(bus.rlast & owner.final),
                 beat.error.eq(bus.rresp != axi.RESPONSE_OKAY),
             ]
         for port, name in ((self.fetch_beat, Reader.FETCH), (self.load_beat, Reader.LOAD)):
-            m.d.comb += [port.eq(beat), port.valid.eq(came[name.value])]
+            m.d.comb += [port.eq(beat), port.valid.eq(came[name.value]), port.final.eq(final[name.value])]
         m.d.comb += self.idle.eq(owners.holds[0] & ~came.any())
         return m

@@ -13,8 +13,8 @@ from wingrid.hw.queue import Queue
 
 
 def write_request(config: AcceleratorConfig) -> data.StructLayout:
-    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, ``apart``, as many bursts
-    of one beat each, ``beat_pitch`` beats apart, where that is more than 1."""
+    """A burst of 1 to 256 beats within one 4 KiB page, on behalf of instruction ``pc``; or, if ``apart``, that is
+    with a ``beat_pitch`` above 1, as many bursts of one beat each, so many beats apart."""
     return data.StructLayout(
         {"address": config.address_bits, "beats": 9, "beat_pitch": PIXEL_PITCH_BITS, "apart": 1, "pc": PC_BITS}
     )

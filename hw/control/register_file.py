@@ -167,13 +167,13 @@ class RegisterFile(wiring.Component):
         word = Signal(32)
         high = Signal(COUNTER_BITS - 32)
         tells_high = Signal()
-        # Of each few counters, the one whose place in there is asked for; and whether it is asked for itself.
+        # Of each group of counters, the one at the place that is asked for; and whether it is this group's that is.
         few = 8
         groups = [list(Counter)[start : start + few] for start in range(0, len(Counter), few)]
         near = [Signal(COUNTER_BITS, name=f"counter_{number}") for number in range(len(groups))]
         tells_low = Signal(len(groups))
         assert COUNTER_BASE % (few * COUNTER_BITS // 8) == 0
-        place = address[3:6]
+        place = address[3 : 3 + (few - 1).bit_length()]
         m.d.comb += bus.arready.eq(~asked & ~found & ~bus.rvalid)
         with m.If(bus.arvalid & bus.arready):
             m.d.sync += [asked.eq(1), address.eq(bus.araddr)]

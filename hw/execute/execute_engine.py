@@ -63,6 +63,8 @@ class ExecuteEngine(wiring.Component):
     weights : Out, stream of ``weights_layout(config)``
     vectors : Out, stream of ``vectors_layout(config, accumulator_tag(config))``
         Goes to a ``MatrixUnit``, whose ``ready`` is foreseen from ``loaded_next`` and not heard.
+    ready_next : In, 1
+        The matrix unit's: ``weights.ready`` in the next cycle.
     loaded_next : In, 1
         The matrix unit's: in the next cycle a vector with ``first`` is taken. All others always are.
     beat : Out, 1
@@ -112,6 +114,7 @@ class ExecuteEngine(wiring.Component):
                 "code_data": In(8 * config.bus_bytes),
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "vectors": Out(stream.Signature(vectors_layout(config, accumulator_tag(config)))),
+                "ready_next": In(1),
                 "loaded_next": In(1),
                 "beat": Out(1),
                 "sums": Out(sums_layout(config, accumulator_tag(config))),
@@ -150,6 +153,7 @@ class ExecuteEngine(wiring.Component):
         connect(m, weights.weights, flipped(self.weights))
         m.d.comb += [
             weights.instruction.payload.eq(execute),
+            weights.ready_next.eq(self.ready_next),
             weights.available.eq(self.available),
             weights.halt.eq(self.halt),
             self.weight_enable.eq(weights.read_enable),

@@ -15,7 +15,7 @@ class RasterWalk(wiring.Component):
     """Walks the vectors, taps and blocks of one instruction (see ``Execute``), vectors innermost.
 
     The outputs describe a vector while it is ``active``. A step may end a tap, and the next one as well: so
-    the begins of the taps that may follow, to the side, below and in the next block, rest in registers, together with
+    where the taps begin that may follow, to the side, below and in the next block, rests in registers, together with
     what tells which of them does.
 
     Members

@@ -43,6 +43,8 @@ class WeightFeeder(wiring.Component):
         The buffer's entry, ``OperandBuffers.read_latency`` cycles after its address.
     weights : Out, stream of ``weights_layout(config)``
         Weights come ``PAYLOAD_LATENCY`` cycles after their transfer.
+    ready_next : In, 1
+        ``weights.ready`` in the next cycle.
     released : Out, 1
         Last read of an instruction that signals OPERANDS_RELEASED.
     started : Out, 1
@@ -77,6 +79,7 @@ class WeightFeeder(wiring.Component):
                 "read_address": Out(range(config.weight_buffer)),
                 "read_data": In(8 * config.cols),
                 "weights": Out(stream.Signature(weights_layout(config))),
+                "ready_next": In(1),
                 "released": Out(1),
                 "started": Out(1),
                 "ended": Out(1),
@@ -266,6 +269,7 @@ class WeightFeeder(wiring.Component):
             transform.raw.valid.eq(rows.valid & ~direct),
             transform.raw.payload.eq(rows.payload),
             transform.weights.ready.eq(self.weights.ready),
+            transform.ready_next.eq(self.ready_next),
         ]
         with m.If(~direct):
             m.d.comb += [

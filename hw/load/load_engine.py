@@ -157,7 +157,7 @@ class LoadEngine(wiring.Component):
             self.write_address + 1,
         )
         m.d.comb += [
-            done.eq(self.beat.valid & self.beat.final),
+            done.eq(self.beat.final),
             fetch.eq(done | ~receiving),
             expected.output.ready.eq(fetch),
             next_row.eq(row + head.row_pitch),

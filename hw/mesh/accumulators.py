@@ -10,6 +10,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from wingrid.hw.config import AcceleratorConfig
+from wingrid.hw.copies import copies
 from wingrid.hw.mesh.matrix_unit import sums_layout
 from wingrid.hw.ram_style import RamStyle
 
@@ -94,15 +95,16 @@ class Accumulators(wiring.Component):
         ]
         too_near, forwarded = Cat(repeats[: rows - 1]), Cat(repeats[rows - 1 :])
         from_memory = tags[1].accumulate & ~forwarded.any()
-        # What the same register for each lane says where there is no sum: if it were the same, tools would make one of
+        # What each lane's choice says where there is no sum: were it the same for all, tools would make one register of
         # them.
         others = list(itertools.islice(itertools.cycle([Const(0), Const(1), *tags[1].address]), cols))
 
         total = Signal(self._lanes, reset_less=True)
         old: Value = self._forward(m, total, forwarded)
         drained: list[Value] = []
-        drained_bank = Signal(self.read_latency, reset_less=True)
+        drained_bank = Signal(self.read_latency - 1, reset_less=True)
         m.d.sync += drained_bank.eq(Cat(self.read_bank, drained_bank))
+        above = copies(m, "drains_above", drained_bank[-1], cols)
         meet = Signal()
         for bank in range(2):
             memory = Memory(
@@ -115,7 +117,7 @@ class Accumulators(wiring.Component):
             drains = Signal(name=f"drains_{bank}")
             writes = Signal(name=f"writes_{bank}")
             output = Signal(len(write.data.as_value()), name=f"output_{bank}", reset_less=True)
-            # For each lane, as a wire to all of them is long.
+            # One for each lane, as a wire to all of them is long.
             chosen = Signal(cols, name=f"chosen_{bank}", reset_less=True)
             chooses = from_memory & (tags[1].bank == bank)
             m.d.comb += [
@@ -142,8 +144,11 @@ class Accumulators(wiring.Component):
         m.d.comb += operand.as_value().eq(old)
         for c in range(cols):
             m.d.sync += total[c].eq(operand[c] + lanes[-1][c])
+        lane_bits = len(operand.as_value()) // cols
+        for c in range(cols):
+            lower, upper = (bank.word_select(c, lane_bits) for bank in drained)
+            m.d.comb += self.read_lanes[c].eq(Mux(above[c], upper, lower).as_signed())
         m.d.comb += [
-            self.read_lanes.as_value().eq(Mux(drained_bank[-1], drained[1], drained[0])),
             self.committed.eq(valids[self.latency] & tags[self.latency].last),
             self.conflict.eq(meet | (valids[1] & too_near.any())),
         ]

@@ -62,6 +62,8 @@ class MatrixUnit(wiring.Component):
     vectors : In, stream of ``vectors_layout(config, tag_layout)``
     sums : Out, ``sums_layout(config, tag_layout)``
         Lanes and tag have a meaning only together with ``valid``.
+    ready_next : Out, 1
+        ``weights.ready`` in the next cycle.
     loaded_next : Out, 1
         A complete tile can be taken in the next cycle.
     """
@@ -74,6 +76,7 @@ class MatrixUnit(wiring.Component):
                 "weights": In(stream.Signature(weights_layout(config))),
                 "vectors": In(stream.Signature(vectors_layout(config, tag_layout))),
                 "sums": Out(sums_layout(config, tag_layout)),
+                "ready_next": Out(1),
                 "loaded_next": Out(1),
             }
         )
@@ -116,12 +119,15 @@ class MatrixUnit(wiring.Component):
         still_full = loaded & ~take
         still_waits = Mux(takes_row, self.weights.valid, row_waits)
         still_last = Mux(row_enters, thermometer[-2] & ~thermometer[-1], thermometer[-1])
-        m.d.comb += self.loaded_next.eq(still_full | (still_waits & still_last))
+        m.d.comb += [
+            self.ready_next.eq(~still_waits | ~still_full),
+            self.loaded_next.eq(still_full | (still_waits & still_last)),
+        ]
         m.d.sync += [
             loaded.eq(self.loaded_next),
             full.eq(still_full),
             row_waits.eq(still_waits),
-            takes_row.eq(~still_waits | ~still_full),
+            takes_row.eq(self.ready_next),
             taken.eq(Cat(take, taken)),
             row_arrives.eq(Cat(self.weights.valid & self.weights.ready, row_arrives)),
             loads[0].eq(thermometer & row_enters.replicate(rows)),
@@ -137,6 +143,7 @@ class MatrixUnit(wiring.Component):
         m.d.comb += [
             mesh.weights.eq(weights),
             swaps.eq(taken[-1]),
+            # Looked at by docs/draw_diagrams.py alone.
             vector_enters.eq(valid[PAYLOAD_LATENCY]),
             mesh.load.eq(loads[-1]),
             mesh.vector.eq(vector),

@@ -1,4 +1,4 @@
-"""The ports that the direct and the Winograd source of vectors have in common."""
+"""What all sources of vectors have in common: ports, and the register that tells whether a vector makes way."""
 
 from __future__ import annotations
 

@@ -53,8 +53,8 @@ class Stage(enum.IntEnum):
     """What is multiplied: registers that a multiplier may take for its own."""
     PARTIAL_PRODUCTS = enum.auto()
     """Three products of half the width (Karatsuba and Ofman, 1962) in place of four."""
-    CROSS_PRODUCT = enum.auto()
-    """The product's middle part."""
+    TWO_SUMS = enum.auto()
+    """What is taken from the products is taken from another one each, so that no sum has more than two terms."""
     PRODUCT = enum.auto()
     """The significand times the mantissa of the scale."""
     NORMALISED_PRODUCT = enum.auto()
@@ -208,8 +208,9 @@ class RequantiserLane(wiring.Component):
         """Significand times mantissa, in ``Stage.PRODUCT``.
 
         With halves a, b and c, d, ad + bc is (a + b)(c + d) - ac - bd: three multipliers of 13 bits at most, on every
-        family. 17 and 7 bits of the mantissa apart would be two blocks of 25 x 18 bits, but four of 18 x 18 and a
-        longer path.
+        family. Of these, bd is taken from the product of sums, and ac, with the weight of the middle, from where it
+        stands itself: neither falls below zero. 17 and 7 bits of the mantissa apart would be two blocks of 25 x 18
+        bits, but four of 18 x 18 and a longer path.
         """
         half = SIGNIFICANT_BITS // 2
         mantissa = self.parameters.mantissa
@@ -222,10 +223,11 @@ class RequantiserLane(wiring.Component):
         lows = register(Stage.PARTIAL_PRODUCTS, factor[:half] * scale[:half], 2 * half, "lows")
         highs = register(Stage.PARTIAL_PRODUCTS, factor[half:] * scale[half:], 2 * half, "highs")
         both = register(Stage.PARTIAL_PRODUCTS, halves * scale_halves, 2 * half + 2, "both")
-        cross = register(Stage.CROSS_PRODUCT, both - (lows + highs), 2 * half + 1, "cross")
-        outer = register(Stage.CROSS_PRODUCT, Cat(lows, highs), 2 * SIGNIFICANT_BITS, "outer")
+        middle = register(Stage.TWO_SUMS, both - lows, 2 * half + 2, "middle")
+        outer = Cat(lows[:half], Cat(lows[half:], highs) - highs)
+        outer = register(Stage.TWO_SUMS, outer, 2 * SIGNIFICANT_BITS, "outer")
         # The lowest half is there already.
-        upper = outer[half:] + cross
+        upper = outer[half:] + middle
         return register(Stage.PRODUCT, Cat(outer[:half], upper), 2 * SIGNIFICANT_BITS, "product")
 
 

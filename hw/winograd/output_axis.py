@@ -6,6 +6,7 @@ from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from wingrid.hw.copies import copies
 from wingrid.hw.winograd.output_lane import OutputLane
 from wingrid.hw.winograd.vectors import vector_layout
 
@@ -25,14 +26,14 @@ class OutputAxis(wiring.Component):
     Members
     -------
     four : In, 1
-        F(4x4) instead of F(2x2). May only change while no group is inside.
+        F(4x4) instead of F(2x2), from the next cycle on. May only change while no group is inside.
     input : In, ``vector_layout(bits, lanes)``
         m[0], m[1], ... of group after group. Lanes come a cycle after ``valid``, so that what all of them obey rests in
         registers.
     ends : Out, 1
-        The lanes are the last one of a group.
+        The lanes are those of a group's last input.
     output : Out, ``vector_layout(bits - 1, lanes)``
-        A group's results, one per cycle without gaps, from ``latency`` cycles after its last input on.
+        A group's results, one per cycle without gaps, from ``latency`` cycles after the lanes of its last input.
     """
 
     latency = 3
@@ -52,7 +53,8 @@ class OutputAxis(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        four, comes = self.four, self.input.valid
+        four, comes = Signal(), self.input.valid
+        m.d.sync += four.eq(self.four)
         b = Signal(3)
         last = Signal()
         m.d.comb += last.eq(b == Mux(four, 5, 3))
@@ -75,16 +77,15 @@ class OutputAxis(wiring.Component):
         step_2 = Signal()
         step_3 = Signal()
         m.d.sync += [step_1.eq(self.ends), step_2.eq(step_1 & four), step_3.eq(step_2)]
-        is_odd = Signal()
-        is_upper = Signal()
-        is_lower = Signal()
-        takes_last = Signal()
-        m.d.sync += [
-            is_odd.eq(self.ends | step_2),
-            is_upper.eq((step_1 | step_2) & four),
-            is_lower.eq(~(step_1 | step_2) & four),
-            takes_last.eq(Mux(four, step_3, step_1)),
-        ]
+        # All bits of all lanes hear these.
+        told = {
+            "four": self.four,
+            "is_odd": self.ends | step_2,
+            "is_upper": (step_1 | step_2) & four,
+            "is_lower": ~(step_1 | step_2) & four,
+            "takes_last": Mux(four, step_3, step_1),
+        }
+        heard = {name: copies(m, name, value, self._lanes) for name, value in told.items()}
         taken = Signal()
         summed = Signal()
         m.d.sync += [
@@ -96,17 +97,13 @@ class OutputAxis(wiring.Component):
         for number in range(self._lanes):
             m.submodules[f"lane_{number}"] = lane = OutputLane(bits=self._bits)
             m.d.comb += [
-                lane.four.eq(four),
                 lane.valid.eq(valid),
                 lane.value.eq(self.input.lanes[number]),
                 lane.opens.eq(opens),
                 lane.first_pair.eq(first_pair),
                 lane.second_pair.eq(second_pair),
                 lane.ends.eq(self.ends),
-                lane.is_odd.eq(is_odd),
-                lane.is_upper.eq(is_upper),
-                lane.is_lower.eq(is_lower),
-                lane.takes_last.eq(takes_last),
+                *(getattr(lane, name).eq(signals[number]) for name, signals in heard.items()),
                 self.output.lanes[number].eq(lane.result[3:].as_signed()),
             ]
         return m

@@ -53,7 +53,7 @@ class OutputTransform(wiring.Component):
     def latency_for(tile: int) -> int:
         """Cycles from a tile's last input to its first output: n + 5.
 
-        One to a register, one to begin to read, n to read a column, and the second half.
+        One until its lanes are at the first half, one to begin to read, n to read a column, and the second half.
         """
         return 2 + winograd(tile).patch + OutputAxis.latency
 
@@ -65,15 +65,14 @@ class OutputTransform(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         lanes, bits = self._lanes, self._bits
-        # A register for each half, all of which hangs on it; it has changed when the half gets its first vector.
+        chosen = Signal()
         four = Signal()
-        second_four = Signal()
         if 4 in self._tiles:
-            m.d.sync += four.eq(self.select == self._tiles.index(4))
-        m.d.sync += second_four.eq(four)
+            m.d.comb += chosen.eq(self.select == self._tiles.index(4))
+        m.d.sync += four.eq(chosen)
         m.submodules.first = first = OutputAxis(lanes=lanes, bits=bits)
         m.submodules.second = second = OutputAxis(lanes=lanes, bits=bits - 1)
-        m.d.comb += [first.four.eq(four), second.four.eq(second_four)]
+        m.d.comb += [first.four.eq(chosen), second.four.eq(chosen)]
         m.d.comb += first.input.valid.eq(self.input.valid)
         for lane in range(lanes):
             arrived = register("arrived", bits, lane)

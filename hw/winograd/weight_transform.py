@@ -27,7 +27,7 @@ class WeightTransform(wiring.Component):
 
     G of ``WinogradTransform`` is the same along either axis, for kernel elements g0, g1, g2 of a line:
 
-        F(4x4): 3 g0, (g0 + g2) +- g1, (g0 + 4 g2) +- 2 g1, g2 + 2 g2
+        F(4x4): 3 g0, (g0 + g2) +- g1, (g0 + 4 g2) +- 2 g1, 3 g2
         F(2x2): g0,   (g0 + g2) +- g1,                      g2
 
     so two adders behind three operands make each element, down the three columns of a kernel and then along.
@@ -39,7 +39,9 @@ class WeightTransform(wiring.Component):
     raw : In, stream of cols x signed(8)
     weights : Out, stream of ``weights_layout(config)``
         The first row ``latency`` cycles after a raw tile's last transfer. Lanes of both streams come
-        ``PAYLOAD_LATENCY`` cycles after their transfer.
+        ``PAYLOAD_LATENCY`` cycles after their transfer. ``ready`` is foreseen from ``ready_next`` and not heard.
+    ready_next : In, 1
+        ``weights.ready`` in the next cycle.
     empty : Out, 1
         No row is held, of a raw tile or of a transformed one.
     """
@@ -60,6 +62,7 @@ class WeightTransform(wiring.Component):
                 "select": In(range(max(2, len(self._transforms)))),
                 "raw": In(stream.Signature(data.ArrayLayout(signed(8), config.cols))),
                 "weights": Out(stream.Signature(weights_layout(config))),
+                "ready_next": In(1),
                 "empty": Out(1),
             }
         )
@@ -81,7 +84,7 @@ class WeightTransform(wiring.Component):
         tap = Signal(range(KERNEL * KERNEL))
         fill_row = Signal(range(config.rows))
         filling = Signal()
-        # Whether a raw tile is amid, and whether the next row is the last one of its tap, and that the last.
+        # Whether a raw tile has come in part, and whether the next row is the last one of its tap, and that the last.
         partial = Signal()
         ends_tap = Signal()
         last_tap = Signal()
@@ -102,7 +105,8 @@ class WeightTransform(wiring.Component):
         i = Signal(range(most))
         j = Signal(range(most))
         row = Signal(range(config.rows))
-        advance = Signal()
+        # The row on offer leaves, or there is none: a register, as all that moves behind it hangs on this.
+        advance = Signal(init=1)
         walking = Signal()
         # Where the walk stands at the end of a tile, of a column of tiles, and in the last column.
         last_row = Signal()
@@ -157,8 +161,8 @@ class WeightTransform(wiring.Component):
         four = Signal()
         if 4 in config.tiles:
             m.d.comb += four.eq(self.select == config.tiles.index(4))
+        m.d.sync += advance.eq(~Mux(advance, valid[-2], valid[-1]) | self.ready_next)
         m.d.comb += [
-            advance.eq(~valid[-1] | self.weights.ready),
             self.weights.valid.eq(valid[-1]),
             self.empty.eq(held[0] & ~valid.any() & ~partial),
         ]

@@ -53,7 +53,7 @@ class Bench:
 
     async def reset(self) -> None:
         self.dut.rst.value = 1
-        for name in ("patches", "sums", "raw__valid", "weights__ready", "select"):
+        for name in ("patches", "sums", "raw__valid", "weights__ready", "ready_next", "select"):
             getattr(self.dut, name).value = 0
         for _ in range(2):
             await RisingEdge(self.dut.clk)
@@ -106,7 +106,8 @@ class Bench:
 
     async def take(self, pace: float) -> None:
         while True:
-            self.dut.weights__ready.value = int(self.random.random() < pace)
+            self.dut.weights__ready.value = self.dut.ready_next.value
+            self.dut.ready_next.value = int(self.random.random() < pace)
             await RisingEdge(self.dut.clk)
 
     async def monitor(self) -> None:

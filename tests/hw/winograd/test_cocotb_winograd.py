@@ -38,6 +38,7 @@ class Transforms(wiring.Component):
                 "weights": Out(stream.Signature(weights_layout(config))),
                 "sums": In(vector_layout(config.accumulator_bits, config.cols)),
                 "answers": Out(vector_layout(config.accumulator_bits, config.cols)),
+                "ready_next": In(1),
                 "empty": Out(2),
             }
         )
@@ -55,6 +56,7 @@ class Transforms(wiring.Component):
         connect(m, kernels.weights, flipped(self.weights))
         m.d.comb += [part.select.eq(self.select) for part in (inputs, kernels, outputs, division)]
         m.d.comb += [
+            kernels.ready_next.eq(self.ready_next),
             inputs.input.eq(self.patches),
             self.transformed.eq(inputs.output),
             outputs.input.eq(self.sums),

@@ -72,6 +72,9 @@ def stream(
         noise = (1 << 8 * config.cols) - 1
         late, due = deque([noise] * PAYLOAD_LATENCY), deque([False] * PAYLOAD_LATENCY)
         ctx.set(dut.select, config.tiles.index(tile))
+        taking_next = take()
+        ctx.set(dut.ready_next, taking_next)
+        await ctx.tick()
         while len(trace.received) < len(expected) or cycle < trace.taken[-1] + 20:
             raw_tiles, partial = divmod(len(trace.sent), 9 * config.rows)
             out = sum(end <= len(trace.taken) for end in ends)
@@ -82,11 +85,12 @@ def stream(
                 ctx.set(dut.select, config.tiles.index(tile))
             # Once offered, a row stays until it is taken.
             offering = bool(todo) and todo[0][0] == tile and (offering or send())
-            taking = take()
+            taking, taking_next = taking_next, take()
             ctx.set(dut.raw.payload.as_value(), late.popleft())
             late.append(noise)
             ctx.set(dut.raw.valid, offering)
             ctx.set(dut.weights.ready, taking)
+            ctx.set(dut.ready_next, taking_next)
             if ctx.get(dut.raw.ready):
                 trace.ready.append(cycle)
                 if offering:

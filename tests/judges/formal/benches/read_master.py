@@ -24,7 +24,7 @@ class ReadMasterBench(Bench):
         "address": "a burst's address is that of the request taken in the cycle before",
         "RREADY": "R never waits",
         "beats find their reader": "a beat goes to whoever asked for its burst, in the next cycle",
-        "final": "the last beat of a burst carries what its request said, no other beat is last or final",
+        "final": "a burst's last beat carries what its request said, to its reader; no other is last or final",
         "idle": "idle means that no burst is on the bus",
     }
     witnesses: ClassVar = {
@@ -82,8 +82,9 @@ class ReadMasterBench(Bench):
         last = past(m, bus.rlast)
         to_fetch, to_load = device.fetch_beat.valid, device.load_beat.valid
         self.rule(m, "beats find their reader", (to_fetch == (beat & ~owner[0])) & (to_load == (beat & owner[0])))
-        ends = (device.load_beat.last == last) & (device.load_beat.final == (last & owner[1]))
-        self.rule(m, "final", ~beat | ends)
+        final = beat & last & owner[1]
+        finals = (device.fetch_beat.final == (final & ~owner[0])) & (device.load_beat.final == (final & owner[0]))
+        self.rule(m, "final", finals & (~beat | (device.load_beat.last == last)))
         self.rule(m, "idle", ~device.idle | (count == 0))
         ended, beats = Signal(2), Signal(9)
         m.d.sync += beats.eq(Mux(leaves, 0, beats + (bus.rvalid & bus.rready)))
