@@ -19,7 +19,7 @@ from wingrid.sim.cache import cached, key
 from wingrid.sim.tools import Tools
 
 GOAL_MHZ = 150
-"""What the router is told to aim at. Of nextpnr 0.11.1 this moves nothing: 115 led to the same routes."""
+"""What the router is told to aim at. By nextpnr 0.11.1 an 8x8 direct's clock is the same with 115."""
 
 
 @dataclass(frozen=True)
