@@ -90,6 +90,11 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
         replaced(r"^(  assign \\\$\d+ += beats - )1'h1;", r"\g<1>1'h0;"),
         "WLAST position",
     ),
+    "every beat is final to both": (
+        ReadMasterBench,
+        replaced(r"^(    \\final  <= ).*;", r"\g<1>2'h3;"),
+        "final",
+    ),
     "AR falls without ARREADY": (
         ReadMasterBench,
         replaced(r"end else if \(bus__arready\) begin", "end else begin"),
