@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Module, ShapeLike, Signal
+from amaranth.hdl import Cat, Module, ShapeLike, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
@@ -10,11 +10,18 @@ from amaranth.lib.wiring import In, Out
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.tally import tally
 
+SLICE_BITS = 60
+"""Of a payload, behind one pointer: a multiple of what small memories are made of (4 bits on ECP5, 6 on 7-series)."""
+
 
 class Queue(wiring.Component):
     """Holds up to ``depth`` payloads (a power of two, at least 2), in order.
 
     One payload enters and one leaves per cycle; ``input.ready`` depends on registers only.
+
+    A wide payload lies in slices, as a pointer that hundreds of bits hear has long wires, and what is offered comes
+    behind it. Each slice has pointers of its own, which begin at entries of their own: tools make one of all that are
+    equal.
 
     It does what ``amaranth.lib.fifo.SyncFIFO`` does, with stream ports and for payloads of any shape. That one carries
     plain bits: a wrapper would have to cast structures and arrays on both sides, and be no shorter.
@@ -46,13 +53,6 @@ class Queue(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.memory = memory = Memory(
-            shape=self._shape, depth=self.depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes
-        )
-        write = memory.write_port()
-        read = memory.read_port(domain="comb")
-        head = Signal(range(self.depth))
-        tail = Signal(range(self.depth))
         enter = self.input.valid & self.input.ready
         leave = self.output.valid & self.output.ready
 
@@ -60,14 +60,24 @@ class Queue(wiring.Component):
             self.holds.eq(tally(m, "held", self.depth, enter, leave)),
             self.input.ready.eq(~self.holds[-1]),
             self.output.valid.eq(~self.holds[0]),
-            write.addr.eq(tail),
-            write.data.eq(self.input.payload),
-            write.en.eq(enter),
-            read.addr.eq(head),
-            self.output.payload.eq(read.data),
         ]
-        with m.If(enter):
-            m.d.sync += tail.eq(tail + 1)
-        with m.If(leave):
-            m.d.sync += head.eq(head + 1)
+        payload = Value.cast(self.input.payload)
+        # There are at most as many slices as entries, so that each begins at one of its own.
+        bits = SLICE_BITS * -(-len(payload) // (SLICE_BITS * min(-(-len(payload) // SLICE_BITS), self.depth)))
+        offered = []
+        for number, first in enumerate(range(0, len(payload), bits)):
+            piece = payload[first : first + bits]
+            memory = Memory(shape=len(piece), depth=self.depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
+            m.submodules[f"memory_{number}"] = memory
+            write = memory.write_port()
+            read = memory.read_port(domain="comb")
+            head = Signal(range(self.depth), init=number, name=f"head_{number}")
+            tail = Signal(range(self.depth), init=number, name=f"tail_{number}")
+            m.d.comb += [write.addr.eq(tail), write.data.eq(piece), write.en.eq(enter), read.addr.eq(head)]
+            with m.If(enter):
+                m.d.sync += tail.eq(tail + 1)
+            with m.If(leave):
+                m.d.sync += head.eq(head + 1)
+            offered.append(read.data)
+        m.d.comb += Value.cast(self.output.payload).eq(Cat(offered))
         return m

@@ -83,6 +83,8 @@ class OutputAxis(wiring.Component):
             "is_odd": self.ends | step_2,
             "is_upper": (step_1 | step_2) & four,
             "is_lower": ~(step_1 | step_2) & four,
+            "takes_first_of_two": self.ends & ~four,
+            "takes_first_of_four": self.ends & four,
             "takes_last": Mux(four, step_3, step_1),
         }
         heard = {name: copies(m, name, value, self._lanes) for name, value in told.items()}
