@@ -101,6 +101,11 @@ class AcceleratorConfig:
         """The Winograd tiles that the accelerator can run, smallest first."""
         return tuple(tile for tile in POINTS if tile <= self.winograd)
 
+    @property
+    def tile_bits(self) -> int:
+        """Bits that tell a legal instruction's tile, 0 among them; the others of its field are zero."""
+        return max((0, *self.tiles)).bit_length()
+
     def segment_tiles(self, tile: int) -> int:
         """Neighbouring tiles (pixels, for tile 0) that the store engine drains in one go.
 

@@ -36,8 +36,8 @@ Checks = tuple[list[Value], list[Value]]
 class Decoder(wiring.Component):
     """Says whether a word is an instruction this accelerator can carry out, and who carries it out.
 
-    A register behind each comparison of a field, one behind what they amount to for each kind of instruction, and one
-    behind the verdict: a verdict ``latency`` cycles after its word, one per cycle.
+    A register behind each comparison of a field, and one behind what they amount to for each kind of instruction: a
+    verdict ``latency`` cycles after its word, one per cycle. It is a choice among few bits, which whoever asks keeps.
 
     ``registered`` is False where a proof wants the verdict in the cycle of the word.
 
@@ -56,7 +56,7 @@ class Decoder(wiring.Component):
         ADDRESS_OUT_OF_BUFFER.
     """
 
-    latency = 3
+    latency = 2
     """Cycles from a word to its verdict."""
 
     def __init__(self, config: AcceleratorConfig, *, registered: bool = True) -> None:
@@ -71,7 +71,7 @@ class Decoder(wiring.Component):
         for kind in INSTRUCTIONS:
             view = data.View(layout_of(kind), self.word[: layout_of(kind).size])
             illegal, beyond = checks[kind](m, view)
-            illegal += self._compared(m, self.word[:OPCODE_BITS] != kind.opcode.value, *_foreign_semaphores(kind, view))
+            illegal += self._compared(m, *_other_opcode(kind, self.word), *_foreign_semaphores(kind, view))
             bad, out = self._compared(m, Cat(illegal).any(), Cat(beyond).any())
             sound.append(~bad & ~out)
             outside.append(~bad & out)
@@ -86,8 +86,7 @@ class Decoder(wiring.Component):
                 Mux(Cat(outside).any(), Fault.ADDRESS_OUT_OF_BUFFER, Fault.ILLEGAL_INSTRUCTION),
             ),
         )
-        domain = m.d.sync if self._registered else m.d.comb
-        domain += [self.kind.eq(Mux(error, 0, Cat(sound))), self.fault.eq(fault)]
+        m.d.comb += [self.kind.eq(Mux(error, 0, Cat(sound))), self.fault.eq(fault)]
         return m
 
     def _compared(self, m: Module, *values: Value) -> list[Value]:
@@ -110,19 +109,19 @@ class Decoder(wiring.Component):
         }
         illegal = self._compared(
             m,
-            (load.buffer >= len(Buffer)) | (load.fence > 1),
+            load.buffer >= len(Buffer),
+            load.fence > 1,
             load.run_beats == 0,
             load.runs == 0,
             load.row_beats == 0,
             load.rows == 0,
             self._unaligned(load.source, load.run_pitch),
         )
-        outside = []
-        for buffer, depth in depths.items():
-            past = load.destination >= depth if depth else Const(1)
-            here, beyond = self._compared(m, load.buffer == buffer.value, past)
-            outside.append(here & beyond)
-        return illegal, outside
+        # One comparison, as tools make those with powers of two of each other, one behind the other.
+        buffer = load.buffer[: max(Buffer).bit_length()]
+        limit = reduce(or_, (Mux(buffer == one.value, depth, 0) for one, depth in depths.items()))
+        limit, destination = self._compared(m, limit, load.destination)
+        return illegal, [destination >= limit]
 
     def _execute(self, m: Module, execute: data.View) -> Checks:
         config = self._config
@@ -207,10 +206,17 @@ class Decoder(wiring.Component):
         return Cat(address[:bits] for address in addresses).any()
 
 
-def _foreign_semaphores(kind: type[Instruction], view: data.View) -> tuple[Value, Value]:
-    waits = Cat(view.wait[bit] for bit in range(8) if bit not in set(map(int, kind.waits)))
-    signals = Cat(view.signal[bit] for bit in range(8) if bit not in set(map(int, kind.signals)))
-    return waits.any(), signals.any()
+def _other_opcode(kind: type[Instruction], word: Value) -> list[Value]:
+    """Whether the opcode is above all that there are, and whether what is below differs from the kind's."""
+    bits = max(one.opcode.value for one in INSTRUCTIONS).bit_length()
+    return [word[bits:OPCODE_BITS].any(), word[:bits] != kind.opcode.value]
+
+
+def _foreign_semaphores(kind: type[Instruction], view: data.View) -> list[Value]:
+    """Waits and signals that this kind may not have, bit by bit: tools would build what kinds share of an OR first."""
+    waits = [view.wait[bit] for bit in range(8) if bit not in set(map(int, kind.waits))]
+    signals = [view.signal[bit] for bit in range(8) if bit not in set(map(int, kind.signals))]
+    return waits + signals
 
 
 def _wide(factor: Value) -> Value:

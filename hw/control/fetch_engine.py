@@ -57,7 +57,7 @@ class FetchEngine(wiring.Component):
         Index of the instruction at the head.
     """
 
-    decode_latency = Decoder.latency
+    decode_latency = Decoder.latency + 1
     """Cycles from an instruction's arrival at the head, which is one after the last one's dispatch, to its own."""
     request_cycles = 1 + Relocation.latency
     """Cycles from the start, or from a request, to the next request."""
@@ -155,20 +155,24 @@ class FetchEngine(wiring.Component):
             m.d.sync += age.eq(0)
         with m.Else():
             m.d.sync += age.eq(Cat(fetched.output.valid, age))
+        fault = Signal(Fault)
+        m.d.sync += fault.eq(Mux(decoded, decoder.fault, Fault.NONE))
         m.d.comb += [
             decoder.word.eq(head.word),
             decoder.error.eq(head.error),
-            decoded.eq(age[-1] & ~self.halt),
-            self.fault.eq(Mux(decoded, decoder.fault, Fault.NONE)),
+            decoded.eq(age[-1] & ~dispatch),
+            self.fault.eq(Mux(self.halt, Fault.NONE, fault)),
             fetched.output.ready.eq(dispatch),
         ]
         # A STORE shows in `stored` well before an instruction behind it is decoded, and the word stands there as long.
-        fenced = Signal()
-        m.d.sync += fenced.eq(data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~self.stored)
+        fenced = data.View(layout_of(Load), head.word[: layout_of(Load).size]).fence[0] & ~self.stored
         ports = {Load: self.load, Execute: self.execute, Store: self.store}
         for place, kind in enumerate(INSTRUCTIONS):
+            # What may go: all in one bit each, as behind it come its engine's room and all pointers of the queue.
+            due = Signal(name=f"{kind.__name__.lower()}_due")
+            m.d.sync += due.eq(decoded & decoder.kind[place] & ~(fenced if kind is Load else 0))
             m.d.comb += [
-                ports[kind].valid.eq(decoded & decoder.kind[place] & ~(fenced if kind is Load else 0)),
+                ports[kind].valid.eq(due & ~self.halt),
                 ports[kind].payload.instruction.eq(head.word[: layout_of(kind).size]),
                 ports[kind].payload.pc.eq(self.pc),
             ]

@@ -46,7 +46,7 @@ class RegisterFile(wiring.Component):
     -------
     bus : Out, ``axi.register_slave()``
     start : Out, 1
-        Pulse as START acts; ignored while running, faulty or resetting.
+        Pulse as START acts; ignored while running, faulty or resetting, and in the cycle after that.
     reset : Out, 1
         Pulse as RESET acts.
     base : Out, address_bits
@@ -129,9 +129,11 @@ class RegisterFile(wiring.Component):
         written = Signal(32)
         m.d.comb += written.eq(content & Cat(strobe.replicate(8) for strobe in strobes))
         base, base_high = self._base_words
+        # A cycle late, as half of the machine hears what hangs on it; two writes never act one cycle after another.
+        ready = Signal()
+        m.d.sync += ready.eq(~self.running & (self.fault == Fault.NONE) & ~self.resetting)
         with m.Switch(address):
             with m.Case(Register.CONTROL):
-                ready = ~self.running & (self.fault == Fault.NONE) & ~self.resetting
                 m.d.comb += [
                     self.start.eq(acts & (written & Control.START).any() & ready),
                     self.reset.eq(acts & (written & Control.RESET).any()),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -98,12 +98,13 @@ class WeightFeeder(wiring.Component):
         fields = data.StructLayout(
             {
                 "waits": 1,
+                "same": 1,
                 "releases": 1,
                 "weight_base": range(config.weight_buffer),
                 "blocks": 16,
                 "kernel_height": 8,
                 "kernel_width": 8,
-                "tile": 8,
+                "tile": config.tile_bits,
                 "coded": 1 if config.decoders else 0,
             }
         )
@@ -119,6 +120,12 @@ class WeightFeeder(wiring.Component):
             queue.input.payload[name].eq(execute[name])
             for name in ("weight_base", "blocks", "kernel_height", "kernel_width", "tile", "coded")
         ]
+        # Whether it goes the way of the one before is worked out as it enters, as whether it may start is known late.
+        way = Cat(queue.input.payload.tile, queue.input.payload.coded)
+        last_way = Signal(len(way))
+        m.d.comb += queue.input.payload.same.eq(way == last_way)
+        with m.If(queue.input.valid & queue.input.ready):
+            m.d.sync += last_way.eq(way)
 
         active = Signal()
         address = Signal(range(config.weight_buffer))
@@ -143,17 +150,15 @@ class WeightFeeder(wiring.Component):
         finishing = Signal()
         start = Signal()
         head = queue.output.payload
-        tile = Signal(8)
         coded = Signal.like(head.coded)
         rows = stream.Signature(data.ArrayLayout(signed(8), config.cols)).create(path=("rows",))
         direct = Signal(init=1)
         select = Signal(range(max(2, len(config.tiles))))
         transform_empty = self._route(m, rows, direct, select)
         ends_kernel = last_row & last_x & last_y
-        same = (head.tile == tile) & (head.coded == coded)
         has_all = (
             queue.output.valid
-            & (same | (~active & ~valid & transform_empty))
+            & (head.same | (~active & ~valid & transform_empty))
             & (~head.waits | self.available[Semaphore.WEIGHTS_LOADED])
         )
         m.d.comb += [
@@ -176,7 +181,7 @@ class WeightFeeder(wiring.Component):
         with m.If(advance):
             m.d.sync += valid.eq(active)
         with m.If(start):
-            m.d.sync += [active.eq(1), tile.eq(head.tile), direct.eq(head.tile == 0), coded.eq(head.coded)]
+            m.d.sync += [active.eq(1), direct.eq(head.tile == 0), coded.eq(head.coded)]
             with m.Switch(head.tile):
                 for number, choice in enumerate(config.tiles):
                     with m.Case(choice):

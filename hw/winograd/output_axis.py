@@ -79,7 +79,7 @@ class OutputAxis(wiring.Component):
         m.d.sync += [step_1.eq(self.ends), step_2.eq(step_1 & four), step_3.eq(step_2)]
         # All bits of all lanes hear these.
         told = {
-            "four": self.four,
+            "two": ~self.four,
             "is_odd": self.ends | step_2,
             "is_upper": (step_1 | step_2) & four,
             "is_lower": ~(step_1 | step_2) & four,

@@ -14,8 +14,8 @@ class OutputLane(wiring.Component):
 
     Members
     -------
-    four : In, 1
-        F(4x4) instead of F(2x2).
+    two : In, 1
+        F(2x2) instead of F(4x4).
     valid : In, 1
         ``value`` is the next element of a group.
     value : In, signed(bits)
@@ -37,7 +37,7 @@ class OutputLane(wiring.Component):
         self._bits = bits
         super().__init__(
             {
-                "four": In(1),
+                "two": In(1),
                 "valid": In(1),
                 "value": In(signed(bits)),
                 "opens": In(1),
@@ -56,7 +56,7 @@ class OutputLane(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        bits, four, value = self._bits, self.four, self.value
+        bits, two, value = self._bits, self.two, self.value
         previous, last = register("previous", bits), register("last", bits)
         p, q, r, s = (register(name, bits) for name in "pqrs")
         total, difference = Signal(bits), Signal(bits)
@@ -81,7 +81,7 @@ class OutputLane(wiring.Component):
         m.d.comb += half.eq(Mux(self.is_odd, s << 1, r))
         # Four times as much for y2 and y3; the two bits that are zero then need no choice behind the step's register.
         m.d.sync += lowest.eq(half[:2] & self.is_lower.replicate(2))
-        with m.If(~four):
+        with m.If(two):
             m.d.sync += from_second.eq(0)
         with m.Else():
             m.d.sync += from_second.eq(Mux(self.is_upper, half, half[2:]))
@@ -94,7 +94,7 @@ class OutputLane(wiring.Component):
         inner, result = register("inner", bits + 2), register("result", bits + 2)
         # The one that makes a complement negative enters as a carry.
         m.d.sync += [
-            inner.eq(Cat(lowest, _plus(from_second, from_first ^ four.replicate(bits), carry=four))),
+            inner.eq(Cat(lowest, _plus(from_second, from_first ^ ~two.replicate(bits), carry=~two))),
             result.eq(_plus(inner, end, carry=Const(0))),
         ]
         m.d.comb += self.result.eq(result)

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
-from amaranth.lib.memory import Memory, ReadPort
+from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
+from wingrid.hw.copies import copies
 from wingrid.hw.ram_style import RamStyle
 from wingrid.hw.winograd.output_axis import OutputAxis
 from wingrid.hw.winograd.vectors import register, vector_layout
@@ -72,26 +73,19 @@ class OutputTransform(wiring.Component):
         m.d.sync += four.eq(chosen)
         m.submodules.first = first = OutputAxis(lanes=lanes, bits=bits)
         m.submodules.second = second = OutputAxis(lanes=lanes, bits=bits - 1)
-        m.d.comb += [first.four.eq(chosen), second.four.eq(chosen)]
+        # Long before anything comes there, and a cycle apart, as tools make one of registers that are equal.
+        m.d.comb += [first.four.eq(chosen), second.four.eq(four)]
         m.d.comb += first.input.valid.eq(self.input.valid)
         for lane in range(lanes):
             arrived = register("arrived", bits, lane)
             m.d.sync += arrived.eq(self.input.lanes[lane])
             m.d.comb += first.input.lanes[lane].eq(arrived)
 
-        # The memory holds a tile and what of the next one arrives before its places are read.
+        # The memories hold a tile and what of the next one arrives before its places are read.
         depth = 32 if 4 in self._tiles else 16
-        memory = Memory(shape=(bits - 1) * lanes, depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
-        m.submodules.memory = memory
-        write, read = memory.write_port(), memory.read_port()
         place = Signal(range(depth))
         with m.If(first.output.valid):
             m.d.sync += place.eq(place + 1)
-        m.d.comb += [
-            write.en.eq(first.output.valid),
-            write.addr.eq(place),
-            write.data.eq(first.output.lanes.as_value()),
-        ]
 
         # Reading begins as the last row is complete; its first element is there when the column's others are read.
         row = Signal(3)
@@ -100,49 +94,52 @@ class OutputTransform(wiring.Component):
         m.d.comb += [last_row.eq(Mux(four, 5, 3)), complete.eq(first.ends & (row == last_row))]
         with m.If(first.ends):
             m.d.sync += row.eq(Mux(complete, 0, row + 1))
-        m.d.comb += [
-            second.input.valid.eq(self._read(m, four, complete, last_row, read)),
-            second.input.lanes.as_value().eq(read.data),
-            self.output.eq(second.output),
-        ]
+        reading, addresses = self._read(m, four, complete, last_row, depth)
+        for lane, address in enumerate(addresses):
+            memory = Memory(shape=bits - 1, depth=depth, init=[], attrs=RamStyle.DISTRIBUTED.attributes)
+            m.submodules[f"memory_{lane}"] = memory
+            write, read = memory.write_port(), memory.read_port()
+            m.d.comb += [
+                write.en.eq(first.output.valid),
+                write.addr.eq(place),
+                write.data.eq(first.output.lanes[lane]),
+                read.en.eq(1),
+                read.addr.eq(address),
+                second.input.lanes[lane].eq(read.data.as_signed()),
+            ]
+        m.d.comb += [second.input.valid.eq(reading), self.output.eq(second.output)]
         return m
 
-    def _read(self, m: Module, four: Value, start: Value, last_row: Value, read: ReadPort) -> Signal:
-        """Read a tile column by column; returns whether an element is read, which is there a cycle later."""
+    def _read(self, m: Module, four: Value, start: Value, last_row: Value, depth: int) -> tuple[Signal, list[Signal]]:
+        """Read a tile column by column: whether an element is read, which is there a cycle later, and where by lane."""
         reading = Signal()
         row = Signal(3)
         column = Signal(2)
-        element = Signal.like(read.addr)
-        top = Signal.like(read.addr)
+        element, next_element, top = (Signal(range(depth), name=name) for name in ("element", "next_element", "top"))
         ends_column = Signal()
         last_column = Signal()
         ends_tile = Signal()
-        m.d.comb += [
-            ends_tile.eq(ends_column & last_column),
-            read.en.eq(1),
-            read.addr.eq(element),
-        ]
+        m.d.comb += [ends_tile.eq(ends_column & last_column), next_element.eq(element)]
+        m.d.sync += element.eq(next_element)
         with m.If(start):
             m.d.sync += reading.eq(1)
         with m.Elif(ends_tile):
             m.d.sync += reading.eq(0)
         with m.If(reading):
             with m.If(~ends_column):
-                m.d.sync += [
-                    row.eq(row + 1),
-                    ends_column.eq(row + 1 == last_row),
-                    element.eq(element + Mux(four, 4, 2)),
-                ]
+                m.d.sync += [row.eq(row + 1), ends_column.eq(row + 1 == last_row)]
+                m.d.comb += next_element.eq(element + Mux(four, 4, 2))
             with m.Else():
                 m.d.sync += [row.eq(0), ends_column.eq(0)]
                 with m.If(~last_column):
                     m.d.sync += [
                         column.eq(column + 1),
                         last_column.eq(column == Mux(four, 2, 0)),
-                        element.eq(top + 1),
                         top.eq(top + 1),
                     ]
+                    m.d.comb += next_element.eq(top + 1)
                 with m.Else():
                     # The next tile follows the last element.
-                    m.d.sync += [column.eq(0), last_column.eq(0), element.eq(element + 1), top.eq(element + 1)]
-        return reading
+                    m.d.sync += [column.eq(0), last_column.eq(0), top.eq(element + 1)]
+                    m.d.comb += next_element.eq(element + 1)
+        return reading, copies(m, "read_address", next_element, self._lanes)

@@ -111,7 +111,7 @@ class PatchFeeder(wiring.Component):
         finishing = Signal()
         choice = Signal.like(self.select)
         same_transform = Signal()
-        with m.Switch(head.tile):
+        with m.Switch(head.tile[: config.tile_bits]):
             for number, tile in enumerate(config.tiles):
                 with m.Case(tile):
                     m.d.comb += choice.eq(number)

@@ -250,7 +250,7 @@ class TransformBuffer(wiring.Component):
                 m.d.sync += [position.eq(position + 1), last_step.eq(position == before_last_position)]
             with m.If(last_vector):
                 m.d.sync += [position.eq(0), address.eq(0), entry.eq(self._beginning(~half)), half.eq(~half)]
-        with m.Switch(head.tile):
+        with m.Switch(head.tile[: config.tile_bits]):
             for tile in config.tiles:
                 with m.Case(tile):
                     in_time = self.refill_latency_for(tile)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import re
+from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 from amaranth.sim import SimulatorContext
+from mapped_cells import ECP5, mapped_cells
 from signed_numbers import limits, wrapped
 from simulation import multipliers, offer, seen, simulate
 from winograd_products import winograd_sums
 
+from wingrid.hw.copies import KINDS
 from wingrid.hw.winograd.output_transform import OutputTransform
 from wingrid.hw.winograd_matrices import POINTS, element_bits, winograd
 
@@ -132,3 +137,13 @@ def test_every_answer_comes_back_from_sums_that_wrap(tile: int) -> None:
 
 def test_has_no_multiplier() -> None:
     assert multipliers(OutputTransform(list(POINTS), lanes=LANES, bits=BITS)) == 0
+
+
+@pytest.mark.slow
+def test_tools_do_not_merge_what_both_halves_hear(tmp_path: Path) -> None:
+    """Else one register would have wires across the lanes of both."""
+    cells = mapped_cells(OutputTransform((2, 4), lanes=len(KINDS), bits=BITS), tmp_path, ECP5)
+    kept = Counter(
+        found[1] for cell in cells if (found := re.fullmatch(r"(first|second)\.two_\d_TRELLIS_FF_Q", cell["name"]))
+    )
+    assert kept == {"first": len(KINDS), "second": len(KINDS)}

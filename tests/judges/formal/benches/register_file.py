@@ -127,7 +127,7 @@ class RegisterFileBench(Bench):
         accepted = Cat(writable).any() & ((address != Register.PROGRAM_LENGTH) | fits)
         accepted &= (address != Register.BASE_HIGH) | reached
         self.rule(m, "refusals", ~fresh | ((bus.bresp == axi.RESPONSE_OKAY) == accepted))
-        ready = past(m, ~self.running & (self.fault == 0) & ~self.resetting)
+        ready = past(m, past(m, ~self.running & (self.fault == 0) & ~self.resetting))
         started = past(m, device.start)
         self.rule(m, "START", started == (written(Register.CONTROL) & bits[0] & ready))
         self.rule(m, "RESET", past(m, device.reset) == (written(Register.CONTROL) & bits[1]))
