@@ -132,7 +132,7 @@ MUTATIONS: dict[str, tuple[type[Bench], Mutation, str]] = {
     ),
     "a fence that holds nothing up": (
         FetchBench,
-        replaced(r"^(    fenced <= ).*;", r"\g<1>1'h0;"),
+        replaced(r"^(  assign \\\$\d+ += )~ stored;", r"\g<1>1'h0;"),
         "fences hold",
     ),
     "the skid register is overwritten": (
