@@ -18,7 +18,7 @@ from pathlib import Path
 from wingrid.hw import verilog
 from wingrid.hw.config import AXI_PAGE_BYTES, AcceleratorConfig
 from wingrid.sim import cache, tools
-from wingrid.sim.rtl import rolling, verilator
+from wingrid.sim.rtl import rolling, verilator, wide_logic
 from wingrid.sim.verilog_text import verilog_text
 
 Progress = Callable[[str], None]
@@ -29,7 +29,9 @@ HARNESS = SOURCES / "harness.cpp"
 SHARED = SOURCES.parent
 """Headers shared with the timing model."""
 SHIMS = SOURCES / "shims"
-REWRITING = tuple(SOURCES / f"{name}.py" for name in ("expressions", "choices", "plain_module", "rolling"))
+REWRITING = tuple(
+    SOURCES / f"{name}.py" for name in ("expressions", "choices", "plain_module", "rolling", "wide_logic")
+)
 """What changes the form of the accelerator's Verilog before Verilator sees it."""
 
 VERILATOR_FLAGS = ("--cc", "-O3", "--x-assign", "fast", "--x-initial", "unique", "--output-split", "20000")
@@ -129,7 +131,8 @@ class _Build:
 
     def run(self, text: str) -> Path:
         # Waves show every signal under the name that users know.
-        text = rolling.rolled(text) if self.top == verilog.TOP and not self.waves else text
+        if self.top == verilog.TOP and not self.waves:
+            text = wide_logic.by_parts(rolling.rolled(text))
         (self.folder / f"{self.top}.v").write_text(text)
         _link(self.folder)
         _report(self.progress, "running Verilator")

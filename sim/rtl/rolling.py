@@ -29,8 +29,9 @@ WORD = 16
 """Bits that become elements of an array together."""
 LEAST, MOST = 32, 64
 """Width of variables that hold no more bits than that, and of the widest that compilers know."""
-RESTING = 4
-"""Registers for each input from which on it pays to see whether anything has changed."""
+RESTING = 7
+"""Operations for each input from which on it pays to see whether anything has changed. One on more than ``LEAST`` bits
+counts as two: vector instructions do half as many at once."""
 
 _MODULE = re.compile(r"^(module (\S+)\(.*?\);\n)(.*?)^(?=endmodule$)", flags=re.MULTILINE | re.DOTALL)
 _INSTANCE = re.compile(rf"^  (\w+) (\w+) \(\n((?:    \.{NAME}\(.*\),?\n)+)  \);\n", flags=re.MULTILINE)
@@ -121,6 +122,8 @@ class _Family:
         self.widths = dict(self.module.widths)
         self.variables: dict[str, str] = {}
         """What the loop reads in place of the module's names."""
+        self.words: dict[str, list[str]] = {}
+        """The words that hold an input's bits of all instances, where it comes as such."""
 
     def replaced(self, body: str) -> str:
         """The module's text with a loop in place of the instances. Raises ``NotPlainError``."""
@@ -137,7 +140,8 @@ class _Family:
         for name, value in module.logic.items():
             self.variables[name] = self._computed(module.widths[name], value)
         following = {name: self._computed(module.widths[name], value) for name, value in module.registers.items()}
-        if len(module.registers) >= RESTING * len(module.inputs) and max(module.widths.values()) <= MOST:
+        operations = (len(module.registers) + len(module.logic)) * (1 + (max(module.widths.values()) > LEAST))
+        if operations >= RESTING * len(module.inputs) and max(module.widths.values()) <= MOST:
             self._run_unless_resting(following)
         else:
             self._run(following)
@@ -155,6 +159,11 @@ class _Family:
     def _run(self, following: dict[str, str]) -> None:
         """The loop, given what each register takes."""
         moves = [f"{self.variables[name]} = {value};" for name, value in following.items()]
+        for port, words in self.words.items():
+            for number, word in enumerate(words):
+                low = number * WORD
+                bit = f"{word}[{self.index} - 32'd{low}]"
+                self._loop(f"{self.variables[port]} = {bit};", first=low, behind=min(low + WORD, self.count))
         self.statements += [f"    {variable} = 0;" for variable in self.local]
         self._loop("begin", *(f"  {statement}" for statement in [*self.body, *moves]), "end")
 
@@ -163,6 +172,11 @@ class _Family:
         wakes = self._differences()
         for name in self.module.inputs:
             now, width = self.variables[name], self.module.widths[name]
+            if name in self.words:
+                for word in self.words[name]:
+                    before = self._variable(WORD)
+                    self.statements += [f"    {self._difference(wakes, name, word, before)}", f"    {before} = {word};"]
+                continue
             is_array = now.endswith(f"[{self.index}]")
             before = f"{self._array(width)}[{self.index}]" if is_array else self._variable(width)
             look = [self._difference(wakes, name, now, before), f"{before} = {now};"]
@@ -281,8 +295,6 @@ class _Family:
         """Bits by words of their own: neighbours come from neighbouring bits, which Verilator joins."""
         words = [nets[first : first + WORD] for first in range(0, self.count, WORD)]
         name = self._declare(WORD, len(words))
+        self.words[port] = [f"{name}[{number}]" for number in range(len(words))]
         for number, word in enumerate(words):
-            self.statements.append(f"    {name}[{number}] = {{ {', '.join(reversed(word))} }};")
-            low = number * WORD
-            bit = f"{name}[{number}][{self.index} - 32'd{low}]"
-            self._loop(f"{self.variables[port]} = {bit};", first=low, behind=low + len(word))
+            self.statements.append(f"    {self.words[port][number]} = {{ {', '.join(reversed(word))} }};")
