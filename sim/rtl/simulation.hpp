@@ -237,9 +237,9 @@ private:
     }
 
     // Besides the accelerator itself, Verilator's eval() frees objects of classes and tells what threads have said, both
-    // behind a lock. Hardware has neither; the first cycle begins with what they are set up by.
+    // behind a lock. Hardware has neither; but the first one sets up the model, and waves ask for all of them.
     void eval() {
-        if (m_cycle) Vwingrid___024root___eval(m_top->rootp);
+        if (m_cycle && !VM_TRACE_FST) Vwingrid___024root___eval(m_top->rootp);
         else m_top->eval();
     }
 
